@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guests' disk image: built by mmdebstrap from the distribution's own packages, cached under a key of its inputs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from lab import progress
+from lab.errors import LabError
+
+GUEST_FILES = Path(__file__).parent / "guest"
+MODULES = Path("/usr/lib/uml/modules")
+SUITES = ("trixie", "bookworm")
+
+_PACKAGES = """
+    systemd-sysv dbus kmod udev iproute2 procps python3 python3-rtslib-fb python3-psutil python3-lxml
+    pacemaker pacemaker-cli-utils pacemaker-resource-agents corosync crmsh drbd-utils ipmitool
+    open-iscsi sg3-utils strace iputils-ping
+""".split()
+# bookworm ships Pacemaker's and the fence agents each in one package.
+_PACKAGES_OF = {
+    "trixie": ["fence-agents-ipmilan"],
+    "bookworm": ["fence-agents"],
+}
+
+# Units that a guest of this lab does not need; each costs a process start, the dear thing in a user-mode kernel.
+_MASKED = """
+    apt-daily-upgrade.timer apt-daily.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer logrotate.timer
+    man-db.timer systemd-tmpfiles-clean.timer getty.target getty-static.service getty@tty1.service console-getty.service
+    systemd-logind.service systemd-user-sessions.service systemd-ask-password-wall.path
+    systemd-ask-password-console.path systemd-udev-trigger.service systemd-hwdb-update.service
+    systemd-journal-catalog-update.service systemd-firstboot.service systemd-sysusers.service
+    systemd-update-done.service ldconfig.service systemd-machine-id-commit.service systemd-pstore.service
+    systemd-binfmt.service proc-sys-fs-binfmt_misc.automount systemd-random-seed.service
+    systemd-hibernate-clear.service systemd-pcrmachine.service systemd-pcrphase.service
+    systemd-pcrphase-sysinit.service systemd-tpm2-setup.service systemd-tpm2-setup-early.service
+    systemd-creds.socket systemd-hostnamed.socket systemd-sysext.socket systemd-pcrextend.socket
+    systemd-pcrlock.socket dev-hugepages.mount dev-mqueue.mount sys-kernel-tracing.mount
+    sys-fs-fuse-connections.mount systemd-modules-load.service systemd-sysctl.service systemd-timesyncd.service
+    systemd-journal-flush.service kmod-static-nodes.service systemd-remount-fs.service
+    systemd-update-utmp.service systemd-update-utmp-runlevel.service systemd-rfkill.socket systemd-battery-check.service
+    modprobe@.service e2scrub_reap.service run-lock.mount tmp.mount
+    rtslib-fb-targetctl.service logd.service remote-fs.target open-iscsi.service nvmf-autoconnect.service
+    openipmi.service ipmievd.service sbd.service drbd.service systemd-networkd.service systemd-networkd.socket
+    systemd-networkd-wait-online.service systemd-network-generator.service systemd-networkd-persistent-storage.service
+    systemd-udev-load-credentials.service systemd-tmpfiles-setup-dev-early.service
+""".split()
+_DISABLED = ("corosync.service", "pacemaker.service", "iscsid.socket", "iscsid.service")
+
+
+def cache() -> Path:
+    """The folder that keeps images between checkouts."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twinsan"
+
+
+def kernel_release() -> str:
+    """The release of the user-mode kernel that the host's package brings."""
+    releases = sorted(path.name for path in MODULES.glob("*") if path.is_dir())
+    if not releases:
+        raise LabError(f"{MODULES} holds no kernel modules; type: apt-get install user-mode-linux")
+    return releases[-1]
+
+
+def build(suite: str) -> Path:
+    """The image of `suite`, from the cache or newly built."""
+    if suite not in SUITES:
+        raise LabError(f"suite {suite!r} is not known; choose {' or '.join(SUITES)}")
+    image = cache() / f"{suite}-{_key(suite)}.img"
+    if not image.exists():
+        with progress.step(f"Building the guests' image ({suite})") as step:
+            _build(suite, image, step.note)
+    return image
+
+
+def _key(suite: str) -> str:
+    digest = hashlib.sha256()
+    for text in (suite, kernel_release(), Path(__file__).read_text(encoding="utf-8")):
+        digest.update(text.encode())
+    for path in sorted(GUEST_FILES.rglob("*")):
+        digest.update(str(path.relative_to(GUEST_FILES)).encode())
+        if path.is_file():
+            digest.update(oct(path.stat().st_mode).encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _build(suite: str, image: Path, note: Callable[[str], None]) -> None:
+    image.parent.mkdir(parents=True, exist_ok=True)
+    _require_room(image.parent)
+    with tempfile.TemporaryDirectory(prefix="twinsan-image-", dir="/var/tmp") as folder:
+        # mmdebstrap's mapped root is another user: it must be able to put the image there.
+        os.chmod(folder, 0o700 if os.geteuid() == 0 else 0o777)
+        made = Path(folder) / "base.img"
+        log = image.with_suffix(".log")
+        command = list(_command(suite, made))
+        with log.open("w", encoding="utf-8") as output:
+            process = subprocess.Popen(  # noqa: S603
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    output.write(line)
+                    if line.startswith("I: "):
+                        note(line[3:].strip())
+                status = process.wait()
+            finally:
+                process.kill()
+        if status != 0:
+            raise LabError(_explain(log))
+        temporary = image.with_suffix(".part")
+        subprocess.run(["cp", "--sparse=always", made, temporary], check=True)  # noqa: S603, S607
+        temporary.rename(image)
+    for old in image.parent.glob(f"{suite}-*.img"):
+        if old != image:
+            old.unlink()
+
+
+def _command(suite: str, image: Path) -> Iterator[str]:
+    yield from ("mmdebstrap", "--variant=minbase", "--format=null")
+    for option in ('APT::Install-Recommends "false"', 'Acquire::Languages "none"', 'Acquire::Retries "3"'):
+        yield f"--aptopt={option}"
+    for folder in ("man", "locale", "doc"):
+        yield f"--dpkgopt=path-exclude=/usr/share/{folder}/*"
+    yield f"--include={','.join(_PACKAGES + _PACKAGES_OF[suite])}"
+    modules = MODULES / kernel_release()
+    yield f"--customize-hook=mkdir -p $1/usr/lib/modules && cp -a {modules} $1/usr/lib/modules/"
+    yield f"--customize-hook=chroot $1 depmod {kernel_release()}"
+    yield f"--customize-hook=cp -a {GUEST_FILES}/. $1/ && chown -R 0:0 $1/etc/corosync $1/usr/local $1/etc/fstab"
+    yield f"--customize-hook=chroot $1 systemctl disable --quiet {' '.join(_DISABLED)}"
+    yield f"--customize-hook=for u in {' '.join(_MASKED)}; do ln -sf /dev/null $1/etc/systemd/system/$u; done"
+    yield "--customize-hook=chroot $1 systemctl enable --quiet lab-network lab-control"
+    # Every start of Python would otherwise compile what it imports: as root it then also writes it to the disk.
+    yield "--customize-hook=chroot $1 python3 -m compileall -q /usr/lib/python3 /usr/share/fence >/dev/null || true"
+    yield "--customize-hook=rm -rf $1/var/lib/apt/lists/* $1/var/cache/apt/* $1/var/log/*.log; mkdir -p $1/var/log/journal"
+    yield "--customize-hook=: >$1/etc/machine-id; rm -f $1/etc/resolv.conf $1/etc/hostname"
+    # A plain bind shows the tree without what mmdebstrap has mounted in it; mke2fs would read /proc as well.
+    view = f"{image}.view"
+    yield f"--customize-hook=mkdir {view} && mount --bind $1 {view}"
+    yield f"--customize-hook=mke2fs -q -t ext4 -O ^has_journal -E lazy_itable_init=0,lazy_journal_init=0 -d {view} {image} 2G"
+    yield f"--customize-hook=umount {view} && rmdir {view} && tune2fs -j {image} >/dev/null"
+    yield from (suite, "-", f"deb {mirror()} {suite} main")
+
+
+def mirror() -> str:
+    """The Debian mirror that the host's own apt uses."""
+    listed = subprocess.run(  # noqa: S603
+        ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Created-By: Packages"],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    for line in listed.stdout.splitlines():
+        origin, label, address = (line.split() + ["", "", ""])[:3]
+        if origin == "Debian" and label == "Debian":
+            return address
+    raise LabError("apt knows no Debian mirror: /etc/apt/sources.list* name none, or its lists are empty; type: apt-get update")
+
+
+def _require_room(folder: Path) -> None:
+    for place, needed in ((folder, 1500), (Path("/var/tmp"), 2500)):
+        free = shutil.disk_usage(place).free >> 20
+        if free < needed:
+            raise LabError(f"disk full: {place} has {free} MiB free and the image needs {needed} MiB; make room there")
+
+
+def _explain(log: Path) -> str:
+    text = log.read_text(encoding="utf-8", errors="replace")
+    if re.search(r"Could not resolve|Failed to fetch|Unable to connect|Connection (failed|timed out|refused)", text):
+        return f"no network to the packages: the mirror of /etc/apt did not answer; see {log}, try: apt-get update"
+    if "No space left on device" in text:
+        return f"disk full while the image was built; see {log}"
+    errors = [line for line in text.splitlines() if line.startswith(("E: ", "mke2fs", "cp:"))]
+    return f"the image could not be built: {errors[0] if errors else 'see its log'}; the log is {log}"

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One guest: a user-mode Linux process with a disk, three cables and a control channel.
+
+The vocabulary of tests: start, power_off, crash, unplug, plug, run, succeed, fail, wait_until, copy, journal.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+import signal
+import subprocess
+import tarfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lab import control, network
+from lab.control import Result
+from lab.errors import CommandFailed, LabError, MachineLost, WaitTimedOut
+
+# Seconds; each is many times what the step takes on two cores, so that only a real hang meets it.
+BOOT_TIMEOUT = 120.0
+RUN_TIMEOUT = 120.0
+
+
+def wait_until(condition: Callable[[], bool], description: str, timeout: float, interval: float = 0.2) -> float:
+    """Poll until `condition` holds; returns the seconds it took, raises WaitTimedOut naming `description`."""
+    begin = time.monotonic()
+    while not condition():
+        if time.monotonic() - begin > timeout:
+            raise WaitTimedOut(f"after {timeout:.0f} s it is still not so that {description}")
+        time.sleep(interval)
+    return time.monotonic() - begin
+
+
+class Machine:
+    """A guest named `name` with number `number` in each of the lab's networks; files go to `folder`."""
+
+    def __init__(self, name: str, number: int, image: Path, folder: Path, memory: str, data_disk: Path | None) -> None:
+        self.name = name
+        self.number = number
+        self.address = f"{network.WIRES['lab']}.{number}"
+        self.san_address = f"{network.WIRES['san']}.{number}"
+        self.console = folder / f"console-{name}.log"
+        self.boots = 0
+        self._image = image
+        self._folder = folder
+        self._memory = memory
+        self._data_disk = data_disk
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return self.name
+
+    # -- power ---------------------------------------------------------------------------------------------------
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the guest has power."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Press the power button; does nothing where the guest is on."""
+        with self._lock:
+            if self.is_on:
+                return
+            with self.console.open("ab") as console:
+                self._process = subprocess.Popen(  # noqa: S603
+                    self._command(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=console,
+                    stderr=console,
+                    env={"PATH": os.environ["PATH"], "TMPDIR": str(self._folder), "HOME": str(self._folder)},
+                    start_new_session=True,
+                )
+            self.boots += 1
+
+    def wait_for_boot(self) -> float:
+        """Wait until the guest takes commands; returns the seconds it took."""
+
+        def answers() -> bool:
+            if not self.is_on:
+                raise MachineLost(f"{self.name} ended while it booted; its console is {self.console}")
+            try:
+                return self.run("true", timeout=10).status == 0
+            except (MachineLost, WaitTimedOut):
+                return False
+
+        return wait_until(answers, f"{self.name} has booted (console: {self.console})", BOOT_TIMEOUT)
+
+    def power_off(self) -> None:
+        """Cut the power: what the guest had not written is gone."""
+        with self._lock:
+            if self._process is None:
+                return
+            # The user-mode kernel keeps one host process for each address space of the guest; they share its group.
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self._process.wait()
+
+    def crash(self) -> None:
+        """Let the guest's kernel panic."""
+        try:
+            self.run("echo c >/proc/sysrq-trigger", timeout=10)
+        except (MachineLost, WaitTimedOut):
+            pass
+        wait_until(lambda: not self.is_on, f"{self.name} has crashed", 30)
+
+    # -- cables --------------------------------------------------------------------------------------------------
+
+    def unplug(self, wire: str = "san") -> None:
+        """Pull the cable of `wire` (san or management)."""
+        network.plug(self.name, wire, connected=False)
+
+    def plug(self, wire: str = "san") -> None:
+        """Put the cable back."""
+        network.plug(self.name, wire, connected=True)
+
+    # -- commands ------------------------------------------------------------------------------------------------
+
+    def run(self, command: str | list[str], *, stdin: bytes = b"", timeout: float = RUN_TIMEOUT) -> Result:
+        """Run a command (a string goes to the shell); the exit status is the caller's to judge."""
+        argv = ["sh", "-c", command] if isinstance(command, str) else command
+        try:
+            return control.run(self.address, argv, stdin=stdin, timeout=timeout)
+        except (MachineLost, WaitTimedOut) as error:
+            raise type(error)(f"{self.name}: {shlex.join(argv)}: {error}") from None
+
+    def succeed(self, command: str | list[str], *, stdin: bytes = b"", timeout: float = RUN_TIMEOUT) -> str:
+        """Run a command that must end with 0; returns its output."""
+        result = self.run(command, stdin=stdin, timeout=timeout)
+        if result.status != 0:
+            raise CommandFailed(f"{self.name}: {command} ended with {result.status}: {result.stderr or result.stdout}")
+        return result.stdout
+
+    def fail(self, command: str | list[str], *, timeout: float = RUN_TIMEOUT) -> Result:
+        """Run a command that must not end with 0."""
+        result = self.run(command, timeout=timeout)
+        if result.status == 0:
+            raise CommandFailed(f"{self.name}: {command} succeeded and should not have: {result.stdout}")
+        return result
+
+    def wait_until(self, command: str, description: str, timeout: float, interval: float = 0.3) -> float:
+        """Poll until a shell command ends with 0; returns the seconds it took."""
+        return wait_until(lambda: self.run(command).status == 0, f"{description} on {self.name}", timeout, interval)
+
+    def copy(self, files: dict[str, Path | bytes]) -> None:
+        """Copy files and folders into the guest: {path in the guest: path here, or the content itself}."""
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for target, source in files.items():
+                if isinstance(source, bytes):
+                    entry = tarfile.TarInfo(target.lstrip("/"))
+                    entry.size, entry.mode = len(source), 0o644
+                    tar.addfile(entry, io.BytesIO(source))
+                else:
+                    tar.add(source, target.lstrip("/"), filter=_as_root)
+        self.succeed(["tar", "-xf", "-", "-C", "/"], stdin=archive.getvalue())
+
+    def read(self, path: str) -> str:
+        """A file of the guest."""
+        return self.succeed(["cat", path])
+
+    def journal(self, arguments: str = "--boot") -> str:
+        """The guest's journal."""
+        return self.succeed(f"journalctl --no-pager --output=short-unix {arguments}")
+
+    def _command(self) -> list[str]:
+        disks = [f"ubd0={self._folder}/{self.name}.cow,{self._image}"]
+        if self._data_disk is not None:
+            disks.append(f"ubd1={self._data_disk}")
+        cables = [
+            f"vec{index}:transport=tap,ifname={network.tap(self.name, wire)},mac=52:54:00:00:0{index + 5}:{self.number:02x}"
+            for index, wire in enumerate(network.WIRES)
+        ]
+        return [
+            "linux.uml", f"umid={self.name}", f"uml_dir={self._folder}/", f"mem={self._memory}",
+            *disks, *cables,
+            "root=/dev/ubda", "rw", "con0=null,fd:1", "con=null", "ssl=null",
+            # A panic ends the process, as it resets a server that is set up to; an oops is a panic so that none is missed.
+            "panic=-1", "oops=panic", "loglevel=5",
+            f"systemd.hostname={self.name}", f"systemd.machine_id={self.number:032x}", f"lab.number={self.number}",
+            "systemd.show_status=false", "systemd.journald.forward_to_console=false", "net.ifnames=0",
+        ]  # fmt: skip
+
+
+def _as_root(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    if entry.name.endswith((".pyc", "__pycache__")):
+        return None
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = "root"
+    return entry
+
+
+def make_disk(path: Path, megabytes: int) -> Path:
+    """An empty disk that takes room as it is written."""
+    try:
+        with path.open("wb") as file:
+            file.truncate(megabytes << 20)
+    except OSError as error:
+        raise LabError(f"disk full: {path} cannot be made: {error.strerror}") from error
+    return path

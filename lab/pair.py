@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lab's pair: atlas and zeus with twinsan on them, their BMCs, and esx, the initiator.
+
+Made and used inside lab.namespace.enter; leaving the context ends all of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from lab import evidence, image, network, progress
+from lab.bmc import Bmc
+from lab.errors import LabError
+from lab.machine import Machine, make_disk, wait_until
+from lab.namespace import MEMORY
+
+PROJECT = Path(__file__).resolve().parent.parent
+TEMPLATE = PROJECT / "cib-templates" / "san.xml"
+IQN = "iqn.2003-01.org.example:san"
+INITIATOR = "iqn.1998-01.com.vmware:esx"
+PORTAL = "10.0.5.50"
+RESOURCE = "san"
+
+_NUMBERS = {"atlas": 2, "zeus": 3, "esx": 4}
+_DATA_DISK_MB = 128
+_GUEST_MEMORY = "512M"
+# Three guests' memory, their changed disk blocks and two data disks.
+_MEMORY_NEEDED_MB = 3072
+
+
+class Pair:
+    """The three guests; `events` has what happened to their power, with its time."""
+
+    def __init__(self, suite: str = "trixie") -> None:
+        folder = _working_folder()
+        base = image.build(suite)
+        network.create(list(_NUMBERS), [_NUMBERS["atlas"], _NUMBERS["zeus"]])
+        self.suite = suite
+        self.atlas, self.zeus = (
+            Machine(name, _NUMBERS[name], base, folder, _GUEST_MEMORY, make_disk(folder / f"{name}.img", _DATA_DISK_MB))
+            for name in ("atlas", "zeus")
+        )
+        self.esx = Machine("esx", _NUMBERS["esx"], base, folder, _GUEST_MEMORY, None)
+        self.servers = (self.atlas, self.zeus)
+        self.guests = (self.atlas, self.zeus, self.esx)
+        self.power_events: list[tuple[float, str, str]] = []
+        self._bmcs = [Bmc(server, folder, self._power_changed) for server in self.servers]
+
+    def _power_changed(self, machine: Machine, what: str, when: float) -> None:
+        self.power_events.append((when, machine.name, what))
+
+    def close(self) -> None:
+        """End all guests and controllers."""
+        for bmc in self._bmcs:
+            bmc.stop()
+        for guest in self.guests:
+            guest.power_off()
+
+    # -- from bare guests to a cluster ---------------------------------------------------------------------------
+
+    def boot(self) -> None:
+        """Power all three on and wait until they take commands."""
+        for guest in self.guests:
+            guest.start()
+        for guest in self.guests:
+            guest.wait_for_boot()
+
+    def install(self) -> None:
+        """Put this checkout's twinsan and the DRBD resource on the servers, and the load on the initiator."""
+        resource = (PROJECT / "drbd" / "8.4" / "san.res").read_text(encoding="utf-8")
+        for server in self.servers:
+            files: dict[str, Path | bytes] = {
+                f"/usr/lib/twinsan/{part}": PROJECT / part for part in ("agents", "lib", "bin")
+            }
+            server.copy({**files, "/etc/drbd.d/san.res": resource.replace("/dev/sdb", "/dev/ubdb").encode()})
+            server.succeed(
+                "mkdir -p /usr/lib/ocf/resource.d/twinsan && ln -sf /usr/lib/twinsan/agents/* /usr/lib/ocf/resource.d/twinsan/"
+                " && ln -sf /usr/lib/twinsan/bin/twinsan /usr/sbin/twinsan"
+                " && python3 -m compileall -q /usr/lib/twinsan/lib"
+            )
+        self.esx.copy(
+            {
+                "/usr/local/lib/lab/load": PROJECT / "lab" / "load.py",
+                "/etc/iscsi/initiatorname.iscsi": f"InitiatorName={INITIATOR}\n".encode(),
+            }
+        )
+
+    def prepare_disks(self) -> None:
+        """Meta data on both disks, declared equal: they are new and empty, so nothing has to be copied."""
+        for server in self.servers:
+            server.succeed(f"drbdadm create-md --force {RESOURCE} </dev/null && drbdadm up {RESOURCE}")
+        self.atlas.wait_until(f"drbdadm cstate {RESOURCE} | grep -qx Connected", "the replicas are connected", 60)
+        self.atlas.succeed(f"drbdadm -- --clear-bitmap new-current-uuid {RESOURCE}")
+        self.atlas.wait_until(
+            f"drbdadm dstate {RESOURCE} | grep -qx UpToDate/UpToDate", "both replicas are up to date", 60
+        )
+
+    def start_cluster(self) -> None:
+        """Start corosync and Pacemaker, now and at every boot, and wait for a coordinator that sees both nodes."""
+        for server in self.servers:
+            server.succeed("systemctl enable --quiet corosync pacemaker && sync && systemctl start --no-block pacemaker")
+        self.wait_until_online()
+        # A patch of a CIB that the coordinator is still writing its own properties to is refused.
+        self.atlas.wait_until("crm_attribute -q -n cluster-infrastructure", "the cluster has written its properties", 60)
+
+    def wait_until_online(self, timeout: float = 120) -> float:
+        """Wait until both nodes are members."""
+        return self.atlas.wait_until(
+            "crm_mon -1 2>/dev/null | grep -q 'Online: .* atlas zeus '", "both nodes are online", timeout
+        )
+
+    def load_template(self) -> None:
+        """Load cib-templates/san.xml as the README has it, and wait until the SAN serves."""
+        self.atlas.copy({"/root/san.xml": TEMPLATE})
+        self.atlas.succeed("crm configure load xml update /root/san.xml")
+        self.wait_until_serving()
+
+    def ready(self) -> None:
+        """All of the above, each step shown."""
+        with progress.step("Booting atlas, zeus and esx"):
+            self.boot()
+        with progress.step("Installing twinsan on atlas and zeus"):
+            self.install()
+        with progress.step("DRBD: both replicas connected and in sync"):
+            self.prepare_disks()
+        with progress.step("Pacemaker: both nodes online"):
+            self.start_cluster()
+        with progress.step("Loading cib-templates/san.xml: the SAN comes up"):
+            self.load_template()
+
+    # -- the SAN -------------------------------------------------------------------------------------------------
+
+    def serving(self) -> Machine | None:
+        """The server that has the portal address; raises LabError where both have it."""
+        having = [
+            server
+            for server in self.servers
+            if server.is_on and f" {PORTAL}/" in server.run("ip -oneline address show dev vec0", timeout=20).stdout
+        ]
+        if len(having) > 1:
+            raise LabError(f"both servers have the portal address {PORTAL}")
+        return having[0] if having else None
+
+    def wait_until_serving(self, on: Machine | None = None, timeout: float = 180) -> Machine:
+        """Wait until the portal address is up, on a certain server where one is named."""
+        found: list[Machine] = []
+
+        def serves() -> bool:
+            server = self.serving()
+            found[:] = [server] if server is not None else []
+            return server is not None and on in (None, server)
+
+        wait_until(serves, f"{on or 'a server'} has the portal address", timeout)
+        return found[0]
+
+    def wait_until_settled(self, timeout: float = 180) -> None:
+        """Wait until both nodes are online, every resource runs and the cluster has nothing left to do."""
+        self.wait_until_online(timeout)
+        server = self.atlas
+        server.wait_until(
+            "crm_resource --wait --timeout=5s >/dev/null 2>&1"
+            " && ! crm_mon -1 --inactive | grep -E 'Stopped|FAILED|Starting|Stopping|Promoting|Demoting'",
+            "the cluster has settled",
+            timeout,
+        )
+
+    def wait_until_in_sync(self, timeout: float = 180) -> None:
+        """Wait until both replicas are up to date and connected."""
+        for server in self.servers:
+            server.wait_until(
+                f"drbdadm cstate {RESOURCE} | grep -qx Connected && drbdadm dstate {RESOURCE} | grep -qx UpToDate/UpToDate",
+                "the replicas are in sync",
+                timeout,
+            )
+
+    def log_in(self) -> str:
+        """Log the initiator in; returns the path of its disk."""
+        esx = self.esx
+        # Started by hand, as open-iscsi's units would also try to log in to targets at boot.
+        esx.succeed("modprobe -a iscsi_tcp sd_mod sg && pgrep -x iscsid >/dev/null || iscsid")
+        esx.succeed(f"iscsiadm -m discovery -t sendtargets -p {PORTAL}")
+        esx.succeed(f"iscsiadm -m node -T {IQN} -p {PORTAL} --login")
+        esx.wait_until("lsscsi_disk=$(ls /sys/class/block | grep -c '^sd') && test $lsscsi_disk -ge 1", "a disk is seen", 30)
+        return "/dev/" + esx.succeed("ls /sys/class/block | grep -m1 '^sd[a-z]*$'").strip()
+
+    def verify_replicas(self, timeout: float = 300) -> int:
+        """Compare the replicas block by block (online verify); returns how many KiB differ."""
+        primary = self.wait_until_serving()
+        primary.succeed(f"drbdadm verify {RESOURCE}")
+        primary.wait_until(f"drbdadm cstate {RESOURCE} | grep -qx Connected", "online verify has ended", timeout)
+        words = primary.read("/proc/drbd").split()
+        return int(next(word[3:] for word in words if word.startswith("oos:")))
+
+    def collect(self, folder: Path) -> Path:
+        """Write all state of all guests below `folder`; returns it."""
+        return evidence.collect(self.guests, folder)
+
+
+@contextlib.contextmanager
+def pair(suite: str = "trixie") -> Iterator[Pair]:
+    """A pair for the time of the body; on failure its state is collected and the folder's path printed."""
+    made = Pair(suite)
+    try:
+        yield made
+    except Exception:
+        where = made.collect(evidence.new_folder("failure"))
+        print(f"the state of all guests is in {where}")
+        raise
+    finally:
+        made.close()
+
+
+def _working_folder() -> Path:
+    """Where disks lie: in memory where it fits, else in the checkout's build folder."""
+    memory = Path(MEMORY)
+    if _available_memory_mb() >= _MEMORY_NEEDED_MB:
+        return memory
+    folder = PROJECT / "build" / "lab" / "disks"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    if shutil.disk_usage(folder).free >> 20 < _MEMORY_NEEDED_MB:
+        raise LabError(f"disk full: {folder} needs {_MEMORY_NEEDED_MB} MiB free, and so little memory is left as well")
+    return folder
+
+
+def _available_memory_mb() -> int:
+    with open("/proc/meminfo", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) >> 10
+    return 0
+
+
+def now() -> float:
+    """The time, as guests and events have it: guests take their clock from the host."""
+    return time.time()
+
+
+def build_folder(name: str) -> Path:
+    """A folder below build/ of this checkout."""
+    folder = PROJECT / "build" / name
+    os.makedirs(folder, exist_ok=True)
+    return folder

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The base of an agent: dispatch of the action, exit codes, exit reasons, log.
+
+Rules written here once, so that no agent needs them:
+
+- an unknown action is 3; a wrong value 6; a right value on the wrong host 2; missing software 5; not allowed 4;
+- a probe or a stop that fails for one of those finds nothing that could be running: 7 and 0;
+- every failure is one ``ocf-exit-reason:`` line on standard error, never a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import syslog
+
+from twinsan import errors
+from twinsan.deadline import Deadline
+from twinsan.ocf import codes
+from twinsan.ocf.environment import Environment
+from twinsan.ocf.parameter import Parameter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    Method = TypeVar("Method", bound=Callable[..., object])
+
+_CODES = {
+    errors.Misconfigured: codes.ERR_CONFIGURED,
+    errors.NotHere: codes.ERR_ARGS,
+    errors.NotInstalled: codes.ERR_INSTALLED,
+    errors.NotPermitted: codes.ERR_PERM,
+}
+
+# An action gives up this long before the cluster kills it: time to write the reason and end.
+_MARGIN_SECONDS = 1.0
+
+
+class Action:
+    """An action as the metadata lists it; times in seconds."""
+
+    def __init__(self, name: str, timeout: int, interval: int | None, role: str, depth: int | None) -> None:
+        self.name = name
+        self.timeout = timeout
+        self.interval = interval
+        self.role = role
+        self.depth = depth
+
+
+def action(
+    name: str, *, timeout: int, interval: int | None = None, role: str = "", depth: int | None = None
+) -> Callable[[Method], Method]:
+    """Declare a method as an action. Stacks, for a monitor of each role."""
+
+    def declare(method: Method) -> Method:
+        listed: list[Action] = method.__dict__.setdefault("ocf_actions", [])
+        listed.insert(0, Action(name, timeout, interval, role, depth))
+        return method
+
+    return declare
+
+
+class Agent:
+    """A resource agent. Its docstring is the description: the first line the short one, the rest the long one."""
+
+    name = ""
+    # Actions that change the system and therefore need root.
+    privileged = frozenset(("start", "stop", "promote", "demote", "reload-agent"))
+
+    def __init__(self, environment: Environment, action_name: str) -> None:
+        self.environment = environment
+        self.action_name = action_name
+        advised = [listed.timeout for listed, _ in self.actions() if listed.name == action_name]
+        seconds = environment.timeout or (advised[0] if advised else 20)
+        self.deadline = Deadline(max(seconds - _MARGIN_SECONDS, seconds / 2))
+
+    @classmethod
+    def parameters(cls) -> list[Parameter]:
+        """The declared parameters, in the order of their declaration."""
+        return [value for value in vars(cls).values() if isinstance(value, Parameter)]
+
+    @classmethod
+    def actions(cls) -> list[tuple[Action, Callable[[Agent], int | None]]]:
+        """The declared actions with their methods, in the order of their declaration."""
+        return [(listed, method) for method in vars(cls).values() for listed in getattr(method, "ocf_actions", ())]
+
+    def check(self) -> None:
+        """Check rules that span parameters; raises Misconfigured."""
+
+    def check_here(self) -> None:
+        """Check the parameters against this host, for validate-all; raises NotHere or NotInstalled."""
+
+    def log(self, message: str, priority: int = syslog.LOG_INFO) -> None:
+        """Write to the log; to standard error instead on a terminal."""
+        if sys.stderr.isatty():
+            print(f"{self.name}: {message}", file=sys.stderr)
+        elif self.environment.log_facility != "none":
+            named = getattr(syslog, f"LOG_{self.environment.log_facility.upper()}", syslog.LOG_DAEMON)
+            syslog.openlog(f"{self.name}({self.environment.instance})", syslog.LOG_PID, named)
+            syslog.syslog(priority, message)
+
+    def explain(self, reason: str) -> None:
+        """Print the exit reason; the cluster shows it beside the failed or degraded action."""
+        line = " ".join(reason.split())
+        print(f"{self.environment.reason_prefix}{line}", file=sys.stderr)
+        if not sys.stderr.isatty():
+            self.log(line, syslog.LOG_ERR)
+
+    def degraded(self, reason: str, *, promoted: bool = False) -> int:
+        """The code for "works, but is not well"; where the cluster does not know it, a log line and "well"."""
+        if self.environment.in_cluster and not self.environment.knows_degraded:
+            self.log(reason, syslog.LOG_WARNING)
+            return codes.RUNNING_PROMOTED if promoted else codes.SUCCESS
+        self.explain(reason)
+        return codes.DEGRADED_PROMOTED if promoted else codes.DEGRADED
+
+    @action("validate-all", timeout=20)
+    def validate_all(self) -> None:
+        """Check all parameters, and this host where the check level asks for it."""
+        self.check_parameters()
+        self.check_here()
+
+    def check_parameters(self) -> None:
+        """Parse every parameter; raises Misconfigured for the first that is wrong."""
+        for parameter in self.parameters():
+            parameter.check(self)
+        self.check()
+
+    def run(self) -> int:
+        """Run the action and return its exit code."""
+        methods = {listed.name: method for listed, method in [*Agent.actions(), *self.actions()]}
+        method = methods.get(self.action_name)
+        if method is None:
+            self.explain(f"unknown action {self.action_name!r}; {self.name} knows {' '.join(methods)} meta-data")
+            return codes.ERR_UNIMPLEMENTED
+        try:
+            if self.action_name in self.privileged and os.geteuid() != 0:
+                raise errors.NotPermitted(f"{self.action_name} needs root; run it as root or with sudo")
+            if not self._tolerant:
+                self.check_parameters()
+            return method(self) or codes.SUCCESS
+        except errors.Failure as failure:
+            return self._code_of(failure)
+        except OSError as error:
+            self.explain(f"{self.action_name} failed: {error}")
+            return codes.ERR_PERM if isinstance(error, PermissionError) else codes.ERR_GENERIC
+        except Exception as error:  # noqa: BLE001  the last line of defence: a reason instead of a traceback
+            return self._defect(error)
+
+    @property
+    def _tolerant(self) -> bool:
+        """Whether a wrong value must not fail the action: what could never start cannot run (design: "a failed stop
+        is a fenced node: it has to be earned").
+        """
+        return self.action_name == "stop" or (self.action_name == "monitor" and self.environment.is_probe)
+
+    def _code_of(self, failure: errors.Failure) -> int:
+        code = _CODES.get(type(failure), codes.ERR_GENERIC)
+        if self._tolerant and code in (codes.ERR_CONFIGURED, codes.ERR_ARGS, codes.ERR_INSTALLED):
+            self.log(f"nothing to {'stop' if self.action_name == 'stop' else 'find'}: {failure}", syslog.LOG_WARNING)
+            return codes.SUCCESS if self.action_name == "stop" else codes.NOT_RUNNING
+        self.explain(str(failure))
+        return code
+
+    def _defect(self, error: Exception) -> int:
+        import traceback
+
+        for line in traceback.format_exception(type(error), error, error.__traceback__):
+            self.log(line.rstrip(), syslog.LOG_DEBUG)
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{os.path.basename(last.filename)}:{last.lineno}"
+        self.explain(f"defect in {self.name}: {type(error).__name__} at {place}: {error}; please report it")
+        return codes.ERR_GENERIC
+
+    @classmethod
+    def main(cls) -> int:
+        """Run the agent as a program: ``AGENT ACTION``, further words are ignored as the specification asks."""
+        word = sys.argv[1] if len(sys.argv) > 1 else ""
+        if word == "meta-data":
+            from twinsan.ocf import metadata
+
+            print(metadata.render(cls), end="")
+            return codes.SUCCESS
+        if word == "man-page":
+            from twinsan.ocf import manpage
+
+            print(manpage.render(cls), end="")
+            return codes.SUCCESS
+        if word in ("", "usage", "help", "-h", "--help"):
+            names = dict.fromkeys(listed.name for listed, _ in [*cls.actions(), *Agent.actions()])
+            print(f"usage: {cls.name} {{{'|'.join(names)}|meta-data|man-page}}\n\n{(cls.__doc__ or '').strip()}")
+            print(f"\nParameters are read from the environment as OCF_RESKEY_NAME; see ocf_twinsan_{cls.name}(7).")
+            return codes.SUCCESS if word else codes.ERR_UNIMPLEMENTED
+        return cls(Environment(), word).run()

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An agent's class as a manual page, ``ocf_twinsan_AGENT.7``."""
+
+from __future__ import annotations
+
+from twinsan import __version__
+from twinsan.ocf import codes, metadata
+from twinsan.ocf.agent import Agent
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twinsan.ocf.agent import Action
+    from twinsan.ocf.parameter import Parameter
+
+_FOLDER = "/usr/lib/ocf/resource.d/twinsan"
+
+_STATUS = (
+    (codes.SUCCESS, "The action succeeded; for monitor: the resource runs, and on this node it is not promoted."),
+    (codes.ERR_GENERIC, "The action failed; trying again may help."),
+    (codes.ERR_ARGS, "A parameter does not hold on this host."),
+    (codes.ERR_UNIMPLEMENTED, "The action does not exist."),
+    (codes.ERR_PERM, "The action needs root."),
+    (codes.ERR_INSTALLED, "A program or kernel module is missing."),
+    (codes.ERR_CONFIGURED, "A parameter is wrong on every host."),
+    (codes.NOT_RUNNING, "The resource does not run here."),
+    (codes.RUNNING_PROMOTED, "The resource runs and is promoted."),
+    (codes.FAILED_PROMOTED, "The resource is promoted and has failed."),
+    (codes.DEGRADED, "The resource works, but is not well; the exit reason says why."),
+    (codes.DEGRADED_PROMOTED, "The same, promoted."),
+)
+
+
+def render(agent: type[Agent]) -> str:
+    """The page, in roff."""
+    page = f"ocf_twinsan_{agent.name}"
+    short, long = metadata.descriptions(agent)
+    lines = [
+        '.\\" Generated from the agent by "make man".',
+        f'.TH {_escape(page.upper())} 7 "" "twinsan {__version__}" "OCF resource agents"',
+        ".SH NAME",
+        f"{_escape(page)} \\- {_escape(short.rstrip('.'))}",
+        ".SH SYNOPSIS",
+        f"\\fB{_escape(agent.name)}\\fR \\fIaction\\fR",
+        ".SH DESCRIPTION",
+        *_text(long),
+        ".SH PARAMETERS",
+    ]
+    for parameter in agent.parameters():
+        lines += _parameter(parameter)
+    lines += [".SH ACTIONS"]
+    for listed, _ in [*agent.actions(), *Agent.actions()]:
+        lines += _action(listed)
+    lines += [".SH EXIT STATUS"]
+    for code, meaning in _statuses(agent):
+        lines += [".TP", f"\\fB{code}\\fR", _escape(meaning)]
+    lines += [".SH EXAMPLE", *_example(agent)]
+    lines += [".SH SEE ALSO", ".BR crm (8),", ".BR pcs (8),", ".BR crm_mon (8)"]
+    return "\n".join(lines) + "\n"
+
+
+def _text(text: str) -> list[str]:
+    """Paragraphs as such; indented ones as they stand."""
+    lines: list[str] = []
+    for paragraph in text.split("\n\n"):
+        if paragraph.startswith("    "):
+            lines += [".PP", ".nf", *(_escape(line) for line in paragraph.split("\n")), ".fi"]
+        else:
+            lines += [".PP", *(_escape(line) for line in paragraph.split("\n"))]
+    return lines[1:]
+
+
+def _parameter(parameter: Parameter) -> list[str]:
+    traits = [parameter.kind]
+    if parameter.required:
+        traits.append("required")
+    if parameter.default:
+        traits.append(f"default {parameter.default}")
+    if parameter.unique_group:
+        traits.append(f"unique within {parameter.unique_group}")
+    if parameter.reloadable:
+        traits.append("changes without a restart")
+    name = f"\\fB{_escape(parameter.name)}\\fR ({_escape(', '.join(traits))})"
+    shortdesc = parameter.shortdesc.rstrip(".") + "."
+    longdesc = " ".join(parameter.longdesc.split())
+    return [".TP", name, _escape(shortdesc), *([".br", _escape(longdesc)] if longdesc else [])]
+
+
+def _action(listed: Action) -> list[str]:
+    advice = f"Advised timeout {listed.timeout} s"
+    if listed.interval is not None:
+        advice += f", interval {listed.interval} s"
+    if listed.depth:
+        advice += f", depth {listed.depth}"
+    role = f" ({listed.role})" if listed.role else ""
+    return [".TP", f"\\fB{_escape(listed.name)}\\fR{_escape(role)}", _escape(advice + ".")]
+
+
+def _statuses(agent: type[Agent]) -> list[tuple[int, str]]:
+    """The codes that the agent can give: one that cannot be promoted has none of a promoted one."""
+    promotes = any(listed.name == "promote" for listed, _ in agent.actions())
+    promoted = (codes.RUNNING_PROMOTED, codes.FAILED_PROMOTED, codes.DEGRADED_PROMOTED)
+    return [(code, meaning) for code, meaning in _STATUS if promotes or code not in promoted]
+
+
+def _example(agent: type[Agent]) -> list[str]:
+    """The agent in a configuration, and by hand; required parameters in capitals."""
+    given = [f"{parameter.name}={parameter.name.upper()}" for parameter in agent.parameters() if parameter.required]
+    operations = [
+        f"    op {listed.name} timeout={listed.timeout}s"
+        + (f" interval={listed.interval}s" if listed.interval is not None else "")
+        + (f" role={listed.role}" if listed.role else "")
+        for listed, _ in agent.actions()
+        if listed.interval is not None or listed.name in ("start", "stop", "promote", "demote")
+    ]
+    configured = [f"crm configure primitive p_{agent.name.replace('-', '_')} ocf:twinsan:{agent.name}"]
+    configured += [f"    params {' '.join(given)}", *operations]
+    by_hand = [f"OCF_RESKEY_{word}" for word in given] + [f"{_FOLDER}/{agent.name} monitor; echo $?"]
+    return [
+        "In the cluster:",
+        *_literal(configured),
+        ".PP",
+        "By hand, to see what it says:",
+        *_literal(by_hand),
+    ]
+
+
+def _literal(lines: list[str]) -> list[str]:
+    """A command over several lines."""
+    continued = [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
+    return [".PP", ".RS 4", ".nf", *(_escape(line) for line in continued), ".fi", ".RE"]
+
+
+def _escape(text: str) -> str:
+    """Text that roff prints as it is."""
+    escaped = text.replace("\\", "\\e").replace("-", "\\-")
+    return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped

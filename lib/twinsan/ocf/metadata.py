@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An agent's class as OCF 1.1 metadata."""
+
+from __future__ import annotations
+
+import inspect
+from xml.sax.saxutils import escape, quoteattr
+
+from twinsan import __version__
+from twinsan.ocf.agent import Action, Agent
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twinsan.ocf.parameter import Parameter
+
+# ra-api-1.dtd, which ocf-tester checks against, knows neither `unique-group` nor `reloadable` nor action names beyond
+# its list. The internal subset adds them: of two declarations of one attribute XML takes the first.
+_HEAD = """\
+<?xml version="1.0"?>
+<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd" [
+<!ATTLIST parameter unique-group CDATA #IMPLIED reloadable (0|1) #IMPLIED>
+<!ATTLIST action name CDATA #REQUIRED>
+]>
+"""
+
+
+def render(agent: type[Agent]) -> str:
+    """The metadata document."""
+    lines = [f"<resource-agent name={quoteattr(agent.name)} version={quoteattr(__version__)}>"]
+    lines += ["<version>1.1</version>"]
+    lines += describe(*descriptions(agent))
+    lines += ["<parameters>"]
+    for parameter in agent.parameters():
+        lines += _parameter(parameter)
+    lines += ["</parameters>", "<actions>"]
+    lines += [_action(listed) for listed, _ in [*agent.actions(), *Agent.actions()]]
+    lines += ['<action name="meta-data" timeout="5s"/>', "</actions>", "</resource-agent>"]
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def descriptions(agent: type[Agent]) -> tuple[str, str]:
+    """Short and long description from the docstring of the class."""
+    short, _, long = inspect.getdoc(agent).partition("\n") if agent.__doc__ else ("", "", "")  # type: ignore[union-attr]
+    return short.strip(), long.strip()
+
+
+def describe(short: str, long: str) -> list[str]:
+    """The two description elements, in the order that the DTD wants."""
+    return [f'<longdesc lang="en">{escape(long)}</longdesc>', f'<shortdesc lang="en">{escape(short)}</shortdesc>']
+
+
+def _parameter(parameter: Parameter) -> list[str]:
+    attributes = f'name="{parameter.name}" required="{int(parameter.required)}"'
+    attributes += f' unique="{int(bool(parameter.unique_group))}"'
+    if parameter.unique_group:
+        attributes += f' unique-group="{parameter.unique_group}"'
+    if parameter.reloadable:
+        attributes += ' reloadable="1"'
+    content = f'<content type="{parameter.kind}"'
+    if parameter.default is not None:
+        content += f" default={quoteattr(parameter.default)}"
+    described = describe(parameter.shortdesc, " ".join(parameter.longdesc.split()))
+    return [f"<parameter {attributes}>", *described, content + "/>", "</parameter>"]
+
+
+def _action(listed: Action) -> str:
+    text = f'<action name="{listed.name}" timeout="{listed.timeout}s"'
+    if listed.interval is not None:
+        text += f' interval="{listed.interval}s"'
+    if listed.depth is not None:
+        text += f' depth="{listed.depth}"'
+    if listed.role:
+        text += f' role="{listed.role}"'
+    return text + "/>"
