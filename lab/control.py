@@ -52,8 +52,8 @@ class Channel:
         """Send one frame."""
         self.socket.sendall(HEADER.pack(kind, len(payload)) + payload)
 
-    def receive(self, deadline: float) -> tuple[int, bytes]:
-        """The next frame; raises WaitTimedOut at `deadline` (monotonic) and MachineLost where the guest hung up."""
+    def receive(self, deadline: float | None) -> tuple[int, bytes]:
+        """The next frame; raises WaitTimedOut at `deadline` (monotonic; None: never) and MachineLost where the guest hung up."""
         kind, length = HEADER.unpack(self._exactly(HEADER.size, deadline))
         return kind, self._exactly(length, deadline)
 
@@ -61,10 +61,11 @@ class Channel:
         """Hang up; a command that still runs is killed."""
         self.socket.close()
 
-    def _exactly(self, length: int, deadline: float) -> bytes:
+    def _exactly(self, length: int, deadline: float | None) -> bytes:
         data = b""
         while len(data) < length:
-            if not select.select([self.socket], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not select.select([self.socket], [], [], left)[0]:
                 raise WaitTimedOut("the command did not end in time")
             try:
                 part = self.socket.recv(length - len(data))

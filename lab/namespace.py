@@ -47,22 +47,35 @@ def require_host() -> None:
         )
 
 
-def enter(main: Callable[[], int]) -> int:
+def enter(main: Callable[[], int], *, keep: bool = False, tell_pid: Callable[[int], object] = lambda _: None) -> int:
     """Run `main` as the first process of new namespaces; returns its exit status.
 
-    The caller stays outside, hands on SIGINT, SIGTERM and SIGHUP, and is told by the kernel when its own parent ends.
+    The caller stays outside, hands on SIGINT, SIGTERM and SIGHUP, and ends when its own parent ends, unless `keep`.
+    `tell_pid` hears the process id, as seen from outside, of the first process.
     """
-    parent = os.getppid()
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        raise SystemExit(128 + signal.SIGTERM)
+    if not keep:
+        parent = os.getppid()
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            raise SystemExit(128 + signal.SIGTERM)
     _unshare()
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
     if child == 0:
         os._exit(_first_process(main))
+    tell_pid(child)
     return _wait(child)
+
+
+def join(pid: int) -> None:
+    """Enter the network of the lab whose first process is `pid`."""
+    kinds = ["net"] if os.geteuid() == 0 else ["user", "net"]
+    descriptors = [os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY) for kind in kinds]
+    for kind, descriptor in zip(kinds, descriptors):
+        if _libc.setns(descriptor, 0) != 0:
+            raise LabError(f"cannot enter the lab's {kind} namespace: {os.strerror(ctypes.get_errno())}")
+        os.close(descriptor)
 
 
 def _unshare() -> None:

@@ -49,6 +49,7 @@ class Pair:
         self.servers = (self.atlas, self.zeus)
         self.guests = (self.atlas, self.zeus, self.esx)
         self.power_events: list[tuple[float, str, str]] = []
+        self.disk = ""
         self._bmcs = [Bmc(server, folder, self._power_changed) for server in self.servers]
 
     def _power_changed(self, machine: Machine, what: str, when: float) -> None:
@@ -177,6 +178,12 @@ class Pair:
                 "the replicas are in sync",
                 timeout,
             )
+
+    def move(self, server: Machine) -> None:
+        """Move the SAN to `server` as an operator does, and take the move's constraint away again."""
+        server.succeed(f"crm resource move g_san {server.name}")
+        self.wait_until_serving(on=server)
+        server.succeed("crm resource clear g_san")
 
     def log_in(self) -> str:
         """Log the initiator in; returns the path of its disk."""

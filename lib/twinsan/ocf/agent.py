@@ -92,6 +92,10 @@ class Agent:
     def check_here(self) -> None:
         """Check the parameters against this host, for validate-all; raises NotHere or NotInstalled."""
 
+    def absent(self) -> bool:
+        """Whether this host cannot hold what the agent serves; a monitor is then "not running", whatever the parameters."""
+        return False
+
     def log(self, message: str, priority: int = syslog.LOG_INFO) -> None:
         """Write to the log; to standard error instead on a terminal."""
         if sys.stderr.isatty():
@@ -138,6 +142,8 @@ class Agent:
         try:
             if self.action_name in self.privileged and os.geteuid() != 0:
                 raise errors.NotPermitted(f"{self.action_name} needs root; run it as root or with sudo")
+            if self.action_name == "monitor" and self.absent():
+                return codes.NOT_RUNNING
             if not self._tolerant:
                 self.check_parameters()
             return method(self) or codes.SUCCESS

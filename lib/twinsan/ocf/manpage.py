@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 _FOLDER = "/usr/lib/ocf/resource.d/twinsan"
 
+# The operations that a configuration names.
+_CONFIGURED = ("start", "stop", "monitor", "promote", "demote")
+
 _STATUS = (
-    (codes.SUCCESS, "The action succeeded; for monitor: the resource runs, and on this node it is not promoted."),
+    (codes.SUCCESS, "The action succeeded; for monitor: the resource runs, unpromoted where it can be promoted."),
     (codes.ERR_GENERIC, "The action failed; trying again may help."),
     (codes.ERR_ARGS, "A parameter does not hold on this host."),
     (codes.ERR_UNIMPLEMENTED, "The action does not exist."),
@@ -97,34 +100,36 @@ def _action(listed: Action) -> list[str]:
 
 def _statuses(agent: type[Agent]) -> list[tuple[int, str]]:
     """The codes that the agent can give: one that cannot be promoted has none of a promoted one."""
-    promotes = any(listed.name == "promote" for listed, _ in agent.actions())
     promoted = (codes.RUNNING_PROMOTED, codes.FAILED_PROMOTED, codes.DEGRADED_PROMOTED)
-    return [(code, meaning) for code, meaning in _STATUS if promotes or code not in promoted]
+    return [(code, meaning) for code, meaning in _STATUS if _promotes(agent) or code not in promoted]
 
 
 def _example(agent: type[Agent]) -> list[str]:
     """The agent in a configuration, and by hand; required parameters in capitals."""
+    resource = f"p_{agent.name.replace('-', '_')}"
     given = [f"{parameter.name}={parameter.name.upper()}" for parameter in agent.parameters() if parameter.required]
-    operations = [
-        f"    op {listed.name} timeout={listed.timeout}s"
-        + (f" interval={listed.interval}s" if listed.interval is not None else "")
-        + (f" role={listed.role}" if listed.role else "")
-        for listed, _ in agent.actions()
-        if listed.interval is not None or listed.name in ("start", "stop", "promote", "demote")
-    ]
-    configured = [f"crm configure primitive p_{agent.name.replace('-', '_')} ocf:twinsan:{agent.name}"]
-    configured += [f"    params {' '.join(given)}", *operations]
-    by_hand = [f"OCF_RESKEY_{word}" for word in given] + [f"{_FOLDER}/{agent.name} monitor; echo $?"]
-    return [
-        "In the cluster:",
-        *_literal(configured),
-        ".PP",
-        "By hand, to see what it says:",
-        *_literal(by_hand),
-    ]
+    configured = [f"crm configure primitive {resource} ocf:twinsan:{agent.name}", f"    params {' '.join(given)}"]
+    configured += [_operation(listed) for listed, _ in agent.actions() if listed.name in _CONFIGURED]
+    lines = ["In the cluster:", *_command(configured)]
+    if _promotes(agent):
+        clone = [f"crm configure clone ms_{resource[2:]} {resource}", "    meta promotable=true interleave=true"]
+        lines += _command(clone)
+    by_hand = [*(f"OCF_RESKEY_{word}" for word in given), f"{_FOLDER}/{agent.name} monitor; echo $?"]
+    return [*lines, ".PP", "By hand, to see what it says:", *_command(by_hand)]
 
 
-def _literal(lines: list[str]) -> list[str]:
+def _promotes(agent: type[Agent]) -> bool:
+    return any(listed.name == "promote" for listed, _ in agent.actions())
+
+
+def _operation(listed: Action) -> str:
+    text = f"    op {listed.name} timeout={listed.timeout}s"
+    if listed.interval is not None:
+        text += f" interval={listed.interval}s"
+    return text + (f" role={listed.role}" if listed.role else "")
+
+
+def _command(lines: list[str]) -> list[str]:
     """A command over several lines."""
     continued = [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
     return [".PP", ".RS 4", ".nf", *(_escape(line) for line in continued), ".fi", ".RE"]

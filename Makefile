@@ -1,0 +1,56 @@
+# `make` alone lists what can be made.  Words for pytest: make test ARGS="-k name"
+
+PYTHON = build/venv/bin/python
+BOOTSTRAP = python3 -m lab.bootstrap
+DESTDIR =
+AGENTS = drbd-vaai lio-iscsi-target lio-lun portal-ip
+ARGS =
+
+.PHONY: help demo lab lab-down test check format man install clean
+
+help: ## List what can be made
+	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p' Makefile | expand -t 19
+
+demo: ## Show a SAN that survives a switchover and a power cut
+	@$(BOOTSTRAP) lab
+	@$(PYTHON) -m lab demo
+
+lab: ## Start a pair to play with: lab/ssh atlas
+	@$(BOOTSTRAP) lab
+	@$(PYTHON) -m lab up
+
+lab-down: ## Stop that pair
+	@$(PYTHON) -m lab down
+
+test: check ## Run everything: check, then the tests on a cluster
+	@$(BOOTSTRAP) lab
+	@$(PYTHON) -m lab test $(ARGS)
+
+check: ## Run what needs no guests: linters, types, unit and contract tests
+	@$(BOOTSTRAP) check
+	@$(PYTHON) -m ruff format --check --quiet
+	@$(PYTHON) -m ruff check --quiet
+	@$(PYTHON) -m mypy --no-error-summary
+	@$(PYTHON) -m pytest $(ARGS)
+
+format: ## Format the code
+	@$(BOOTSTRAP) check
+	@$(PYTHON) -m ruff check --fix --quiet
+	@$(PYTHON) -m ruff format --quiet
+
+man: ## Generate man/*.7 from the agents
+	@$(foreach agent,$(AGENTS),agents/$(agent) man-page > man/ocf_twinsan_$(agent).7 &&) true
+
+install: ## Install on this server (DESTDIR=FOLDER to stage)
+	@install -d $(DESTDIR)/usr/lib/twinsan $(DESTDIR)/usr/lib/ocf/resource.d/twinsan $(DESTDIR)/usr/sbin
+	@install -d $(DESTDIR)/usr/share/man/man7 $(DESTDIR)/usr/share/twinsan
+	@rm -rf $(DESTDIR)/usr/lib/twinsan/*
+	@cp -R agents bin lib $(DESTDIR)/usr/lib/twinsan/
+	@cp -R cib-templates drbd $(DESTDIR)/usr/share/twinsan/
+	@install -m 644 man/*.7 $(DESTDIR)/usr/share/man/man7/
+	@ln -sf $(AGENTS:%=/usr/lib/twinsan/agents/%) $(DESTDIR)/usr/lib/ocf/resource.d/twinsan/
+	@ln -sf /usr/lib/twinsan/bin/twinsan $(DESTDIR)/usr/sbin/twinsan
+	@python3 -m compileall -q -f -s "$(DESTDIR)" $(DESTDIR)/usr/lib/twinsan/lib
+
+clean: ## Remove everything that was built
+	@rm -rf build

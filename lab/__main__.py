@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lab's command: ``python3 -m lab demo | test | up | down``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from lab import image, namespace, session
+from lab.errors import LabError
+from lab.pair import PROJECT
+
+
+def main() -> int:
+    """Parse the command line and run the command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="lab", description="A pair of servers and an initiator on user-mode kernels.")
+    parser.add_argument(
+        "--suite", choices=image.SUITES, default=os.environ.get("SUITE", "trixie"), help="Debian release of the guests"
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("demo", help="show a switchover and a power cut under load; results in build/demo/")
+    test = commands.add_parser("test", help="run tests/cluster on a pair; further words go to pytest")
+    test.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    commands.add_parser("up", help="start a pair and leave it running: lab/ssh atlas")
+    commands.add_parser("down", help="stop that pair")
+    arguments = parser.parse_args()
+    try:
+        return _run(arguments)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.command == "down":
+        return session.down()
+    namespace.require_host()
+    # Outside the namespaces: they have no way to the packages.
+    image.build(arguments.suite)
+    if arguments.command == "up":
+        return session.up(arguments.suite)
+    bodies: dict[str, Callable[[], int]] = {
+        "demo": lambda: _demo(arguments.suite),
+        "test": lambda: _test(arguments.suite, arguments.words),
+    }
+    return namespace.enter(bodies[arguments.command])
+
+
+def _demo(suite: str) -> int:
+    from lab import demo
+
+    return demo.run(suite)
+
+
+def _test(suite: str, words: list[str]) -> int:
+    import pytest
+
+    os.environ["SUITE"] = suite
+    status = pytest.main([str(PROJECT / "tests" / "cluster"), *words])
+    return 0 if status == pytest.ExitCode.NO_TESTS_COLLECTED and words else int(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command ``twinsan``: what operators type, and what DRBD calls."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from twinsan import __version__
+from twinsan.errors import Failure
+from twinsan.system import command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    _open_standard_streams()
+    arguments = _parser().parse_args(words)
+    try:
+        status: int = arguments.run(arguments)
+        return status
+    except Failure as failure:
+        print(f"twinsan: {failure}", file=sys.stderr)
+    except OSError as error:
+        print(f"twinsan: {arguments.command} failed: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("twinsan: interrupted", file=sys.stderr)
+    return 1
+
+
+def _open_standard_streams() -> None:
+    """The kernel starts handlers without any open file; what is opened next would pass for standard output."""
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    while descriptor <= 2:
+        descriptor = os.open(os.devnull, os.O_RDWR)
+    os.close(descriptor)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="twinsan", description="Two Linux servers as one iSCSI SAN.")
+    parser.add_argument("--version", action="version", version=f"twinsan {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    text = "find out what became of a lost DRBD peer"
+    fence = commands.add_parser("fence-peer", help=text, description=_FENCE_PEER, epilog=_FENCE_PEER_STATUS)
+    fence.add_argument("resource", metavar="RESOURCE", nargs="?", help="DRBD's name of it (default: as DRBD says)")
+    fence.add_argument("--peer", metavar="HOST", default="", help="the peer's host name (default: as DRBD says)")
+    fence.add_argument(
+        "--timeout", metavar="SECONDS", type=_seconds, help="give up after this time (default: 60, on a Primary 1800)"
+    )
+    fence.set_defaults(run=_fence_peer)
+
+    text = "let a DRBD peer be promoted again"
+    unfence = commands.add_parser("unfence-peer", help=text, description=_UNFENCE_PEER)
+    unfence.add_argument("resource", metavar="RESOURCE", nargs="?", help="DRBD's name of it (default: as DRBD says)")
+    unfence.add_argument("--force", action="store_true", help="although the peer's replica is not complete")
+    unfence.set_defaults(run=_unfence_peer)
+    return parser
+
+
+_FENCE_PEER = (
+    "DRBD's handler fence-peer. Makes sure, through the cluster, that the peer cannot be promoted with data that lacks "
+    "what is written here from now on: by a constraint that the living peer has, or by its fencing."
+)
+_FENCE_PEER_STATUS = (
+    "Exit status: 4 the peer lives and may not be promoted; 7 the peer is down; 6 the peer has gone on alone; 0 the "
+    "peer is connected again; 1 nothing is certain, I/O stays frozen."
+)
+_UNFENCE_PEER = (
+    "DRBD's handler unfence-peer. Removes the constraint that fence-peer has left, once both replicas are UpToDate. "
+    "Called by DRBD it answers at once and works in the background, because DRBD's worker waits for it."
+)
+
+
+def _seconds(text: str) -> float:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of seconds above 0")
+    return float(text)
+
+
+def _resource(arguments: argparse.Namespace) -> str:
+    name: str = arguments.resource or os.environ.get("DRBD_RESOURCE", "")
+    if not name:
+        raise Failure(f"which resource? Type: twinsan {arguments.command} RESOURCE; see 'drbdadm status' for the names")
+    return name
+
+
+def _fence_peer(arguments: argparse.Namespace) -> int:
+    from twinsan.fence import handler
+
+    resource = _resource(arguments)
+    call = handler.Call(resource, arguments.peer) if arguments.peer else handler.Call.of(resource, os.environ)
+    return handler.fence_peer(call, arguments.timeout)
+
+
+def _unfence_peer(arguments: argparse.Namespace) -> int:
+    from twinsan.fence import handler
+
+    resource = _resource(arguments)
+    by_drbd = not arguments.resource
+    if by_drbd and not command.in_background():
+        return 0
+    return handler.unfence_peer(resource, force=arguments.force)
+

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Asking the network who has an address, and telling it that we have.
+
+IPv4 does it with ARP (RFC 5227), IPv6 with neighbour discovery (RFC 4861 and 4862).
+"""
+
+from __future__ import annotations
+
+import select
+import struct
+
+# Its C half has all that is needed here, and costs a monitor nothing (see netlink).
+import _socket
+
+from twinsan.system import network
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twinsan.deadline import Deadline
+    from twinsan.system.network import Link
+
+_ARP, _IPV6 = 0x0806, 0x86DD
+_REQUEST, _REPLY = 1, 2
+_ICMPV6, _SOLICITATION, _ADVERTISEMENT = 58, 135, 136
+
+_EVERYBODY = b"\xff" * 6
+_NOBODY = bytes(6)
+_ALL_NODES = _socket.inet_pton(_socket.AF_INET6, "ff02::1")
+_OVERRIDE = 0x20000000
+
+# A question may get lost, so it is asked again after this time.
+_SECONDS_BETWEEN_QUESTIONS = 0.08
+
+
+class Probe:
+    """The question whether another host has an address: asked when made, answered by `answer`.
+
+    What there is to do meanwhile costs nothing. A device without Ethernet cannot be asked over, and has no answer.
+    """
+
+    def __init__(self, address: str, link: Link) -> None:
+        self._address = address
+        # All of this host's devices on the segment answer for an address that one of them has.
+        self._own = frozenset(other.hardware for other in network.links())
+        self._question = _question(address, link)
+        self._socket: _socket.socket | None = None
+        if link.hardware:
+            self._socket = _open(link, _IPV6 if ":" in address else _ARP)
+            self._socket.send(self._question)
+
+    def answer(self, until: Deadline) -> str:
+        """The Ethernet address of the host that has it; "" where none says so in time."""
+        if self._socket is None:
+            return ""
+        while True:
+            pause = min(_SECONDS_BETWEEN_QUESTIONS, until.remaining())
+            if select.select([self._socket.fileno()], [], [], pause)[0]:
+                holder = self._holder(self._socket.recv(2048))
+                if holder:
+                    return holder.hex(":")
+            elif until.expired():
+                return ""
+            else:
+                self._socket.send(self._question)
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._socket is not None:
+            self._socket.close()
+
+    def _holder(self, frame: bytes) -> bytes:
+        """Who claims the address with this frame, if it is such a claim and not our own."""
+        packed = network.pack(self._address)
+        claimant = _arp_claim(frame, packed) if len(packed) == 4 else _neighbour_claim(frame, packed)
+        return b"" if claimant in self._own else claimant
+
+
+def _arp_claim(frame: bytes, packed: bytes) -> bytes:
+    """Who sends from the address, or asks for it as one does who wants it."""
+    if len(frame) < 42 or frame[12:14] != _ARP.to_bytes(2, "big"):
+        return b""
+    sender, target = frame[28:32], frame[38:42]
+    wanted = sender == bytes(4) and target == packed
+    return frame[22:28] if sender == packed or wanted else b""
+
+
+def _neighbour_claim(frame: bytes, packed: bytes) -> bytes:
+    """Who advertises the address, or tests it for duplicates."""
+    if len(frame) < 78 or frame[12:14] != _IPV6.to_bytes(2, "big") or frame[20] != _ICMPV6 or frame[62:78] != packed:
+        return b""
+    testing = frame[54] == _SOLICITATION and frame[22:38] == bytes(16)
+    return frame[6:12] if frame[54] == _ADVERTISEMENT or testing else b""
+
+
+def announce(address: str, link: Link) -> None:
+    """Tell the whole network that the address is here. Some devices learn by requests only, and some by replies."""
+    if not link.hardware:
+        return
+    sender = _open(link, 0)
+    try:
+        for frame in _announcements(address, link):
+            sender.send(frame)
+    finally:
+        sender.close()
+
+
+def _announcements(address: str, link: Link) -> list[bytes]:
+    packed = network.pack(address)
+    if len(packed) == 4:
+        return [_arp(kind, link.hardware, packed, packed) for kind in (_REQUEST, _REPLY)]
+    target_link = struct.pack("!BB6s", 2, 1, link.hardware)
+    message = struct.pack("!BBHI16s", _ADVERTISEMENT, 0, 0, _OVERRIDE, packed) + target_link
+    return [_icmpv6(link.hardware, packed, _ALL_NODES, message)]
+
+
+def _question(address: str, link: Link) -> bytes:
+    packed = network.pack(address)
+    if len(packed) == 4:
+        return _arp(_REQUEST, link.hardware, bytes(4), packed)
+    group = _socket.inet_pton(_socket.AF_INET6, "ff02::1:ff00:0")[:13] + packed[13:]
+    return _icmpv6(link.hardware, bytes(16), group, struct.pack("!BBHI16s", _SOLICITATION, 0, 0, 0, packed))
+
+
+def _arp(kind: int, hardware: bytes, sender: bytes, target: bytes) -> bytes:
+    ethernet = _EVERYBODY + hardware + _ARP.to_bytes(2, "big")
+    return ethernet + struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, kind, hardware, sender, _NOBODY, target)
+
+
+def _icmpv6(hardware: bytes, source: bytes, group: bytes, message: bytes) -> bytes:
+    ethernet = b"\x33\x33" + group[12:] + hardware + _IPV6.to_bytes(2, "big")
+    # A hop limit of 255 shows that no router passed it on; others are ignored.
+    header = struct.pack("!IHBB", 6 << 28, len(message), _ICMPV6, 255) + source + group
+    covered = source + group + struct.pack("!II", len(message), _ICMPV6) + message
+    return ethernet + header + message[:2] + checksum(covered).to_bytes(2, "big") + message[4:]
+
+
+def checksum(data: bytes) -> int:
+    """The internet checksum (RFC 1071)."""
+    padded = data + bytes(len(data) % 2)
+    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total ^ 0xFFFF
+
+
+def _open(link: Link, protocol: int) -> _socket.socket:
+    """A socket for whole frames on one network device; protocol 0 receives none."""
+    raw = _socket.socket(_socket.AF_PACKET, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _socket.htons(protocol))
+    raw.bind((link.name, protocol))
+    return raw

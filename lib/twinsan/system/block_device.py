@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A block device as a LUN needs it: there, writable, and in nobody else's hands."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from twinsan.errors import Failure, NotHere
+
+# The major number that DRBD has for ever (Documentation/admin-guide/devices.txt).
+_DRBD_MAJOR = 147
+
+# A Secondary refuses readers with the first and writers with the second.
+_SECONDARY = (errno.EMEDIUMTYPE, errno.EROFS)
+
+
+def require_free(path: str) -> None:
+    """Check that a LUN can be made of the device. Raises NotHere where there is none, Failure where it is not to be had.
+
+    It is opened for reading: opening it for writing would promote a DRBD 9 resource that has auto-promote.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        raise NotHere(f"device {path} is not there ({error.strerror}); check the path, and 'lsblk' or 'drbdadm status'") from None
+    if not stat.S_ISBLK(mode):
+        raise NotHere(f"{path} is no block device; name one, such as /dev/drbd0")
+    _open(path)
+
+
+def is_free(path: str) -> bool:
+    """Whether nobody holds the device; one that is gone or Secondary is held by nobody."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK))
+    except OSError as error:
+        return error.errno != errno.EBUSY
+    return True
+
+
+def _open(path: str) -> None:
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_EXCL))
+    except OSError as error:
+        raise Failure(explain(path, error.errno or 0)) from None
+
+
+def explain(path: str, number: int) -> str:
+    """Why the device cannot be had, from the errno of an attempt, and what to type."""
+    if number in _SECONDARY and _is_drbd(path):
+        resource = drbd_resource(path)
+        named = f"resource {resource}" if resource else "its resource"
+        return (
+            f"{path} is Secondary on this node, and only a Primary can be served; order the promotion before this, "
+            f"or for {named} by hand: drbdadm primary {resource or 'RESOURCE'}"
+        )
+    if number == errno.EROFS:
+        return f"device {path} is read-only; a LUN needs it writable: see 'blockdev --report {path}'"
+    if number == errno.EBUSY:
+        return f"device {path} is in use on this node{_mounted(path)}; see 'lsblk {path}' and 'targetcli ls /backstores'"
+    return f"device {path} cannot be opened: {os.strerror(number)}; see 'dmesg' and 'drbdadm status'"
+
+
+def drbd_resource(path: str) -> str:
+    """The name of the DRBD resource that a device belongs to, by the links that udev makes; "" where there are none."""
+    device, folder = os.path.realpath(path), "/dev/drbd/by-res"
+    try:
+        resources = os.listdir(folder)
+    except OSError:
+        return ""
+    for resource in sorted(resources):
+        # DRBD 9 and multi-volume resources have a folder of volumes, older ones a single link.
+        entry = f"{folder}/{resource}"
+        volumes = [f"{entry}/{volume}" for volume in os.listdir(entry)] if os.path.isdir(entry) else [entry]
+        if device in map(os.path.realpath, volumes):
+            return resource
+    return ""
+
+
+def _is_drbd(path: str) -> bool:
+    try:
+        return os.major(os.stat(path).st_rdev) == _DRBD_MAJOR
+    except OSError:
+        return False
+
+
+def _mounted(path: str) -> str:
+    device = os.path.realpath(path)
+    with open("/proc/self/mounts", encoding="utf-8", errors="replace") as mounts:
+        for line in mounts:
+            source, folder = line.split(" ", 2)[:2]
+            if source.startswith("/") and os.path.realpath(source) == device:
+                return f": it is mounted on {folder}"
+    return ""

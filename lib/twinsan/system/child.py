@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Work that may hang in the kernel, done in a child so that the agent can give up in time and say why.
+
+When DRBD freezes I/O, a write to configfs can sleep where no signal reaches it. A process that does such a write itself
+cannot end; it is killed on its deadline without a reason, and not even then. Its parent can.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+
+from twinsan import errors
+from twinsan.errors import DeadlinePassed, Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twinsan.deadline import Deadline
+
+# A number instead of the module `signal`, which costs an import of `enum`; Linux never changes it.
+_SIGKILL = 9
+
+_DONE = "done"
+
+
+def bounded(work: Callable[[], None], deadline: Deadline, doing: str) -> None:
+    """Do `work` in a child, and raise what it raises; raises DeadlinePassed, with `doing`, where it takes too long."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _work(work, writing)
+    os.close(writing)
+    try:
+        report = _await(reading, deadline)
+        if report is None:
+            raise _hung(child, doing)
+    finally:
+        os.close(reading)
+    os.waitpid(child, 0)
+    _raise_again(report, doing)
+
+
+def detached(work: Callable[[], None]) -> None:
+    """Do `work` in a process that outlives this one, for what nobody should wait for. What it raises is lost."""
+    if os.fork() != 0:
+        return
+    try:
+        os.setsid()
+        _let_go_of_the_caller()
+        work()
+    finally:
+        os._exit(0)
+
+
+def _work(work: Callable[[], None], writing: int) -> None:
+    """The child's side; never returns."""
+    report = "RuntimeError\nthe child ended without a report"
+    try:
+        _let_go_of_the_caller()
+        work()
+        report = _DONE
+    except OSError as error:
+        report = f"Failure\n{error}"
+    except Failure as failure:
+        report = f"{type(failure).__name__}\n{failure}"
+    except BaseException as error:  # noqa: BLE001  the parent reports it as a defect
+        report = f"RuntimeError\n{_whereabouts(error)}"
+    finally:
+        os.write(writing, report.encode("utf-8", "replace")[:4000])
+        os._exit(0)
+
+
+def _let_go_of_the_caller() -> None:
+    """Close the pipes of the cluster's executor: a child that hangs must not keep them open."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if stream is not None and not stream.isatty():
+            try:
+                os.dup2(nowhere, stream.fileno())
+            except (OSError, ValueError):
+                # Not a file at all, as under a test runner.
+                continue
+
+
+def _whereabouts(error: BaseException) -> str:
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "an unknown place"
+    return f"{type(error).__name__} at {place}: {error}"
+
+
+def _await(reading: int, deadline: Deadline) -> str | None:
+    """The child's report; None where the deadline passes first."""
+    ready, _, _ = select.select([reading], [], [], deadline.remaining())
+    return os.read(reading, 4096).decode("utf-8", "replace") if ready else None
+
+
+def _hung(child: int, doing: str) -> DeadlinePassed:
+    """The failure for a child that does not end. It dies as soon as the kernel lets go of it, before it changes more."""
+    try:
+        with open(f"/proc/{child}/wchan", encoding="ascii") as file:
+            place = file.read().strip("\0\n") or "0"
+    except OSError:
+        place = "0"
+    os.kill(child, _SIGKILL)
+    where = f" in {place}" if place != "0" else ""
+    return DeadlinePassed(
+        f"{doing} hangs in the kernel{where}; the backing device does not answer, or a session does not end: "
+        "look at 'drbdsetup status' and 'dmesg'"
+    )
+
+
+def _raise_again(report: str, doing: str) -> None:
+    kind, _, text = report.partition("\n")
+    if kind == _DONE:
+        return
+    if not kind:
+        raise Failure(f"{doing} ended without a word: its process was killed; look at 'dmesg'")
+    failure = getattr(errors, kind, RuntimeError)
+    raise failure(text)

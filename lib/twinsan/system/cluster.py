@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What agents tell the cluster and ask it: promotion scores and node attributes.
+
+`attrd_updater` does all of it with one message to the local attribute daemon. The attribute behind ``crm_attribute
+--promotion=RESOURCE`` has been ``master-RESOURCE`` in every version, and Pacemaker 2.0 does not know that option yet.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from twinsan.errors import Failure
+from twinsan.system import command, rundir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twinsan.deadline import Deadline
+
+# An attribute daemon can lose what it was told (an operator's clean-up, its own restart), so what did not change is
+# told again after this time.
+_SECONDS_UNTIL_REPEATED = 300.0
+
+# "No such attribute", as Pacemaker's tools exit (CRM_EX_NOSUCH).
+_NO_SUCH_ATTRIBUTE = 105
+
+_UNSAFE = frozenset("\"'<>&\\\n\r")
+
+
+def set_promotion_score(resource: str, score: int | None, deadline: Deadline, *, always: bool = False) -> None:
+    """Tell the cluster how well this node could be promoted; None for not at all.
+
+    Where the cluster was told the same before, nothing is run unless `always` is set.
+    """
+    text = "" if score is None else str(score)
+    told = rundir.path(f"promotion-score.{resource}")
+    if not always and _told(told) == text:
+        return
+    # Forgotten first: if the cluster cannot be reached, the next monitor tries again.
+    _forget(told)
+    _update(f"master-{resource}", text, deadline)
+    with open(told, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def node_name(deadline: Deadline) -> str:
+    """The name of this node in the cluster; the host's name where no cluster runs."""
+    result = command.run("crm_node", "--name", deadline=deadline, check=False)
+    return result.stdout.strip() if result.ok and result.stdout.strip() else os.uname().nodename
+
+
+def set_node_attribute(name: str, value: str, deadline: Deadline, *, node: str = "", private: bool = False) -> None:
+    """Set a transient attribute of a node, of this one unless another is named; "" takes it away.
+
+    A private attribute is known to the nodes and not written to the CIB, where it would disturb the scheduler. The
+    cluster forgets the attributes of a node that it loses: what has to outlive this node is set on its peer.
+    """
+    if not _UNSAFE.isdisjoint(value):
+        raise Failure(
+            f"node attribute {name} cannot have the value {value!r}: quotes, <, >, &, \\ and line ends do not come back"
+        )
+    _update(name, value, deadline, node=node, private=private)
+
+
+def get_node_attributes(name: str, deadline: Deadline) -> dict[str, str]:
+    """The values of an attribute, by the names of the nodes that have it."""
+    result = command.run("attrd_updater", "--query", "--all", "--name", name, deadline=deadline, check=False)
+    if result.status == _NO_SUCH_ATTRIBUTE:
+        return {}
+    if not result.ok:
+        raise command.CommandFailed(result)
+    return dict(_values(result.stdout))
+
+
+def _values(printed: str) -> list[tuple[str, str]]:
+    """Nodes and values from lines such as ``name="peers" host="atlas" value="10.0.5.9:50123"``."""
+    found = []
+    for line in printed.splitlines():
+        node = line.partition(' host="')[2].partition('"')[0]
+        value = line.partition(' value="')[2].rpartition('"')[0]
+        if node and value:
+            found.append((node, value))
+    return found
+
+
+def _update(name: str, value: str, deadline: Deadline, *, node: str = "", private: bool = False) -> None:
+    argv = ["attrd_updater", "--name", name]
+    argv += ["--update", value] if value else ["--delete"]
+    argv += ["--node", node] if node else []
+    argv += ["--private"] if private and value else []
+    command.run(*argv, deadline=deadline)
+
+
+def _told(path: str) -> str | None:
+    """What the cluster was told last; None where that is unknown or too long ago."""
+    try:
+        with open(path, encoding="ascii") as file:
+            age = time.time() - os.fstat(file.fileno()).st_mtime
+            return file.read() if 0 <= age < _SECONDS_UNTIL_REPEATED else None
+    except (OSError, ValueError):
+        return None
+
+
+def _forget(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

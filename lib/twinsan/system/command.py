@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The one place that starts programs.
+
+No shell, the C locale, a small environment and a closed standard input: what a program prints can be parsed, and it
+cannot ask. The module `subprocess` does the same, but to import it takes longer than a monitor may take.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+
+from twinsan.errors import DeadlinePassed, Failure, NotInstalled
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twinsan.deadline import Deadline
+
+# DRBD's kernel threads call handlers with next to no environment, so nothing of the caller's is relied upon.
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+# Numbers instead of the module `signal`, which costs an import of `enum`; Linux never changes them.
+_SIGKILL = 9
+_SIGPIPE = 13
+
+# How long a killed program is waited for. One that is inside a system call of DRBD may be unkillable for ever.
+_SECONDS_TO_DIE = 0.5
+
+_DEBIAN_PACKAGES = {
+    "arping": "iputils-arping",
+    "attrd_updater": "pacemaker-cli-utils",
+    "cibadmin": "pacemaker-cli-utils",
+    "crm_node": "pacemaker",
+    "crmadmin": "pacemaker-cli-utils",
+    "drbdadm": "drbd-utils",
+    "drbdsetup": "drbd-utils",
+    "ip": "iproute2",
+    "modprobe": "kmod",
+    "mount": "mount",
+    "ss": "iproute2",
+}
+
+
+class Result:
+    """What a program left: its exit status (negative: the signal that ended it) and what it printed."""
+
+    __slots__ = ("argv", "status", "stderr", "stdout")
+
+    def __init__(self, argv: tuple[str, ...], status: int, stdout: str, stderr: str) -> None:
+        self.argv = argv
+        self.status = status
+        self.stdout = stdout
+        self.stderr = stderr
+
+    @property
+    def ok(self) -> bool:
+        """Whether the program says that it succeeded."""
+        return self.status == 0
+
+    @property
+    def complaint(self) -> str:
+        """What the program says went wrong, in one line."""
+        lines = [line.strip() for line in (self.stderr or self.stdout).splitlines()]
+        text = "; ".join(line for line in lines if line)
+        return text if len(text) <= 300 else text[:297] + "..."
+
+
+class CommandFailed(Failure):
+    """A program ended with a status other than 0."""
+
+    def __init__(self, result: Result) -> None:
+        how = f"exit status {result.status}" if result.status >= 0 else f"killed by signal {-result.status}"
+        super().__init__(f"{' '.join(result.argv)}: {result.complaint or 'no message'} ({how})")
+        self.result = result
+
+
+def run(*argv: str, deadline: Deadline, input: str = "", check: bool = True) -> Result:  # noqa: A002  as in subprocess
+    """Run a program to its end and return what it left.
+
+    Raises NotInstalled for a program that is missing, CommandFailed for another status than 0 where `check` is set,
+    and DeadlinePassed, the program being killed if it can be.
+    """
+    program = find(argv[0])
+    stdin_read, stdin_write = os.pipe() if input else (os.open(os.devnull, os.O_RDONLY), -1)
+    stdout_read, stdout_write = os.pipe()
+    stderr_read, stderr_write = os.pipe()
+    try:
+        pid = os.posix_spawn(
+            program,
+            argv,
+            {"PATH": PATH, "LC_ALL": "C"},
+            file_actions=[
+                (os.POSIX_SPAWN_DUP2, stdin_read, 0),
+                (os.POSIX_SPAWN_DUP2, stdout_write, 1),
+                (os.POSIX_SPAWN_DUP2, stderr_write, 2),
+            ],
+            # A group of its own, so that a kill reaches the helpers of drbdadm too.
+            setpgroup=0,
+            # Python ignores SIGPIPE, and what is ignored stays ignored in a child.
+            setsigdef=[_SIGPIPE],
+        )
+    except BaseException:
+        for descriptor in (stdin_write, stdout_read, stderr_read):
+            if descriptor >= 0:
+                os.close(descriptor)
+        raise
+    finally:
+        for descriptor in (stdin_read, stdout_write, stderr_write):
+            os.close(descriptor)
+    status, stdout, stderr = _attend(argv, pid, deadline, _Pipes(stdin_write, input.encode(), stdout_read, stderr_read))
+    result = Result(argv, status, stdout, stderr)
+    if check and status != 0:
+        raise CommandFailed(result)
+    return result
+
+
+def find(name: str) -> str:
+    """The path of a program. Raises NotInstalled, naming it and its package."""
+    candidates = [name] if "/" in name else [os.path.join(folder, name) for folder in PATH.split(":")]
+    for path in candidates:
+        if os.access(path, os.X_OK):
+            return path
+    package = _DEBIAN_PACKAGES.get(name, "")
+    hint = f"; install it (Debian: apt install {package})" if package else f" from {PATH}"
+    raise NotInstalled(f"the program {name} is missing{hint}")
+
+
+def in_background() -> bool:
+    """Let the caller go while this program goes on. Returns True in the process that goes on, which shares no session
+    and no open file with whoever started it, and False in the one that has to end now.
+    """
+    if os.fork() > 0:
+        return False
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    return True
+
+
+class _Pipes:
+    """The ends that this side holds, and what came out of them."""
+
+    def __init__(self, stdin: int, text: bytes, stdout: int, stderr: int) -> None:
+        self.stdin = stdin
+        self.unwritten = text
+        self.received = {stdout: b"", stderr: b""}
+        self.open = [stdout, stderr]
+        if stdin >= 0:
+            os.set_blocking(stdin, False)
+
+    def move(self, seconds: float, ended: int) -> bool:
+        """Move what can be moved within `seconds`. Returns whether anything happened."""
+        writers = [self.stdin] if self.stdin >= 0 else []
+        readable, writable, _ = select.select([*self.open, ended], writers, [], seconds)
+        for descriptor in readable:
+            if descriptor != ended:
+                self._read(descriptor)
+        if writable:
+            self._write()
+        return bool(readable or writable)
+
+    def _read(self, descriptor: int) -> None:
+        data = os.read(descriptor, 65536)
+        self.received[descriptor] += data
+        if not data:
+            self.open.remove(descriptor)
+
+    def _write(self) -> None:
+        try:
+            self.unwritten = self.unwritten[os.write(self.stdin, self.unwritten) :]
+        except BrokenPipeError:
+            self.unwritten = b""
+        if not self.unwritten:
+            os.close(self.stdin)
+            self.stdin = -1
+
+    def drain(self) -> None:
+        """Read what lies in the pipes, without waiting for a helper that may hold them open."""
+        while self.open and select.select(self.open, [], [], 0)[0]:
+            for descriptor in select.select(self.open, [], [], 0)[0]:
+                self._read(descriptor)
+
+    def close(self) -> None:
+        for descriptor in (self.stdin, *self.received):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
+def _attend(argv: tuple[str, ...], pid: int, deadline: Deadline, pipes: _Pipes) -> tuple[int, str, str]:
+    """Feed and read the program until it ends. Its end counts, not the end of its output: a daemon that it leaves
+    behind keeps the pipes open.
+    """
+    ended = os.pidfd_open(pid)
+    try:
+        while not select.select([ended], [], [], 0)[0]:
+            if not pipes.move(deadline.remaining(), ended) and deadline.expired():
+                _kill(pid, ended)
+                raise DeadlinePassed(f"{' '.join(argv)} did not end in time")
+        pipes.drain()
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        stdout, stderr = (data.decode(errors="replace") for data in pipes.received.values())
+        return status, stdout, stderr
+    finally:
+        os.close(ended)
+        pipes.close()
+
+
+def _kill(pid: int, ended: int) -> None:
+    try:
+        os.killpg(pid, _SIGKILL)
+    except ProcessLookupError:
+        pass
+    if select.select([ended], [], [], _SECONDS_TO_DIE)[0]:
+        os.waitpid(pid, 0)

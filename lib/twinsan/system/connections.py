@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The connections of initiators to a portal address, over a move of the address.
+
+Initiators of a node that is gone wait: their packets stay unanswered, or are answered by a host that has no such
+connection only when they next send, which may take until their own time-outs. A TCP segment that fits nothing makes each
+of them say where its connection stands; the kernel, which has none such, answers with a reset; the initiator
+connects again at once. That needs the other ends' addresses and ports, so the node that has them tells its peers.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+
+# Its C half has all that is needed here, and costs a monitor nothing (see netlink).
+import _socket
+
+from twinsan.system import announce, netlink, network, rundir, tcp_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twinsan.deadline import Deadline
+
+# Enough for any number of hosts that this can serve; a node attribute should not grow without bound.
+_MOST = 256
+
+# A node that joins the cluster again has forgotten what it was told, so it is told again after this time.
+_SECONDS_UNTIL_REPEATED = 60.0
+
+_DESTROY = 21
+_ESTABLISHED_AND_CLOSING = 0xFFF
+_ACK = 0x10
+
+
+class Peer:
+    """The initiator's end of a connection; `str` gives ``10.0.5.9:51234`` or ``[2001:db8::9]:51234``."""
+
+    __slots__ = ("address", "port")
+
+    def __init__(self, address: str, port: int) -> None:
+        self.address = address
+        self.port = port
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+def established(address: str, port: int) -> list[Peer]:
+    """The initiators that are connected to `address`:`port` on this host."""
+    return [Peer(row.remote, row.remote_port) for row in tcp_table.connections(address, port)]
+
+
+def encode(peers: list[Peer]) -> str:
+    """The text of a node attribute: the same for the same connections."""
+    return " ".join(sorted(map(str, peers))[:_MOST])
+
+
+def decode(text: str) -> list[Peer]:
+    """The connections of a node attribute. What is none is left out: it came from outside this program."""
+    return [peer for peer in map(_parse, text.split()) if peer is not None]
+
+
+def _parse(word: str) -> Peer | None:
+    host, _, port = word.rpartition(":")
+    address = host.strip("[]")
+    try:
+        network.pack(address)
+    except (OSError, ValueError):
+        return None
+    return Peer(address, int(port)) if port.isdecimal() and 0 < int(port) < 65536 else None
+
+
+def attribute(address: str) -> str:
+    """The name of the node attribute for a portal address."""
+    return f"twinsan-connections-{address.replace(':', '-')}"
+
+
+def publish(address: str, peers: list[Peer], deadline: Deadline) -> None:
+    """Tell all nodes who is connected, where that has changed or is long ago.
+
+    Each node gets its own copy, because the cluster forgets the attributes of a node that it loses. A private attribute,
+    so that nobody computes a transition for it.
+    """
+    text = encode(peers)
+    told = rundir.path(f"connections-{address.replace(':', '-')}")
+    if _told(told) == text:
+        return
+    from twinsan.system import cluster, command
+
+    for node in command.run("crm_node", "--partition", deadline=deadline).stdout.split():
+        cluster.set_node_attribute(attribute(address), text, deadline, node=node, private=True)
+    with open(told, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def recall(address: str, deadline: Deadline) -> list[Peer]:
+    """Who was connected to the address, wherever it was."""
+    from twinsan.system import cluster
+
+    values = cluster.get_node_attributes(attribute(address), deadline).values()
+    return decode(" ".join(dict.fromkeys(" ".join(values).split())))
+
+
+def _told(path: str) -> str | None:
+    try:
+        if not 0 <= time.time() - os.stat(path).st_mtime < _SECONDS_UNTIL_REPEATED:
+            return None
+        with open(path, encoding="ascii") as file:
+            return file.read()
+    except (OSError, ValueError):
+        return None
+
+
+def tickle(address: str, port: int, peers: list[Peer]) -> None:
+    """Make each peer say where its connection with `address`:`port` stands. One that cannot be reached is passed over."""
+    raw = _socket.socket(network.family(address), _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _socket.IPPROTO_TCP)
+    try:
+        raw.bind((address, 0))
+        for peer in peers:
+            if network.family(peer.address) == network.family(address):
+                _send(raw, segment(address, port, peer), peer)
+    finally:
+        raw.close()
+
+
+def _send(raw: _socket.socket, data: bytes, peer: Peer) -> None:
+    try:
+        raw.sendto(data, (peer.address, 0))
+    except OSError:
+        # An initiator without a route is not going to connect either.
+        return
+
+
+def segment(address: str, port: int, peer: Peer) -> bytes:
+    """An empty acknowledgement with numbers that fit no connection."""
+    source, target = network.pack(address), network.pack(peer.address)
+    header = struct.pack("!HHIIBBHHH", port, peer.port, 0, 0, 5 << 4, _ACK, 1024, 0, 0)
+    covered = source + target + struct.pack("!II", len(header), _socket.IPPROTO_TCP) + header
+    return header[:16] + announce.checksum(covered).to_bytes(2, "big") + header[18:]
+
+
+def drop(address: str, port: int, peers: list[Peer]) -> None:
+    """End this host's side of connections whose address has left, so that none of them wakes when it comes back.
+
+    The kernel would tell the other side, but has no address to send from any more (see network.silence). A kernel without
+    CONFIG_INET_DIAG_DESTROY cannot do it; there they end with the target.
+    """
+    for peer in peers:
+        ends = struct.pack("!HH16s16s", port, peer.port, network.pack(address), network.pack(peer.address))
+        # No cookie: the addresses and ports say which.
+        place = ends + struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
+        request = struct.pack("=BBBBI", network.family(address), _socket.IPPROTO_TCP, 0, 0, _ESTABLISHED_AND_CLOSING)
+        try:
+            netlink.ask(_DESTROY, request + place, family=netlink.SOCK_DIAG)
+        except OSError:
+            # It ended by itself, or this kernel cannot.
+            continue

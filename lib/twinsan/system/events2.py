@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The state of a DRBD resource, from what ``drbdsetup events2 --now`` prints.
+
+DRBD 8.4 and 9 print the same grammar. 8.4 lacks some fields, calls every peer "peer", and prints all resources
+whichever was asked for; 9 prints volumes in any order. Parsing is pure: text in, state out.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class PeerVolume:
+    """A volume as its replica on the peer is known here."""
+
+    __slots__ = ("client", "disk", "done", "number", "replication", "resync_suspended")
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        self.number = int(fields.get("volume", "0"))
+        self.replication = fields.get("replication", "Off")
+        self.disk = fields.get("peer-disk", "DUnknown")
+        self.client = fields.get("peer-client") == "yes"
+        self.resync_suspended = fields.get("resync-suspended", "no")
+        # Percent of a running resync or verify; "" where the version does not tell.
+        self.done = fields.get("done", "")
+
+
+class Connection:
+    """The connection to one peer."""
+
+    __slots__ = ("name", "role", "state", "volumes")
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        self.name = fields.get("conn-name", "peer")
+        self.state = fields.get("connection", "StandAlone")
+        self.role = fields.get("role", "Unknown")
+        self.volumes: list[PeerVolume] = []
+
+    @property
+    def connected(self) -> bool:
+        """Whether the peers talk to each other. 8.4 tells the state of a connected volume here, such as SyncSource."""
+        return self.state not in _NOT_CONNECTED
+
+    def volume(self, number: int) -> PeerVolume | None:
+        """The peer's replica of a volume, where one is known."""
+        return next((volume for volume in self.volumes if volume.number == number), None)
+
+
+class Volume:
+    """A volume as it is here."""
+
+    __slots__ = ("client", "disk", "minor", "number", "quorum")
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        self.number = int(fields.get("volume", "0"))
+        self.minor = int(fields.get("minor", "0"))
+        self.disk = fields.get("disk", "Diskless")
+        # Without a disk on purpose.
+        self.client = fields.get("client") == "yes"
+        # None on 8.4, which has no quorum.
+        self.quorum = fields["quorum"] == "yes" if "quorum" in fields else None
+
+
+class Resource:
+    """A resource that is configured in the kernel."""
+
+    __slots__ = ("connections", "force_io_failures", "name", "role", "suspended", "volumes")
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        self.name = fields["name"]
+        self.role = fields.get("role", "Unknown")
+        suspended = fields.get("suspended", "no")
+        # Why I/O is frozen: any of user, no-data, fencing, quorum.
+        self.suspended = () if suspended == "no" else tuple(suspended.split(","))
+        self.force_io_failures = fields.get("force-io-failures") == "yes"
+        self.volumes: list[Volume] = []
+        self.connections: list[Connection] = []
+
+    @property
+    def primary(self) -> bool:
+        """Whether this node may write."""
+        return self.role == "Primary"
+
+    @property
+    def minors(self) -> list[int]:
+        """The numbers of the devices /dev/drbdN, in the order of the volumes."""
+        return [volume.minor for volume in self.volumes]
+
+    @property
+    def speaks_8_4(self) -> bool:
+        """Whether commands go to devices, as in 8.4, and not to the resource. The version of the module does not tell:
+        a module of 9 can serve configurations of 8.4.
+        """
+        return bool(self.volumes) and all(volume.quorum is None for volume in self.volumes)
+
+    def replicas(self, volume: Volume) -> Iterator[tuple[Connection, PeerVolume]]:
+        """The replicas of a volume on peers that are connected."""
+        for connection in self.connections:
+            replica = connection.volume(volume.number)
+            if connection.connected and replica is not None:
+                yield connection, replica
+
+
+_NOT_CONNECTED = frozenset((
+    "StandAlone", "Disconnecting", "Unconnected", "Timeout", "BrokenPipe", "NetworkFailure", "ProtocolError",
+    "TearDown", "Connecting", "WFConnection",
+))  # fmt: skip
+
+
+def parse(text: str, name: str) -> Resource | None:
+    """The state of the resource `name`; None where the kernel does not have it."""
+    resource: Resource | None = None
+    connections: dict[str, Connection] = {}
+    replicas: list[dict[str, str]] = []
+    for kind, fields in _objects(text, name):
+        if kind == "resource":
+            resource = Resource(fields)
+        elif resource is None:
+            continue
+        elif kind == "device":
+            resource.volumes.append(Volume(fields))
+        elif kind == "connection":
+            connections[_peer(fields)] = Connection(fields)
+        elif kind == "peer-device":
+            replicas.append(fields)
+    if resource is None:
+        return None
+    for fields in replicas:
+        if _peer(fields) in connections:
+            connections[_peer(fields)].volumes.append(PeerVolume(fields))
+    resource.connections = list(connections.values())
+    resource.volumes.sort(key=lambda volume: volume.number)
+    return resource
+
+
+def _objects(text: str, name: str) -> Iterator[tuple[str, dict[str, str]]]:
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) < 3 or words[0] != "exists":
+            continue
+        fields = dict(word.partition(":")[::2] for word in words[2:])
+        if fields.get("name") == name:
+            yield words[1], fields
+
+
+def _peer(fields: dict[str, str]) -> str:
+    return fields.get("peer-node-id", "0")

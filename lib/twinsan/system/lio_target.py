@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An iSCSI target: one IQN with one portal group, its portals and its access control lists.
+
+- `ensure` makes a target as planned from whatever is there, and leaves nothing of its own where it fails;
+- `remove` takes away whatever is there;
+- `state` only looks, and only where it cannot hang.
+"""
+
+from __future__ import annotations
+
+import binascii
+
+from twinsan.errors import Failure, Misconfigured
+from twinsan.system import configfs, listener
+
+# What initiators and target agree on at login, beyond LIO's defaults, which are those of RFC 7143 and slow: 8 KiB in a
+# PDU, one outstanding R2T, an R2T before each write. ESXi takes the lower of these and its own.
+PARAMETERS = {
+    "FirstBurstLength": "262144",
+    "ImmediateData": "Yes",
+    "InitialR2T": "No",
+    "MaxBurstLength": "1048576",
+    "MaxOutstandingR2T": "8",
+    "MaxRecvDataSegmentLength": "262144",
+    "MaxXmitDataSegmentLength": "262144",
+}
+
+# All that may be asked for; the kernel's others are fixed by its code, or follow from whether CHAP is used.
+PARAMETER_NAMES = frozenset(
+    (
+        *PARAMETERS,
+        "DataDigest",
+        "DataPDUInOrder",
+        "DataSequenceInOrder",
+        "DefaultTime2Retain",
+        "DefaultTime2Wait",
+        "ErrorRecoveryLevel",
+        "HeaderDigest",
+        "MaxConnections",
+        "TargetAlias",
+    )
+)
+
+# No session without an access control list, none made up for strangers, and the target shown to its own initiators only.
+_ATTRIBUTES = {
+    "generate_node_acls": "0",
+    "cache_dynamic_acls": "0",
+    "demo_mode_write_protect": "1",
+    "demo_mode_discovery": "0",
+    "prod_mode_write_protect": "0",
+}
+
+
+class Target:
+    """What a target shall be. Portals are written as LIO writes them: ``10.0.5.50:3260``, ``[2001:db8::1]:3260``."""
+
+    __slots__ = ("initiators", "iqn", "parameters", "password", "portals", "queue_depth", "username")
+
+    def __init__(
+        self,
+        iqn: str,
+        portals: tuple[str, ...],
+        initiators: tuple[str, ...],
+        *,
+        username: str = "",
+        password: str = "",
+        queue_depth: int = 128,
+        parameters: dict[str, str] | None = None,
+    ) -> None:
+        self.iqn = iqn
+        self.portals = portals
+        self.initiators = initiators
+        self.username = username
+        self.password = password
+        self.queue_depth = queue_depth
+        self.parameters = {**PARAMETERS, **(parameters or {})}
+
+
+def group(iqn: str) -> str:
+    """The place of the target's portal group. There is one, and its tag is always 1: initiators keep it."""
+    return configfs.place("iscsi", iqn, "tpgt_1")
+
+
+def state(target: Target) -> tuple[bool, str]:
+    """Whether anything of the target exists, and what is wrong with it ("" for nothing)."""
+    if not configfs.exists(configfs.place("iscsi", target.iqn)):
+        return False, ""
+    return True, _fault(target)
+
+
+def _fault(target: Target) -> str:
+    place = group(target.iqn)
+    if not configfs.exists(place):
+        return f"target {target.iqn} has no portal group"
+    present = configfs.names(f"{place}/np")
+    missing = [portal for portal in target.portals if portal not in present]
+    if missing:
+        return f"target {target.iqn} does not listen on {' '.join(missing)}"
+    admitted = configfs.names(f"{place}/acls")
+    unknown = [initiator for initiator in target.initiators if initiator not in admitted]
+    if unknown:
+        return f"target {target.iqn} does not admit {' '.join(unknown)}"
+    # The stop of the last LUN leaves the group disabled (lio_lun, "Silence"): no fault of the target's.
+    if configfs.read(f"{place}/enable") != "1" and configfs.names(f"{place}/lun"):
+        return f"target {target.iqn} is disabled although it has LUNs; somebody wrote 0 to {place}/enable"
+    return ""
+
+
+def ensure(target: Target) -> None:
+    """Make the target as planned. The caller holds lio.LOCK."""
+    place = configfs.place("iscsi", target.iqn)
+    configfs.make(configfs.place("iscsi"))
+    created = configfs.make(place)
+    try:
+        _ensure_group(target, group(target.iqn))
+    except Exception:
+        if created:
+            remove(target.iqn)
+        raise
+
+
+def _ensure_group(target: Target, place: str) -> None:
+    """Portals come last but one: up to then a new group cannot be reached, whatever address it will listen on."""
+    configfs.make(place)
+    _set_attributes(target, place)
+    _set_parameters(target, place)
+    _fix_relative_port(target.iqn, place)
+    for initiator in target.initiators:
+        _ensure_initiator(target, f"{place}/acls/{initiator}")
+    for stranger in set(configfs.names(f"{place}/acls")) - set(target.initiators):
+        _remove_initiator(f"{place}/acls/{stranger}")
+    for stale in set(configfs.names(f"{place}/np")) - set(target.portals):
+        _remove_portal(f"{place}/np/{stale}")
+    for portal in target.portals:
+        _ensure_portal(place, portal)
+    enable(target.iqn)
+
+
+def _set_attributes(target: Target, place: str) -> None:
+    authentication = "1" if target.username else "0"
+    # An access control list takes its queue depth from the group when it is made, and changing it later ends its sessions.
+    for name, value in {
+        **_ATTRIBUTES,
+        "authentication": authentication,
+        "default_cmdsn_depth": str(target.queue_depth),
+    }.items():
+        configfs.settle(f"{place}/attrib/{name}", value)
+
+
+def _set_parameters(target: Target, place: str) -> None:
+    for name, value in target.parameters.items():
+        try:
+            configfs.settle(f"{place}/param/{name}", value)
+        except OSError as error:
+            raise Misconfigured(
+                f"the kernel does not take {name}={value} as an iSCSI parameter: {configfs.reason(error)}; "
+                "correct additional_parameters (RFC 7143, section 13, has the values)"
+            ) from None
+
+
+def _fix_relative_port(iqn: str, place: str) -> None:
+    """Give the group the same relative target port on both nodes. Kernels before 6.4 have no such attribute and count LUNs.
+
+    Newer ones count up when a group is enabled, so that two targets would swap theirs with the order of their starts.
+    """
+    if configfs.read(f"{place}/rtpi") is None or configfs.read(f"{place}/enable") == "1":
+        return
+    number = 1 + binascii.crc32(iqn.encode("ascii")) % 0xFFFF
+    if int(configfs.read(f"{place}/rtpi") or "0", 0) != number:
+        configfs.write(f"{place}/rtpi", str(number))
+
+
+def _ensure_initiator(target: Target, place: str) -> None:
+    configfs.make(place)
+    if target.username:
+        configfs.write(f"{place}/auth/userid", target.username)
+        configfs.write(f"{place}/auth/password", target.password)
+
+
+def _ensure_portal(place: str, portal: str) -> None:
+    try:
+        configfs.make(f"{place}/np/{portal}")
+    except OSError as error:
+        raise Failure(_why_no_portal(portal, error)) from None
+
+
+def _why_no_portal(portal: str, error: OSError) -> str:
+    """Who has the portal: LIO says EINVAL for all that can be wrong with one."""
+    address, _, port = portal.rpartition(":")
+    for iqn in _targets():
+        for tag in configfs.names(configfs.place("iscsi", iqn)):
+            for other in configfs.names(f"{configfs.place('iscsi', iqn, tag)}/np"):
+                wildcards = ("0.0.0.0", "[::]")
+                if other.rpartition(":")[2] == port and {address, other.rpartition(":")[0]}.intersection(wildcards):
+                    return (
+                        f"portal {portal} is in use by target {iqn}, which listens on {other}; "
+                        f"remove that portal: targetcli /iscsi/{iqn}/{tag}/portals ls"
+                    )
+    process = listener.on(address.strip("[]"), int(port))
+    if process:
+        return f"portal {portal} is in use by {process}; end it, or give the target another port"
+    return f"the kernel refuses portal {portal}: {configfs.reason(error)}; see 'ss -tln' and 'dmesg'"
+
+
+def enable(iqn: str) -> None:
+    """Let the target accept logins."""
+    place = group(iqn)
+    try:
+        configfs.settle(f"{place}/enable", "1")
+    except OSError as error:
+        raise Failure(
+            f"target {iqn} cannot be enabled: {configfs.reason(error)}; see 'dmesg', and whether another "
+            f"target has the same {place}/rtpi"
+        ) from None
+
+
+def disable(iqn: str) -> None:
+    """End all sessions and accept no login."""
+    place = f"{group(iqn)}/enable"
+    if configfs.exists(place):
+        configfs.settle(place, "0")
+
+
+def remove(iqn: str) -> None:
+    """Take the target away, whatever state it is in, with every portal group that somebody gave it."""
+    place = configfs.place("iscsi", iqn)
+    for tag in [name for name in configfs.names(place) if name.startswith("tpgt_")]:
+        _remove_group(f"{place}/{tag}")
+    configfs.remove(place)
+    if configfs.exists(place):
+        raise Failure(f"target {iqn} is still there after its removal; see {place} and 'dmesg'")
+
+
+def _remove_group(place: str) -> None:
+    configfs.settle(f"{place}/enable", "0")
+    for initiator in configfs.names(f"{place}/acls"):
+        _remove_initiator(f"{place}/acls/{initiator}")
+    for lun in configfs.names(f"{place}/lun"):
+        for link in configfs.links(f"{place}/lun/{lun}"):
+            configfs.unlink(f"{place}/lun/{lun}/{link}")
+        configfs.remove(f"{place}/lun/{lun}")
+    for portal in configfs.names(f"{place}/np"):
+        _remove_portal(f"{place}/np/{portal}")
+    configfs.remove(place)
+
+
+def _remove_initiator(place: str) -> None:
+    for mapped in [name for name in configfs.names(place) if name.startswith("lun_")]:
+        for link in configfs.links(f"{place}/{mapped}"):
+            configfs.unlink(f"{place}/{mapped}/{link}")
+        configfs.remove(f"{place}/{mapped}")
+    configfs.remove(place)
+
+
+def _remove_portal(place: str) -> None:
+    # A portal of another transport hangs on the TCP portal, and stays behind where it is not taken away first.
+    for transport in ("iser", "cxgbit"):
+        if configfs.read(f"{place}/{transport}") == "1":
+            configfs.write(f"{place}/{transport}", "0")
+    configfs.remove(place)
+
+
+def _targets() -> list[str]:
+    """The iSCSI names below the fabric, which has folders of its own beside them."""
+    return [name for name in configfs.names(configfs.place("iscsi")) if name.startswith(("iqn.", "eui.", "naa."))]

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The addresses of this host: which there are, where a new one belongs, adding and removing one."""
+
+from __future__ import annotations
+
+import errno
+import struct
+
+# Its C half has all that is needed here, and costs a monitor nothing (see netlink).
+import _socket
+
+from twinsan.errors import NotHere
+from twinsan.system import netlink
+
+# Kinds of requests (linux/rtnetlink.h).
+_GET_LINK, _NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS, _NEW_RULE, _DELETE_RULE = 18, 20, 21, 22, 32, 33
+
+_LINK = struct.Struct("=BxHiII")
+_ADDRESS = struct.Struct("=BBBBI")
+_RULE = struct.Struct("=BBBBBBBBI")
+
+# Flags of a link (linux/if.h).
+_UP, _LOOPBACK, _NOARP, _CARRIER = 0x1, 0x8, 0x80, 0x10000
+
+# Flags of an address (linux/if_addr.h).
+_NODAD, _DADFAILED, _TENTATIVE = 0x02, 0x08, 0x40
+
+_BLACKHOLE = 6
+
+# Where our rule stands among the routing rules: before the main table, and easy to recognise in `ip -6 rule`.
+_RULE_PRIORITY = 3260
+
+_FOREVER = 0xFFFFFFFF
+
+
+class Link:
+    """A network device. `hardware` is its Ethernet address, or empty where it has none or does no ARP."""
+
+    __slots__ = ("carrier", "hardware", "index", "loopback", "name", "up")
+
+    def __init__(self, index: int, name: str, flags: int, hardware: bytes) -> None:
+        self.index = index
+        self.name = name
+        self.up = bool(flags & _UP)
+        self.carrier = bool(flags & _CARRIER)
+        self.loopback = bool(flags & _LOOPBACK)
+        self.hardware = hardware if len(hardware) == 6 and not flags & (_LOOPBACK | _NOARP) else b""
+
+    @property
+    def fault(self) -> str:
+        """Why nothing goes over it, and what to do; "" where it works."""
+        if not self.up:
+            return f"network device {self.name} is down; type: ip link set {self.name} up"
+        if not self.carrier:
+            return f"network device {self.name} has no carrier; look at its cable and its switch"
+        return ""
+
+
+class Held:
+    """An address that a network device has."""
+
+    __slots__ = ("address", "flags", "index", "prefix")
+
+    def __init__(self, index: int, address: str, prefix: int, flags: int) -> None:
+        self.index = index
+        self.address = address
+        self.prefix = prefix
+        self.flags = flags
+
+    @property
+    def usable(self) -> bool:
+        """Whether the kernel answers for it; an IPv6 address that it still tests, or found elsewhere, it does not."""
+        return not self.flags & (_DADFAILED | _TENTATIVE)
+
+
+def family(address: str) -> int:
+    """The address family of an address."""
+    return _socket.AF_INET6 if ":" in address else _socket.AF_INET
+
+
+def pack(address: str) -> bytes:
+    """An address as bytes."""
+    return _socket.inet_pton(family(address), address)
+
+
+def links() -> list[Link]:
+    """All network devices."""
+    return [_link(body) for body in netlink.ask(_GET_LINK, _LINK.pack(0, 0, 0, 0, 0), netlink.DUMP)]
+
+
+def _link(body: bytes) -> Link:
+    _, _, index, flags, _ = _LINK.unpack_from(body)
+    found = netlink.attributes(body[_LINK.size :])
+    return Link(index, found[3].rstrip(b"\0").decode("ascii", "replace"), flags, found.get(1, b""))
+
+
+def addresses() -> list[Held]:
+    """All addresses of this host."""
+    bodies = netlink.ask(_GET_ADDRESS, _ADDRESS.pack(0, 0, 0, 0, 0), netlink.DUMP)
+    return [_held(body) for body in bodies if body[0] in (_socket.AF_INET, _socket.AF_INET6)]
+
+
+def _held(body: bytes) -> Held:
+    kind, prefix, flags, _, index = _ADDRESS.unpack_from(body)
+    found = netlink.attributes(body[_ADDRESS.size :])
+    # With a peer, the first is the peer's and the second ours.
+    packed = found.get(2) or found[1]
+    if 8 in found:
+        (flags,) = struct.unpack("=I", found[8])
+    return Held(index, _socket.inet_ntop(kind, packed), prefix, flags)
+
+
+def holding(address: str) -> list[Held]:
+    """Where this host has the address; nowhere, or in one place, where all is well."""
+    return [held for held in addresses() if held.address == address]
+
+
+def find_home(address: str, device: str, prefix: int) -> tuple[Link, int]:
+    """The network device for an address and the prefix length of its network.
+
+    `device` and `prefix` are what is declared, "" and 0 where they are to be found: by the network of another
+    address of this host. Raises NotHere where there is none, or more than one.
+    """
+    by_index = {link.index: link for link in links()}
+    named = [link for link in by_index.values() if link.name == device]
+    if device and not named:
+        others = " ".join(sorted(link.name for link in by_index.values()))
+        raise NotHere(f"nic {device} does not exist on this host; it has {others}")
+    if device and prefix:
+        return named[0], prefix
+    candidates = {
+        (held.index, held.prefix)
+        for held in addresses()
+        if held.address != address
+        and held.index in by_index
+        and (not device or by_index[held.index].name == device)
+        and _within(address, held)
+    }
+    if not candidates:
+        place = f"nic {device}" if device else "any network device of this host"
+        raise NotHere(f"{address} is in no network of {place}; correct ip, or set nic and cidr_netmask ('ip address' shows them)")
+    closest = max(length for _, length in candidates)
+    closest_indexes = {index for index, length in candidates if length == closest}
+    if len(closest_indexes) > 1:
+        names = " ".join(sorted(by_index[index].name for index in closest_indexes))
+        raise NotHere(f"{address} is in the network of more than one network device ({names}); set nic")
+    return by_index[closest_indexes.pop()], prefix or closest
+
+
+def _within(address: str, held: Held) -> bool:
+    """Whether an address is in the network that `held` is in. One that has no network but itself says nothing."""
+    one, other = pack(address), pack(held.address)
+    width = len(one) * 8
+    if len(one) != len(other) or held.prefix == 0 or held.prefix == width:
+        return False
+    shift = width - held.prefix
+    return int.from_bytes(one, "big") >> shift == int.from_bytes(other, "big") >> shift
+
+
+def add(address: str, prefix: int, link: Link) -> None:
+    """Add an address, at once usable: that nobody else has it is asked before (see announce.Probe)."""
+    packed = pack(address)
+    body = _ADDRESS.pack(family(address), prefix, 0, 0, link.index)
+    body += netlink.attribute(2, packed) + netlink.attribute(1, packed)
+    if family(address) == _socket.AF_INET6:
+        # The kernel's own test for duplicates takes up to two seconds. Deprecated, or connections that this host
+        # opens would take the address for theirs, and lose it when it moves.
+        body += netlink.attribute(8, struct.pack("=I", _NODAD))
+        body += netlink.attribute(6, struct.pack("=IIII", 0, _FOREVER, 0, 0))
+    try:
+        netlink.ask(_NEW_ADDRESS, body, netlink.CREATE | netlink.EXCLUSIVE)
+    except FileExistsError:
+        # Somebody was quicker; it is there.
+        return
+
+
+def remove(held: Held) -> None:
+    """Remove an address; nothing where it is gone already."""
+    packed = pack(held.address)
+    body = _ADDRESS.pack(family(held.address), held.prefix, 0, 0, held.index)
+    body += netlink.attribute(2, packed) + netlink.attribute(1, packed)
+    try:
+        netlink.ask(_DELETE_ADDRESS, body)
+    except OSError as error:
+        if error.errno not in (errno.EADDRNOTAVAIL, errno.ENODEV):
+            raise
+
+
+def silence(address: str) -> bool:
+    """See to it that no packet leaves this host from an address that it is about to lose. Returns whether it holds.
+
+    From an IPv4 address that is gone the kernel sends nothing. From an IPv6 address open connections send on, so an
+    initiator would see them end. A routing rule swallows that; it stays until the address comes back. A kernel without
+    CONFIG_IPV6_MULTIPLE_TABLES has no such rules.
+    """
+    if family(address) != _socket.AF_INET6:
+        return True
+    try:
+        netlink.ask(_NEW_RULE, _rule(address), netlink.CREATE | netlink.EXCLUSIVE)
+    except OSError as error:
+        return error.errno == errno.EEXIST
+    return True
+
+
+def unsilence(address: str) -> None:
+    """Let packets leave from an IPv6 address again."""
+    if family(address) != _socket.AF_INET6:
+        return
+    try:
+        while True:
+            netlink.ask(_DELETE_RULE, _rule(address))
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.EOPNOTSUPP, errno.EAFNOSUPPORT):
+            raise
+
+
+def _rule(address: str) -> bytes:
+    body = _RULE.pack(family(address), 0, 128, 0, 0, 0, 0, _BLACKHOLE, 0)
+    return body + netlink.attribute(2, pack(address)) + netlink.attribute(6, struct.pack("=I", _RULE_PRIORITY))

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kernel's table of TCP sockets, its own among them, which no process owns."""
+
+from __future__ import annotations
+
+import sys
+
+# The module `socket` costs as much to import as all else in a monitor; its C half has all that is needed here.
+import _socket
+
+_ESTABLISHED = "01"
+_LISTEN = "0A"
+
+
+class Row:
+    """One socket: addresses in their usual writing, ports as numbers."""
+
+    __slots__ = ("inode", "local", "local_port", "remote", "remote_port")
+
+    def __init__(self, local: str, local_port: int, remote: str, remote_port: int, inode: str) -> None:
+        self.local = local
+        self.local_port = local_port
+        self.remote = remote
+        self.remote_port = remote_port
+        self.inode = inode
+
+
+def listeners() -> list[Row]:
+    """All listening sockets."""
+    return _rows(_LISTEN, "tcp") + _rows(_LISTEN, "tcp6")
+
+
+def connections(address: str, port: int) -> list[Row]:
+    """The established connections to `address`:`port` of this host."""
+    rows = _rows(_ESTABLISHED, "tcp6" if ":" in address else "tcp")
+    return [row for row in rows if row.local == address and row.local_port == port]
+
+
+def _rows(state: str, table: str) -> list[Row]:
+    try:
+        with open(f"/proc/net/{table}", encoding="ascii") as file:
+            lines = file.read().splitlines()[1:]
+    except FileNotFoundError:
+        # A kernel without IPv6.
+        return []
+    words = [line.split() for line in lines]
+    return [parse(entry) for entry in words if entry[3] == state]
+
+
+def parse(words: list[str]) -> Row:
+    """One line of the table, split into words."""
+    local, local_port = _endpoint(words[1])
+    remote, remote_port = _endpoint(words[2])
+    return Row(local, local_port, remote, remote_port, words[9])
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    """``3205000A:0CBC``: the address as the host's 32-bit numbers, the port as a number."""
+    digits, _, port = text.partition(":")
+    groups = [bytes.fromhex(digits[at : at + 8]) for at in range(0, len(digits), 8)]
+    packed = b"".join(group[::-1] if sys.byteorder == "little" else group for group in groups)
+    family = _socket.AF_INET if len(packed) == 4 else _socket.AF_INET6
+    return _socket.inet_ntop(family, packed), int(port, 16)

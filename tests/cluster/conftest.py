@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One pair for all cluster tests; each test finds it settled and in sync, and is judged by the guests' logs as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import evidence, image
+from lab.errors import LabError
+from lab.machine import Machine
+from lab.pair import Pair
+
+_REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[pytest.TestReport]:
+    report = yield
+    item.stash.setdefault(_REPORTS, {})[report.when] = report
+    return report
+
+
+@pytest.fixture(scope="session")
+def whole_pair() -> Iterator[Pair]:
+    """The pair, serving, with esx logged in."""
+    import os
+
+    pair = Pair(os.environ.get("SUITE", image.SUITES[0]))
+    try:
+        pair.ready()
+        pair.disk = pair.log_in()
+        yield pair
+    except LabError:
+        print(f"the state of all guests is in {pair.collect(evidence.new_folder('start'))}")
+        raise
+    finally:
+        pair.close()
+
+
+@pytest.fixture
+def pair(whole_pair: Pair, request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """The pair, settled and in sync; afterwards no guest may tell of an oops, a traceback or a core dump."""
+    for guest in whole_pair.guests:
+        guest.start()
+        guest.wait_for_boot()
+    whole_pair.wait_until_settled()
+    whole_pair.wait_until_in_sync()
+    marks = {guest.name: _cursor(guest) for guest in whole_pair.guests}
+    boots = {guest.name: guest.boots for guest in whole_pair.guests}
+    yield whole_pair
+    found: list[str] = []
+    for guest in whole_pair.guests:
+        if guest.is_on:
+            cursor = marks[guest.name] if guest.boots == boots[guest.name] else ""
+            found += [f"{guest}: {line}" for line in evidence.defects(guest, cursor)]
+    reports = request.node.stash.get(_REPORTS, {})
+    if found or any(report.failed for report in reports.values()):
+        folder = whole_pair.collect(evidence.new_folder(request.node.name))
+        print(f"the state of all guests is in {folder}")
+    assert not found, "\n".join(found)
+
+
+@pytest.fixture
+def active(pair: Pair) -> Machine:
+    """The server that serves."""
+    return pair.wait_until_serving()
+
+
+@pytest.fixture
+def passive(pair: Pair, active: Machine) -> Machine:
+    """The other one."""
+    return pair.zeus if active is pair.atlas else pair.atlas
+
+
+@pytest.fixture
+def project() -> Path:
+    """The checkout."""
+    return Path(__file__).resolve().parents[2]
+
+
+def _cursor(guest: Machine) -> str:
+    last = guest.succeed("journalctl --boot --lines=1 --show-cursor --output=cat | sed -n 's/^-- cursor: //p'")
+    return last.strip()

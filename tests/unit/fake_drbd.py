@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A host with one DRBD resource, "san", as the programs that the agent runs would show it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from twinsan.deadline import Deadline
+from twinsan.system import command, drbd, rundir
+
+HELD_OPEN_9 = """\
+san: State change failed: (-12) Device is held open by someone
+additional info from kernel:
+drbd0 opened by mount (pid 1876) at 2026-11-22 08:28:38.657
+"""
+HELD_OPEN_8_4 = "0: State change failed: (-12) Device is held open by someone\n"
+NO_DATA = "san: State change failed: (-2) Need access to UpToDate data\n"
+TWO_PRIMARIES = "san: State change failed: (-1) Multiple primaries not allowed by config\n"
+NOT_FENCED = "san: State change failed: (-7) Refusing to be Primary while peer is not outdated\n"
+UNKNOWN = "'{}' not defined in your config (for this host).\n"
+PARSE_ERROR = """\
+/etc/drbd.d/san.res:5: Parse error: 'protocol | on | disk | net' expected,
+\tbut got 'bogus' (TK 282)
+"""
+
+
+class FakeHost:
+    """What the kernel has, and what was asked of it."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.version = 9
+        self.up = False
+        self.role = "Secondary"
+        self.disk = "UpToDate"
+        self.suspended = "no"
+        self.forced = "no"
+        self.connection = "Connected"
+        self.peer_role = "Secondary"
+        self.peer_disk = "UpToDate"
+        self.replication = "Established"
+        self.configuration_error = ""
+        # For a verb, the refusals that come before it works: exit status and standard error.
+        self.refusals: dict[str, list[tuple[int, str]]] = {}
+        self.missing: set[str] = set()
+        self.calls: list[str] = []
+        self.attributes: dict[str, str] = {}
+        self._module = folder / "module"
+        self._devices = folder / "block"
+        self._node = folder / "drbd0"
+        self._devices.mkdir()
+        self._configuration = folder / "drbd.conf"
+        self._configuration.write_text("")
+        monkeypatch.setattr(drbd, "MODULE", str(self._module))
+        monkeypatch.setattr(drbd, "PROC", str(folder / "no-proc"))
+        monkeypatch.setattr(drbd, "BLOCK_DEVICES", str(self._devices))
+        monkeypatch.setattr(rundir, "DIRECTORY", str(folder / "run"))
+        monkeypatch.setattr(command, "run", self.run)
+
+    @property
+    def configuration(self) -> str:
+        return str(self._configuration)
+
+    def bring_up(self, **state: str) -> None:
+        """Put the resource into the kernel, in a state other than the healthy Secondary where one is given."""
+        self._module.touch()
+        self.up = True
+        for name, value in state.items():
+            assert hasattr(self, name)
+            setattr(self, name, value)
+        self._show_device()
+
+    def lose_peer(self) -> None:
+        self.connection, self.peer_role, self.peer_disk, self.replication = "Connecting", "Unknown", "DUnknown", "Off"
+
+    def ran(self, *beginnings: str) -> list[str]:
+        """The commands that were run, as far as they begin so."""
+        return [call for call in self.calls if call.startswith(beginnings)]
+
+    def run(self, *argv: str, deadline: Deadline, input: str = "", check: bool = True) -> command.Result:  # noqa: A002, ARG002
+        if argv[0] in self.missing:
+            command.find(f"/nowhere/{argv[0]}")
+        self.calls.append(" ".join(argv))
+        status, stdout, stderr = self._answer(list(argv))
+        result = command.Result(argv, status, stdout, stderr)
+        if check and status:
+            raise command.CommandFailed(result)
+        return result
+
+    def _answer(self, argv: list[str]) -> tuple[int, str, str]:
+        program = argv[0]
+        if program == "modprobe":
+            self._module.touch()
+            return 0, "", ""
+        if program == "attrd_updater":
+            name = argv[argv.index("--name") + 1]
+            self.attributes[name] = argv[argv.index("--update") + 1] if "--update" in argv else ""
+            return 0, "", ""
+        if program == "drbdadm":
+            return self._drbdadm(argv[3:])
+        assert program == "drbdsetup", argv
+        return self._drbdsetup(argv[1:])
+
+    def _drbdadm(self, words: list[str]) -> tuple[int, str, str]:
+        verb, name = words
+        if self.configuration_error:
+            return 10, "", self.configuration_error
+        if name != "san":
+            return 1, "", UNKNOWN.format(name)
+        if verb == "sh-dev":
+            return 0, f"{self._node}\n", "modinfo: ERROR: Module drbd not found.\n"
+        assert verb == "adjust"
+        if self._refused(verb):
+            return self.refusals[verb].pop(0)[0], "", "san: Failure: (104) Can not open backing device.\n"
+        self.up = True
+        self._show_device()
+        return 0, "", ""
+
+    def _drbdsetup(self, words: list[str]) -> tuple[int, str, str]:
+        assert self._module.exists(), "drbdsetup would load the module"
+        verb, target = words[0], words[-1]
+        if verb == "events2":
+            return 0, self.events2(), ""
+        expected = "0" if self.version == 8 and verb != "down" else "san"
+        assert target == expected
+        if self._refused(verb):
+            status, stderr = self.refusals[verb].pop(0)
+            return status, "", stderr
+        if verb == "down":
+            self.up, self.role = False, "Secondary"
+        else:
+            self.role = {"primary": "Primary", "secondary": "Secondary"}[verb]
+            self._show_device()
+        return 0, "", ""
+
+    def _refused(self, verb: str) -> bool:
+        return bool(self.refusals.get(verb))
+
+    def _show_device(self) -> None:
+        self._node.touch()
+        (self._devices / "drbd0").mkdir(exist_ok=True)
+        (self._devices / "drbd0" / "ro").write_text("0\n" if self.role == "Primary" else "1\n")
+
+    def events2(self) -> str:
+        if not self.up:
+            return "exists -\n"
+        peer = "peer-node-id:1 conn-name:zeus" if self.version == 9 else "peer-node-id:0 conn-name:peer"
+        extra = f" force-io-failures:{self.forced} may_promote:no promotion_score:10102" if self.version == 9 else ""
+        device = " backing_dev:/dev/vdb" if self.version == 9 else ""
+        quorum = " client:no quorum:yes" if self.version == 9 else ""
+        client = " peer-client:no" if self.version == 9 else ""
+        return (
+            f"exists resource name:san role:{self.role} suspended:{self.suspended}{extra}\n"
+            f"exists connection name:san {peer} connection:{self.connection} role:{self.peer_role}\n"
+            f"exists device name:san volume:0 minor:0{device} disk:{self.disk}{quorum}\n"
+            f"exists peer-device name:san {peer} volume:0 replication:{self.replication} peer-disk:{self.peer_disk}"
+            f"{client} resync-suspended:no\n"
+            "exists -\n"
+        )

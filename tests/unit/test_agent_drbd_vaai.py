@@ -1,0 +1,417 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""drbd-vaai on a host that is faked below the programs it runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.unit import agents, fake_drbd
+from tests.unit.fake_drbd import FakeHost
+from twinsan import fence
+from twinsan.ocf.environment import Environment
+from twinsan.system import drbd_role
+
+AGENT = agents.load("drbd-vaai")
+SCORE = "master-p_drbd"
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(drbd_role, "_SECONDS_FOR_HOLDERS", 0.3)
+    return FakeHost(tmp_path, monkeypatch)
+
+
+class Runner:
+    def __init__(self, host: FakeHost, capfd: pytest.CaptureFixture[str]) -> None:
+        self.host = host
+        self.capfd = capfd
+        self.reason = ""
+
+    def __call__(self, action: str, *, milliseconds: int = 2400, interval: int = 10000, **variables: str) -> int:
+        values = {
+            "OCF_RESOURCE_INSTANCE": "p_drbd",
+            "OCF_RESKEY_drbd_resource": "san",
+            "OCF_RESKEY_drbdconf": self.host.configuration,
+            "OCF_RESKEY_wfc_timeout": "0",
+            "OCF_RESKEY_crm_feature_set": "3.20.0",
+            "OCF_RESKEY_CRM_meta_timeout": str(milliseconds),
+            "OCF_RESKEY_CRM_meta_interval": str(interval),
+            "PCMK_logfacility": "none",
+            **variables,
+        }
+        status = AGENT(Environment(values), action).run()
+        printed = self.capfd.readouterr().err
+        lines = [line for line in printed.splitlines() if line.startswith("ocf-exit-reason:")]
+        assert len(lines) <= 1, lines
+        self.reason = lines[0].partition(":")[2] if lines else ""
+        return status
+
+
+@pytest.fixture
+def run(host: FakeHost, capfd: pytest.CaptureFixture[str]) -> Runner:
+    return Runner(host, capfd)
+
+
+# start
+
+
+def test_start_brings_up_and_tells_the_score(host: FakeHost, run: Runner) -> None:
+    assert run("start") == 0
+    assert host.up
+    assert host.role == "Secondary"
+    assert host.attributes[SCORE] == "10000"
+
+
+def test_start_loads_the_module_after_the_configuration_was_checked(host: FakeHost, run: Runner) -> None:
+    run("start")
+    assert [call.split()[0] for call in host.calls[:3]] == ["drbdadm", "modprobe", "drbdsetup"]
+
+
+def test_start_twice_is_fine(host: FakeHost, run: Runner) -> None:
+    assert run("start") == 0
+    assert run("start") == 0
+    assert host.up
+
+
+def test_start_demotes_what_it_finds_primary(host: FakeHost, run: Runner) -> None:
+    host.bring_up(role="Primary")
+    assert run("start") == 0
+    assert host.role == "Secondary"
+
+
+def test_start_tells_the_score_again_although_it_is_the_same(host: FakeHost, run: Runner) -> None:
+    run("start")
+    run("start")
+    assert len(host.ran("attrd_updater")) == 2
+
+
+def test_start_goes_on_without_a_peer(host: FakeHost, run: Runner) -> None:
+    host.lose_peer()
+    assert run("start", OCF_RESKEY_wfc_timeout="1") == 0
+    assert host.attributes[SCORE] == "1000"
+
+
+def test_start_of_a_resource_that_drbd_does_not_know_changes_nothing(host: FakeHost, run: Runner) -> None:
+    assert run("start", OCF_RESKEY_drbd_resource="nas") == 2
+    assert "does not know the resource 'nas'" in run.reason
+    assert not host.up
+    assert not host.ran("modprobe", "attrd_updater", "drbdsetup")
+
+
+def test_start_with_a_broken_configuration_tells_the_line(host: FakeHost, run: Runner) -> None:
+    host.configuration_error = fake_drbd.PARSE_ERROR
+    assert run("start") == 2
+    assert "san.res:5: Parse error" in run.reason
+    assert "'bogus'" in run.reason
+
+
+def test_start_without_a_configuration_says_so(run: Runner) -> None:
+    assert run("start", OCF_RESKEY_drbdconf="/no/such/drbd.conf") == 2
+    assert "/no/such/drbd.conf is missing" in run.reason
+
+
+def test_start_without_tools_names_the_package(host: FakeHost, run: Runner) -> None:
+    host.missing = {"drbdadm"}
+    assert run("start") == 5
+    assert "drbdadm is missing" in run.reason
+
+
+def test_start_that_cannot_attach_tells_why(host: FakeHost, run: Runner) -> None:
+    host.refusals["adjust"] = [(10, "")]
+    assert run("start") == 1
+    assert "Can not open backing device" in run.reason
+
+
+def test_a_cluster_that_cannot_be_told_fails_nothing(host: FakeHost, run: Runner) -> None:
+    host.missing = {"attrd_updater"}
+    assert run("start") == 0
+    assert host.up
+
+
+def test_by_hand_no_cluster_is_told(host: FakeHost, run: Runner) -> None:
+    values = {"OCF_RESKEY_drbd_resource": "san", "OCF_RESKEY_drbdconf": host.configuration, "PCMK_logfacility": "none"}
+    assert AGENT(Environment({**values, "OCF_RESKEY_wfc_timeout": "0"}), "start").run() == 0
+    assert not host.ran("attrd_updater")
+
+
+# stop
+
+
+@pytest.mark.parametrize("role", ["Primary", "Secondary"])
+@pytest.mark.parametrize("version", [8, 9])
+def test_stop_takes_down_without_drbdadm(host: FakeHost, run: Runner, role: str, version: int) -> None:
+    host.version = version
+    host.missing = {"drbdadm"}
+    host.bring_up(role=role)
+    assert run("stop") == 0
+    assert not host.up
+    assert host.attributes[SCORE] == ""
+
+
+def test_stop_twice_is_fine(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    assert run("stop") == 0
+    assert run("stop") == 0
+
+
+def test_stop_without_the_module_asks_nobody(host: FakeHost, run: Runner) -> None:
+    assert run("stop") == 0
+    assert not host.ran("drbd", "modprobe")
+
+
+def test_stop_of_a_wrong_parameter_is_fine(run: Runner) -> None:
+    assert run("stop", OCF_RESKEY_drbd_resource="no/such", OCF_RESKEY_wfc_timeout="x") == 0
+
+
+def test_stop_names_who_holds_it(host: FakeHost, run: Runner) -> None:
+    host.bring_up(role="Primary")
+    host.refusals["secondary"] = [(11, fake_drbd.HELD_OPEN_9)] * 20
+    assert run("stop") == 1
+    assert "mount (pid 1876)" in run.reason
+    assert host.up
+
+
+def test_stop_does_not_claim_success_where_it_cannot_look(host: FakeHost, run: Runner) -> None:
+    host.bring_up(role="Primary")
+    host.missing = {"drbdsetup"}
+    assert run("stop") == 1
+    assert "drbdsetup is missing" in run.reason
+
+
+# monitor
+
+
+def test_monitor_of_nothing_runs_nothing(host: FakeHost, run: Runner) -> None:
+    assert run("monitor") == 7
+    assert run("monitor", interval=0) == 7
+    assert host.calls == []
+
+
+def test_monitor_of_an_unconfigured_resource(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    host.up = False
+    assert run("monitor") == 7
+
+
+@pytest.mark.parametrize(("role", "status"), [("Primary", 8), ("Secondary", 0)])
+@pytest.mark.parametrize("version", [8, 9])
+def test_monitor_of_what_is_well(host: FakeHost, run: Runner, role: str, status: int, version: int) -> None:
+    host.version = version
+    host.bring_up(role=role)
+    assert run("monitor") == status
+    assert run.reason == ""
+
+
+def test_monitor_is_one_program_as_long_as_nothing_changes(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    run("monitor")
+    host.calls.clear()
+    run("monitor")
+    assert host.calls == ["drbdsetup events2 --now san"]
+
+
+def test_monitor_tells_a_changed_score(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    run("monitor")
+    host.lose_peer()
+    assert run("monitor") == 190
+    assert host.attributes[SCORE] == "1000"
+    assert "replication of san is down (Connecting)" in run.reason
+
+
+def test_a_probe_that_finds_it_up_always_tells_the_score(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    run("monitor")
+    run("monitor", interval=0)
+    assert len(host.ran("attrd_updater")) == 2
+
+
+def test_a_score_that_could_not_be_told_is_told_by_the_next_monitor(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    run("monitor")
+    host.lose_peer()
+    host.missing = {"attrd_updater"}
+    run("monitor")
+    host.missing = set()
+    run("monitor")
+    assert host.attributes[SCORE] == "1000"
+
+
+def test_a_passing_state_does_not_cost_the_score(host: FakeHost, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.bring_up(disk="Consistent")
+    looks: list[str] = []
+    plain = host.events2
+
+    def events2() -> str:
+        looks.append("")
+        host.disk = "UpToDate" if len(looks) > 2 else "Consistent"
+        return plain()
+
+    monkeypatch.setattr(host, "events2", events2)
+    assert run("monitor") == 0
+    assert host.attributes[SCORE] == "10000"
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "reason"),
+    [
+        ({"role": "Primary", "disk": "Diskless"}, 191, "local disk of san is gone"),
+        ({"role": "Primary", "suspended": "fencing"}, 191, "frozen until the lost peer is fenced"),
+        ({"role": "Primary", "suspended": "user"}, 191, "drbdadm resume-io san"),
+        ({"role": "Primary", "replication": "SyncSource", "peer_disk": "Inconsistent"}, 191, "resynchronising"),
+        ({"connection": "StandAlone", "peer_disk": "DUnknown", "replication": "Off"}, 190, "split brain"),
+        ({"forced": "yes"}, 190, "demoted by force"),
+        ({"role": "Primary", "disk": "Diskless", "peer_disk": "Inconsistent"}, 9, "Primary without data"),
+    ],
+)
+def test_monitor_of_what_is_not_well(
+    host: FakeHost, run: Runner, state: dict[str, str], status: int, reason: str
+) -> None:
+    host.bring_up(**state)
+    assert run("monitor") == status
+    assert reason in run.reason
+
+
+def test_an_old_cluster_is_not_told_what_it_does_not_understand(host: FakeHost, run: Runner) -> None:
+    host.bring_up(role="Primary", disk="Diskless")
+    assert run("monitor", OCF_RESKEY_crm_feature_set="3.2.0") == 8
+
+
+def test_a_constraint_that_was_left_behind_is_shown(host: FakeHost, run: Runner) -> None:
+    host.bring_up(role="Primary")
+    Path(fence.marker("san")).touch()
+    assert run("monitor") == 191
+    assert "twinsan unfence-peer san" in run.reason
+
+
+# promote
+
+
+@pytest.mark.parametrize("version", [8, 9])
+def test_promote(host: FakeHost, run: Runner, version: int) -> None:
+    host.version = version
+    host.bring_up()
+    assert run("promote") == 0
+    assert host.role == "Primary"
+    assert host.ran("drbdsetup primary") == ["drbdsetup primary 0" if version == 8 else "drbdsetup primary san"]
+
+
+def test_promote_of_a_primary_asks_nothing_more(host: FakeHost, run: Runner) -> None:
+    host.bring_up(role="Primary")
+    assert run("promote") == 0
+    assert not host.ran("drbdsetup primary")
+
+
+def test_promote_of_what_is_not_up(run: Runner) -> None:
+    assert run("promote") == 1
+    assert "is not up" in run.reason
+
+
+def test_promote_waits_for_a_peer_that_is_being_demoted(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    host.refusals["primary"] = [(11, fake_drbd.TWO_PRIMARIES)] * 2
+    assert run("promote") == 0
+    assert len(host.ran("drbdsetup primary")) == 3
+
+
+def test_promote_beside_a_primary_tells_who_it_is(host: FakeHost, run: Runner) -> None:
+    host.bring_up(peer_role="Primary")
+    assert run("promote", milliseconds=1000) == 1
+    assert "zeus is still Primary of san" in run.reason
+    assert not host.ran("drbdsetup primary")
+
+
+@pytest.mark.parametrize("disk", ["Inconsistent", "Outdated", "Diskless"])
+def test_promote_without_good_data_is_refused_at_once(host: FakeHost, run: Runner, disk: str) -> None:
+    host.bring_up(disk=disk)
+    host.lose_peer()
+    assert run("promote", milliseconds=60000) == 1
+    assert disk in run.reason
+    assert not host.ran("drbdsetup primary")
+
+
+def test_promote_of_what_is_only_consistent_is_refused_after_a_while(host: FakeHost, run: Runner) -> None:
+    host.bring_up(disk="Consistent")
+    host.lose_peer()
+    assert run("promote", milliseconds=1000) == 1
+    assert "only Consistent" in run.reason
+    assert not host.ran("drbdsetup primary")
+
+
+def test_promote_that_the_fence_handler_does_not_allow(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    host.lose_peer()
+    host.refusals["primary"] = [(11, fake_drbd.NOT_FENCED)] * 20
+    assert run("promote", milliseconds=1000) == 1
+    assert "fence handler" in run.reason
+
+
+def test_nothing_is_ever_forced(host: FakeHost, run: Runner) -> None:
+    for disk in ("UpToDate", "Consistent", "Inconsistent", "Outdated"):
+        host.bring_up(disk=disk, role="Secondary")
+        host.lose_peer()
+        host.refusals["primary"] = [(17, fake_drbd.NO_DATA)] * 20
+        run("promote", milliseconds=500)
+    assert not [call for call in host.calls if "--force" in call]
+
+
+# demote
+
+
+@pytest.mark.parametrize("version", [8, 9])
+def test_demote(host: FakeHost, run: Runner, version: int) -> None:
+    host.version = version
+    host.bring_up(role="Primary")
+    assert run("demote") == 0
+    assert host.role == "Secondary"
+    assert run("demote") == 0
+
+
+def test_demote_of_what_is_not_up(run: Runner) -> None:
+    assert run("demote") == 7
+
+
+def test_demote_waits_for_a_probe_that_holds_the_device(host: FakeHost, run: Runner) -> None:
+    host.bring_up(role="Primary")
+    host.refusals["secondary"] = [(11, fake_drbd.HELD_OPEN_9)]
+    assert run("demote") == 0
+    assert host.role == "Secondary"
+
+
+def test_demote_on_8_4_looks_for_the_holder_itself(
+    host: FakeHost, run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backstore = tmp_path / "core" / "iblock_0" / "lun1"
+    backstore.mkdir(parents=True)
+    (backstore / "udev_path").write_text("/dev/drbd0\n")
+    monkeypatch.setattr("twinsan.system.holders.LIO_BACKSTORES", str(tmp_path / "core"))
+    host.version = 8
+    host.bring_up(role="Primary")
+    host.refusals["secondary"] = [(11, fake_drbd.HELD_OPEN_8_4)] * 20
+    assert run("demote") == 1
+    assert "LIO backstore iblock_0/lun1" in run.reason
+
+
+# the rest
+
+
+def test_notify_tells_the_score_after_a_change(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    assert run("notify", OCF_RESKEY_CRM_meta_notify_type="pre", OCF_RESKEY_CRM_meta_notify_operation="stop") == 0
+    assert host.calls == []
+    assert run("notify", OCF_RESKEY_CRM_meta_notify_type="post", OCF_RESKEY_CRM_meta_notify_operation="stop") == 0
+    assert host.attributes[SCORE] == "10000"
+
+
+def test_two_primaries_are_a_wrong_configuration(run: Runner) -> None:
+    assert run("start", OCF_RESKEY_CRM_meta_promoted_max="2") == 6
+    assert run("monitor", OCF_RESKEY_CRM_meta_master_max="1") == 7
+
+
+def test_validate_all_needs_neither_a_clone_nor_a_running_resource(host: FakeHost, run: Runner) -> None:
+    assert run("validate-all") == 0
+    assert not host.up

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Scores are told once, attributes come back."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from twinsan.deadline import Deadline
+from twinsan.errors import Failure
+from twinsan.system import cib, cluster, command, rundir
+
+NOW = Deadline(10)
+
+
+class Programs:
+    """Answers to come, in order, and the commands that were run."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, str]] = []
+        self.calls: list[str] = []
+
+    def run(self, *argv: str, deadline: Deadline, input: str = "", check: bool = True) -> command.Result:  # noqa: A002, ARG002
+        self.calls.append(" ".join(argv))
+        status, stdout = self.answers.pop(0) if self.answers else (0, "")
+        if check and status:
+            raise command.CommandFailed(command.Result(argv, status, stdout, "refused"))
+        return command.Result(argv, status, stdout, "")
+
+
+@pytest.fixture(autouse=True)
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    fake = Programs()
+    monkeypatch.setattr(command, "run", fake.run)
+    monkeypatch.setattr(rundir, "DIRECTORY", str(tmp_path / "twinsan"))
+    return fake
+
+
+def test_a_score_is_told_once(programs: Programs) -> None:
+    cluster.set_promotion_score("p_drbd", 10000, NOW)
+    cluster.set_promotion_score("p_drbd", 10000, NOW)
+    cluster.set_promotion_score("p_other", 10000, NOW)
+    assert programs.calls == [
+        "attrd_updater --name master-p_drbd --update 10000",
+        "attrd_updater --name master-p_other --update 10000",
+    ]
+
+
+def test_a_score_is_told_again_when_it_changes_when_asked_to_and_after_a_while(programs: Programs) -> None:
+    cluster.set_promotion_score("p_drbd", 10000, NOW)
+    cluster.set_promotion_score("p_drbd", None, NOW)
+    cluster.set_promotion_score("p_drbd", None, NOW)
+    cluster.set_promotion_score("p_drbd", None, NOW, always=True)
+    assert programs.calls[1:] == ["attrd_updater --name master-p_drbd --delete"] * 2
+    old = time.time() - 3600
+    os.utime(rundir.path("promotion-score.p_drbd"), (old, old))
+    cluster.set_promotion_score("p_drbd", None, NOW)
+    assert len(programs.calls) == 4
+
+
+def test_a_score_that_was_not_taken_is_not_remembered(programs: Programs) -> None:
+    cluster.set_promotion_score("p_drbd", 1000, NOW)
+    programs.answers = [(102, "")]
+    with pytest.raises(Failure):
+        cluster.set_promotion_score("p_drbd", 10000, NOW)
+    cluster.set_promotion_score("p_drbd", 1000, NOW)
+    assert len(programs.calls) == 3
+
+
+def test_attributes_come_back(programs: Programs) -> None:
+    programs.answers = [
+        (0, 'name="peers" host="atlas" value="10.0.5.9:50123 [2001:db8::9]:4"\nname="peers" host="zeus" value=""\n')
+    ]
+    assert cluster.get_node_attributes("peers", NOW) == {"atlas": "10.0.5.9:50123 [2001:db8::9]:4"}
+    programs.answers = [(105, "")]
+    assert cluster.get_node_attributes("peers", NOW) == {}
+    programs.answers = [(102, "")]
+    with pytest.raises(Failure):
+        cluster.get_node_attributes("peers", NOW)
+
+
+def test_attributes_are_set_here_or_elsewhere(programs: Programs) -> None:
+    cluster.set_node_attribute("peers", "10.0.5.9:50123", NOW)
+    cluster.set_node_attribute("peers", "x", NOW, node="zeus", private=True)
+    cluster.set_node_attribute("peers", "", NOW)
+    assert programs.calls == [
+        "attrd_updater --name peers --update 10.0.5.9:50123",
+        "attrd_updater --name peers --update x --node zeus --private",
+        "attrd_updater --name peers --delete",
+    ]
+
+
+@pytest.mark.parametrize("value", ['a"b', "a\nb", "a<b"])
+def test_a_value_that_would_not_come_back_is_refused(value: str) -> None:
+    with pytest.raises(Failure, match="do not come back"):
+        cluster.set_node_attribute("peers", value, NOW)
+
+
+def test_node_name(programs: Programs) -> None:
+    programs.answers = [(0, "atlas\n"), (102, "")]
+    assert cluster.node_name(NOW) == "atlas"
+    assert cluster.node_name(NOW) == os.uname().nodename
+
+
+@pytest.mark.parametrize(
+    ("status", "printed", "lives"),
+    [
+        (0, "Controller on zeus in state S_NOT_DC: ok\n", True),
+        (0, "Status of crmd@zeus: S_IDLE (ok)\n", True),
+        (0, "Controller on zeus in state S_PENDING: ok\n", False),
+        (0, "Controller on atlas in state S_IDLE: ok\n", False),
+        (0, "", False),
+        (124, "error: Timed out after 5000ms waiting for reply from controller API on zeus\n", False),
+    ],
+)
+def test_only_an_answer_proves_life(programs: Programs, status: int, printed: str, *, lives: bool) -> None:
+    programs.answers = [(status, printed)]
+    assert cib.answers("zeus", NOW) == lives

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The parser, fed with what real nodes printed, and what the states mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twinsan.system import drbd_health, events2
+from twinsan.system.events2 import Resource
+
+DATA = Path(__file__).parent / "data" / "drbd9"
+
+# As drbd-utils prints it for a module of version 8.4: for all resources, whichever was asked for.
+TEXT_8_4 = """\
+exists resource name:other role:Primary suspended:no
+exists resource name:san role:Secondary suspended:no
+exists connection name:other peer-node-id:0 conn-name:peer connection:Connecting role:Unknown
+exists connection name:san peer-node-id:0 conn-name:peer connection:Connected role:Primary
+exists device name:other volume:0 minor:1 disk:Diskless
+exists device name:san volume:0 minor:0 disk:UpToDate
+exists peer-device name:other peer-node-id:0 conn-name:peer volume:0 replication:Off peer-disk:DUnknown resync-suspended:no
+exists peer-device name:san peer-node-id:0 conn-name:peer volume:0 replication:Established peer-disk:UpToDate resync-suspended:no
+exists -
+"""
+
+
+def recorded(state: str) -> Resource:
+    text = (DATA / f"{state}.txt").read_text()
+    resource = events2.parse(text, "data0") or events2.parse(text, "data1")
+    assert resource is not None
+    return resource
+
+
+@pytest.mark.parametrize(
+    ("state", "score"),
+    [
+        ("primary-healthy", 10000),
+        ("secondary-healthy", 10000),
+        ("primary-sync-source", 10000),
+        ("secondary-sync-target", None),
+        ("secondary-peer-lost", 1000),
+        ("secondary-standalone", None),
+        ("primary-diskless", 10000),
+        ("primary-no-data", None),
+        ("primary-suspended-fencing", 10000),
+        ("primary-peer-outdated", 10000),
+        ("secondary-no-quorum", None),
+        ("primary-no-quorum-io-error", None),
+        ("secondary-outdated", None),
+        ("secondary-forced", None),
+        ("primary-two-volumes-one-diskless", 10000),
+        ("secondary-negotiating", None),
+        ("secondary-consistent", None),
+    ],
+)
+def test_score(state: str, score: int | None) -> None:
+    assert drbd_health.score(recorded(state)) == score
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("primary-healthy", ""),
+        ("secondary-healthy", ""),
+        ("primary-verify", ""),
+        ("primary-sync-source", "data0 is resynchronising (SyncSource, 3.34% done), zeus is behind"),
+        ("secondary-sync-target", "this node is behind"),
+        ("secondary-peer-lost", "atlas does not answer"),
+        ("secondary-standalone", "perhaps a split brain"),
+        ("primary-diskless", "drbdadm attach data0"),
+        ("primary-no-data", "no UpToDate data is in reach"),
+        ("primary-suspended-fencing", "stonith_admin --confirm"),
+        ("secondary-no-quorum", "frozen (quorum)"),
+        ("secondary-outdated", "data0 is Outdated"),
+        ("secondary-forced", "demoted by force"),
+        ("primary-two-volumes-one-diskless", "data1/1 is gone"),
+        ("primary-resync-paused", "drbdadm resume-sync data0"),
+        ("secondary-consistent", "data0 is Consistent"),
+    ],
+)
+def test_ailment(state: str, words: str) -> None:
+    ailment = drbd_health.ailment(recorded(state))
+    assert words in ailment
+    assert bool(ailment) == bool(words)
+    assert "\n" not in ailment
+
+
+@pytest.mark.parametrize(("state", "words"), [("primary-no-data", "Diskless"), ("primary-no-quorum-io-error", "quorum")])
+def test_failure_of_a_primary(state: str, words: str) -> None:
+    assert words in drbd_health.failure(recorded(state))
+
+
+@pytest.mark.parametrize("state", ["primary-diskless", "primary-suspended-fencing", "primary-sync-source"])
+def test_a_primary_that_can_go_on_has_not_failed(state: str) -> None:
+    assert drbd_health.failure(recorded(state)) == ""
+
+
+@pytest.mark.parametrize(
+    ("state", "may_pass"),
+    [("secondary-consistent", True), ("secondary-negotiating", True), ("secondary-outdated", False)],
+)
+def test_obstacle(state: str, *, may_pass: bool) -> None:
+    obstacle = drbd_health.obstacle(recorded(state))
+    assert obstacle is not None
+    assert obstacle[1] == may_pass
+
+
+def test_passing() -> None:
+    assert drbd_health.passing(recorded("secondary-consistent"))
+    assert not drbd_health.passing(recorded("secondary-peer-lost"))
+
+
+def test_a_resource_that_is_down_is_none() -> None:
+    assert events2.parse((DATA / "down.txt").read_text(), "data0") is None
+    assert events2.parse((DATA / "primary-healthy.txt").read_text(), "data") is None
+    assert events2.parse("", "data0") is None
+
+
+def test_volumes_are_sorted() -> None:
+    resource = recorded("primary-two-volumes-one-diskless")
+    assert [(volume.number, volume.disk) for volume in resource.volumes] == [(0, "UpToDate"), (1, "Diskless")]
+    assert resource.minors == [1, 2]
+
+
+def test_8_4() -> None:
+    resource = events2.parse(TEXT_8_4, "san")
+    assert resource is not None
+    assert resource.speaks_8_4
+    assert not recorded("primary-healthy").speaks_8_4
+    assert resource.minors == [0]
+    assert [connection.role for connection in resource.connections] == ["Primary"]
+    assert drbd_health.score(resource) == 10000
+    assert drbd_health.ailment(resource) == ""
+
+
+def test_several_reasons_of_a_freeze() -> None:
+    resource = events2.parse("exists resource name:san role:Primary suspended:no-data,fencing\nexists -\n", "san")
+    assert resource is not None
+    assert resource.suspended == ("no-data", "fencing")
+
+
+LINES = st.lists(
+    st.one_of(
+        st.text(st.characters(codec="ascii"), max_size=80),
+        st.sampled_from((DATA / "primary-healthy.txt").read_text().splitlines()),
+    ),
+    max_size=12,
+)
+
+
+@given(LINES)
+def test_no_output_breaks_the_parser_or_the_judgement(lines: list[str]) -> None:
+    resource = events2.parse("\n".join(lines), "data0")
+    if resource is not None:
+        drbd_health.score(resource)
+        drbd_health.obstacle(resource)
+        assert isinstance(drbd_health.ailment(resource) + drbd_health.failure(resource), str)
+
+
+def test_all_recordings_are_judged() -> None:
+    for path in DATA.glob("*.txt"):
+        if path.stem != "down":
+            resource = recorded(path.stem)
+            drbd_health.obstacle(resource)
+            assert resource.primary == path.stem.startswith("primary")

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The frame: dispatch, exit codes, exit reasons, and what a stop and a probe forgive."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twinsan import errors
+from twinsan.ocf import codes, parameter
+from twinsan.ocf.agent import Agent, action
+from twinsan.ocf.environment import Environment
+
+PROBE = {"OCF_RESKEY_CRM_meta_interval": "0"}
+RECURRING = {"OCF_RESKEY_CRM_meta_interval": "10000"}
+FAILURES = [
+    (errors.Failure("f"), codes.ERR_GENERIC),
+    (errors.DeadlinePassed("f"), codes.ERR_GENERIC),
+    (errors.NotHere("f"), codes.ERR_ARGS),
+    (errors.NotPermitted("f"), codes.ERR_PERM),
+    (errors.NotInstalled("f"), codes.ERR_INSTALLED),
+    (errors.Misconfigured("f"), codes.ERR_CONFIGURED),
+    (OSError(5, "Input/output error"), codes.ERR_GENERIC),
+    (PermissionError(13, "Permission denied"), codes.ERR_PERM),
+    (RuntimeError("f"), codes.ERR_GENERIC),
+]
+
+
+class Thing(Agent):
+    """An agent that does as it is told."""
+
+    name = "thing"
+    size = parameter.Integer("Size", "How large.", least=1, most=9, default="1")
+    outcome: int | None | Exception = None
+
+    def _act(self) -> int | None:
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+    start = action("start", timeout=30)(_act)
+
+    @action("stop", timeout=30)
+    def stop(self) -> int | None:
+        return self._act()
+
+    @action("monitor", timeout=20, interval=10, role="Promoted")
+    @action("monitor", timeout=20, interval=20, role="Unpromoted")
+    def monitor(self) -> int | None:
+        return self._act()
+
+
+@pytest.fixture(autouse=True)
+def _quiet_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("syslog.syslog", lambda *_: None)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+
+def run(
+    name: str, outcome: int | None | Exception = None, variables: dict[str, str] | None = None, **values: str
+) -> int:
+    """One action of the thing."""
+    given = {f"OCF_RESKEY_{key}": value for key, value in values.items()}
+    thing = Thing(Environment({**(variables or {}), **given}), name)
+    thing.outcome = outcome
+    return thing.run()
+
+
+def reasons(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The exit reasons on standard error, which must hold nothing else."""
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("ocf-exit-reason:") for line in lines)
+    return [line.partition(":")[2] for line in lines]
+
+
+@pytest.mark.parametrize(("outcome", "code"), [(None, 0), (0, 0), (7, 7), (8, 8), (9, 9), (190, 190), (191, 191)])
+def test_what_an_action_returns_is_the_exit_code(outcome: int | None, code: int) -> None:
+    assert run("monitor", outcome) == code
+
+
+@pytest.mark.parametrize(("failure", "code"), FAILURES, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(("name", "variables"), [("start", {}), ("monitor", RECURRING), ("monitor", {})])
+def test_each_failure_has_its_code_and_one_reason(
+    failure: Exception, code: int, name: str, variables: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(name, failure, variables) == code
+    assert len(reasons(capsys)) == 1
+
+
+@pytest.mark.parametrize("failure", [errors.NotHere("f"), errors.NotInstalled("f"), errors.Misconfigured("f")])
+@pytest.mark.parametrize(("name", "variables", "code"), [("stop", {}, 0), ("monitor", PROBE, 7)])
+def test_a_stop_and_a_probe_find_nothing_where_nothing_can_run(
+    failure: Exception, name: str, variables: dict[str, str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(name, failure, variables) == code
+    assert reasons(capsys) == []
+
+
+@pytest.mark.parametrize("failure", [errors.Failure("f"), errors.NotPermitted("f"), OSError(5, "e"), RuntimeError("f")])
+@pytest.mark.parametrize(("name", "variables"), [("stop", {}), ("monitor", PROBE)])
+def test_a_stop_and_a_probe_do_not_forgive_the_rest(failure: Exception, name: str, variables: dict[str, str]) -> None:
+    assert run(name, failure, variables) in (codes.ERR_GENERIC, codes.ERR_PERM)
+
+
+def test_a_wrong_value_fails_before_the_action_begins(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("start", AssertionError("begun"), size="10") == codes.ERR_CONFIGURED
+    assert reasons(capsys) == ["parameter size is not a whole number from 1 to 9: '10'"]
+
+
+def test_a_stop_with_a_wrong_value_still_runs() -> None:
+    assert run("stop", errors.Failure("begun"), size="10") == codes.ERR_GENERIC
+
+
+def test_an_unknown_action(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("restart") == codes.ERR_UNIMPLEMENTED
+    assert reasons(capsys) == ["unknown action 'restart'; thing knows validate-all start stop monitor meta-data"]
+
+
+def test_an_ordinary_user_may_look_and_not_touch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert run("start") == codes.ERR_PERM
+    assert run("stop") == codes.ERR_PERM
+    assert run("monitor") == codes.SUCCESS
+
+
+def test_a_defect_says_where_and_shows_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("start", ZeroDivisionError("by zero")) == codes.ERR_GENERIC
+    (reason,) = reasons(capsys)
+    assert reason.startswith("defect in thing: ZeroDivisionError at test_frame_agent.py:")
+
+
+@given(st.text())
+def test_a_reason_is_one_line(text: str) -> None:
+    written = io.StringIO()
+    thing = Thing(Environment({"OCF_EXIT_REASON_PREFIX": "why:"}), "monitor")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stderr", written)
+        thing.explain(text)
+    line = written.getvalue()
+    assert line.startswith("why:")
+    assert line.splitlines(keepends=True) == [line]
+
+
+@pytest.mark.parametrize(
+    ("variables", "promoted", "code"),
+    [
+        ({}, False, codes.DEGRADED),
+        ({}, True, codes.DEGRADED_PROMOTED),
+        ({"OCF_RESKEY_crm_feature_set": "3.17.4"}, False, codes.DEGRADED),
+        ({"OCF_RESKEY_crm_feature_set": "3.17.3"}, False, codes.SUCCESS),
+        ({"OCF_RESKEY_crm_feature_set": "3.17.3"}, True, codes.RUNNING_PROMOTED),
+    ],
+)
+def test_degraded_goes_to_clusters_that_know_it(variables: dict[str, str], promoted: bool, code: int) -> None:
+    assert Thing(Environment(variables), "monitor").degraded("replication is down", promoted=promoted) == code
+
+
+@pytest.mark.parametrize(
+    ("name", "variables", "least", "most"),
+    [
+        ("start", {"OCF_RESKEY_CRM_meta_timeout": "60000"}, 58, 59),
+        ("start", {"OCF_RESKEY_CRM_meta_timeout": "1000"}, 0.4, 0.5),
+        ("start", {}, 28, 29),
+        ("unheard-of", {}, 18, 19),
+    ],
+)
+def test_an_action_ends_before_the_cluster_kills_it(
+    name: str, variables: dict[str, str], least: float, most: float
+) -> None:
+    assert least < Thing(Environment(variables), name).deadline.remaining() <= most
+
+
+def test_stacked_actions_stand_in_their_order() -> None:
+    listed = [(each.name, each.role, each.interval) for each, _ in Thing.actions()]
+    assert listed[-2:] == [("monitor", "Promoted", 10), ("monitor", "Unpromoted", 20)]
+
+
+@pytest.mark.parametrize(("word", "code", "says"), [("help", 0, "usage: thing"), ("", 3, "usage: thing")])
+def test_help(
+    word: str, code: int, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["thing", *([word] if word else [])])
+    assert Thing.main() == code
+    assert capsys.readouterr().out.startswith(says)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lock excludes, waits, gives up, and is freed by the kernel."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from twinsan.deadline import Deadline
+from twinsan.errors import DeadlinePassed
+from twinsan.system import lock, rundir
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(rundir, "DIRECTORY", str(tmp_path / "twinsan"))
+    return tmp_path / "twinsan"
+
+
+def test_it_excludes_and_names_itself_and_its_holder() -> None:
+    with lock.Held("lio", Deadline(1)):
+        with pytest.raises(DeadlinePassed, match=rf"lock lio is free \(last held by process {os.getpid()}\)"):
+            with lock.Held("lio", Deadline(0.05)):
+                pass
+        with lock.Held("other", Deadline(0.05)):
+            pass
+
+
+def test_it_is_free_after_the_block_and_after_a_failure() -> None:
+    with pytest.raises(RuntimeError), lock.Held("lio", Deadline(1)):
+        raise RuntimeError
+    with lock.Held("lio", Deadline(0)):
+        pass
+
+
+@pytest.mark.runs_programs
+def test_it_is_freed_when_its_holder_dies() -> None:
+    ready, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with lock.Held("lio", Deadline(1)):
+            os.write(tell, b"x")
+            os.pause() if hasattr(os, "pause") else os.read(ready, 2)
+            os._exit(0)
+    os.read(ready, 1)
+    with pytest.raises(DeadlinePassed), lock.Held("lio", Deadline(0.05)):
+        pass
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    with lock.Held("lio", Deadline(1)):
+        pass
+    os.close(ready)
+    os.close(tell)
+
+
+def test_only_root_may_look(folder: Path) -> None:
+    with lock.Held("lio", Deadline(1)):
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert (folder / "lio.lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_no_descriptor_leaks() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with lock.Held("lio", Deadline(1)), pytest.raises(DeadlinePassed), lock.Held("lio", Deadline(0)):
+        pass
+    assert len(os.listdir("/proc/self/fd")) == before
