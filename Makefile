@@ -20,7 +20,7 @@ lab: ## Start a pair to play with: lab/ssh atlas
 	@$(PYTHON) -m lab up
 
 lab-down: ## Stop that pair
-	@$(PYTHON) -m lab down
+	@python3 -m lab down
 
 test: check ## Run everything: check, then the tests on a cluster
 	@$(BOOTSTRAP) lab

@@ -30,9 +30,9 @@ _REQUIREMENTS = _ROOT / "tests" / "requirements.txt"
 _DEBIAN_PYTHON = Path("/usr/bin/python3")
 _OLDEST_PYTHON = (3, 11)
 
-# pacemaker-common has the schemas of the CIB, groff-base formats the man pages.
+# pacemaker-common has the schemas of the CIB, drbd-utils reads the resource files, groff-base formats the man pages.
 _PACKAGES = {
-    "check": ("python3-venv", "pacemaker-common", "groff-base"),
+    "check": ("python3-venv", "pacemaker-common", "drbd-utils", "groff-base"),
     "lab": (
         "python3-venv",
         "user-mode-linux",
@@ -66,6 +66,11 @@ _CAUSES = (
             "Read timed out",
         ),
         "the packages cannot be reached; look at the network (and at any proxy settings), then try again",
+    ),
+    (
+        ("CERTIFICATE_VERIFY_FAILED", "certificate verify failed", "certificate verification failed"),
+        "the certificate of the package source is not trusted here; if a proxy replaces it, install the proxy's "
+        "certificate (ca-certificates; for pip also PIP_CERT)",
     ),
     (
         ("Unable to locate package", "has no installation candidate", "No matching distribution found"),

@@ -76,10 +76,11 @@ class Demonstration:
         limits, provisioning = esx.succeed(f"sg_vpd -p bl {disk}"), esx.succeed(f"sg_vpd -p lbpv {disk}")
         standard, page = esx.succeed(f"sg_inq {disk}"), esx.succeed(f"sg_vpd -p di {disk}")
         primitives = {
-            "ATS": _number(r"Maximum compare and write length: (\d+)", limits) > 0,
+            "ATS": _number(r"Maximum compare and write length: (\S+)", limits) > 0,
             "XCOPY": "3PC=1" in standard,
-            "WRITE SAME": _number(r"Maximum write same length: 0x([0-9a-f]+)", limits, 16) > 0,
-            "UNMAP": bool(re.search(r"LBPU\): 1", provisioning)),
+            "WRITE SAME": _number(r"Maximum write same length: (\S+)", limits) > 0,
+            # sg3-utils of bookworm and of trixie word it differently.
+            "UNMAP": bool(re.search(r"LBPU(\)?: |=)1", provisioning)),
         }
         missing = [name for name, offered in primitives.items() if not offered]
         if missing:
@@ -215,6 +216,6 @@ def _kernel_errors(esx: Machine) -> int:
     return len(re.findall(r"I/O error, dev sd", esx.succeed("dmesg")))
 
 
-def _number(pattern: str, text: str, base: int = 10) -> int:
+def _number(pattern: str, text: str) -> int:
     match = re.search(pattern, text)
-    return int(match[1], base) if match else 0
+    return int(match[1], 0) if match else 0

@@ -52,7 +52,7 @@ _MASKED = """
     systemd-networkd-wait-online.service systemd-network-generator.service systemd-networkd-persistent-storage.service
     systemd-udev-load-credentials.service systemd-tmpfiles-setup-dev-early.service
 """.split()
-_DISABLED = ("corosync.service", "pacemaker.service", "iscsid.socket", "iscsid.service")
+_DISABLED = ("iscsid.socket", "iscsid.service")
 
 
 def cache() -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from lab import evidence, image, network, progress
 from lab.bmc import Bmc
-from lab.errors import LabError
+from lab.errors import LabError, MachineLost, WaitTimedOut
 from lab.machine import Machine, make_disk, wait_until
 from lab.namespace import MEMORY
 
@@ -104,7 +104,7 @@ class Pair:
     def start_cluster(self) -> None:
         """Start corosync and Pacemaker, now and at every boot, and wait for a coordinator that sees both nodes."""
         for server in self.servers:
-            server.succeed("systemctl enable --quiet corosync pacemaker && sync && systemctl start --no-block pacemaker")
+            server.succeed("mkdir /etc/lab && touch /etc/lab/cluster && sync && systemctl start --no-block pacemaker")
         self.wait_until_online()
         # A patch of a CIB that the coordinator is still writing its own properties to is refused.
         self.atlas.wait_until("crm_attribute -q -n cluster-infrastructure", "the cluster has written its properties", 60)
@@ -138,11 +138,7 @@ class Pair:
 
     def serving(self) -> Machine | None:
         """The server that has the portal address; raises LabError where both have it."""
-        having = [
-            server
-            for server in self.servers
-            if server.is_on and f" {PORTAL}/" in server.run("ip -oneline address show dev vec0", timeout=20).stdout
-        ]
+        having = [server for server in self.servers if _has_portal(server)]
         if len(having) > 1:
             raise LabError(f"both servers have the portal address {PORTAL}")
         return having[0] if having else None
@@ -220,6 +216,14 @@ def pair(suite: str = "trixie") -> Iterator[Pair]:
         raise
     finally:
         made.close()
+
+
+def _has_portal(server: Machine) -> bool:
+    try:
+        return server.is_on and f" {PORTAL}/" in server.run("ip -oneline address show dev vec0", timeout=20).stdout
+    except (MachineLost, WaitTimedOut):
+        # It has just been shot, or is booting.
+        return False
 
 
 def _working_folder() -> Path:

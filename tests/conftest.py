@@ -4,6 +4,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import configuration, settings
+
+# A machine that others share may be slow, and a slow example is no defect.
+settings.register_profile("twinsan", deadline=None)
+settings.load_profile("twinsan")
+configuration.set_hypothesis_home_dir("build/hypothesis")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     fence.add_argument("resource", metavar="RESOURCE", nargs="?", help="DRBD's name of it (default: as DRBD says)")
     fence.add_argument("--peer", metavar="HOST", default="", help="the peer's host name (default: as DRBD says)")
     fence.add_argument(
-        "--timeout", metavar="SECONDS", type=_seconds, help="give up after this time (default: 60, on a Primary 1800)"
+        "--timeout", metavar="SECONDS", type=_seconds, help="give up after this time (default: 60, on a Primary 580)"
     )
     fence.set_defaults(run=_fence_peer)
 
@@ -105,4 +105,3 @@ def _unfence_peer(arguments: argparse.Namespace) -> int:
     if by_drbd and not command.in_background():
         return 0
     return handler.unfence_peer(resource, force=arguments.force)
-

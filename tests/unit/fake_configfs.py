@@ -16,6 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from twinsan.errors import Failure, NotHere
+from twinsan.system import block_device, child, configfs, lio, rundir
+
 _OBJECTS = json.loads((Path(__file__).parent / "data" / "lio" / "objects.json").read_text())
 
 _NAME = r"[^/]+"
@@ -38,9 +43,9 @@ _SWITCHES = re.compile(r"attrib/(emulate_(caw|3pc|tpu|tpws|rsoc|pr)|force_pr_apt
 class Kernel:
     """Stands for the module `os`: changes below the root follow the kernel's rules, all else is the real module's.
 
-    `devices` are the block devices, each with the errno that opening it gives, or 0; those in `thick` cannot discard. `foreign`
-    are the addresses and ports that other programs listen on, as portals. `fail_at` makes the change with that
-    number fail with EIO, counted by `changes`.
+    `devices` are the block devices, each with the errno that opening it gives, or 0; those in `thick` cannot discard.
+    `foreign` are the addresses and ports that other programs listen on, as portals. `fail_at` makes the change with
+    that number fail with EIO, counted by `changes`.
     """
 
     def __init__(self, root: str, release: str = "6.12") -> None:
@@ -55,7 +60,7 @@ class Kernel:
         os.makedirs(root)
         self._fill("", "root")
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever `os` has
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  all that `os` has
         return getattr(os, name)
 
     def mkdir(self, path: str, mode: int = 0o777) -> None:
@@ -168,6 +173,11 @@ class Kernel:
             raise OSError(number, os.strerror(number))
         return len(data)
 
+    def claimed(self, device: str) -> bool:
+        """Whether a storage object has the block device."""
+        owners = [storage for storage in self._storages() if self._device(storage) == device]
+        return any(self._read(f"{owner}/enable") == "1" for owner in owners)
+
     # What the kernel refuses.
 
     def _refuse_portal(self, place: str) -> int:
@@ -203,6 +213,9 @@ class Kernel:
             return self._set_storage(owner, attribute, text)
         if owner is not None and self._kind(owner) == "group":
             return self._set_group(owner, attribute, text)
+        if attribute == "write_protect" and self._read(place) == "":
+            # A mapping that is dead takes it, and stays dead.
+            return 0
         self._store(place, text)
         return 0
 
@@ -217,9 +230,9 @@ class Kernel:
             return errno.EINVAL
         if attribute == "attrib/emulate_write_cache" and text != "0":
             return errno.EINVAL
-        if attribute in ("attrib/emulate_tpu", "attrib/emulate_tpws") and text == "1":
-            if self._device(owner) in self.thick:
-                return errno.ENOSYS
+        unmapping = attribute in ("attrib/emulate_tpu", "attrib/emulate_tpws") and text == "1"
+        if unmapping and self._device(owner) in self.thick:
+            return errno.ENOSYS
         self._store(f"{owner}/{attribute}", text)
         return 0
 
@@ -229,7 +242,7 @@ class Kernel:
         device = self._device(owner)
         if text != "1" or not device:
             return errno.EINVAL
-        if any(self._device(other) == device and self._read(f"{other}/enable") == "1" for other in self._storages()):
+        if self.claimed(device):
             return errno.EBUSY
         number = self.devices.get(device, errno.ENOENT)
         if number == 0:
@@ -302,8 +315,11 @@ class Kernel:
         """The objects below an object, which keep it from being removed."""
         folders = [f"{place}/{name}" for name in _CONTAINERS.get(kind, ())] or [place]
         below = [f"{folder}/{name}" for folder in folders for name in os.listdir(self._path(folder))]
-        return [child for child in below if self._kind(child) is not None and os.path.isdir(self._path(child))
-                and not self._default(child)]
+        return [
+            child
+            for child in below
+            if self._kind(child) is not None and os.path.isdir(self._path(child)) and not self._default(child)
+        ]
 
     def _default(self, place: str) -> bool:
         """Whether a folder came with its object and goes with it."""
@@ -366,3 +382,29 @@ def tree(root: str) -> dict[str, str]:
             else:
                 found[place] = Path(path).read_text()
     return found
+
+
+def install(monkeypatch: pytest.MonkeyPatch, folder: Path, release: str = "6.12") -> Kernel:
+    """Put a fake kernel below `folder` in place of the host's, for code that runs in this process."""
+    kernel = Kernel(str(folder / "config" / "target"), release)
+    Path(kernel.root, "dbroot").write_text(f"{folder}/dbroot\n")
+    for module in (*lio.TARGET_MODULES, *lio.LUN_MODULES):
+        (folder / "module" / module).mkdir(parents=True, exist_ok=True)
+
+    def require_free(path: str) -> None:
+        number = kernel.devices.get(path, errno.ENOENT)
+        if number == 0 and kernel.claimed(path):
+            number = errno.EBUSY
+        if number == errno.ENOENT:
+            raise NotHere(f"device {path} is not there; check the path")
+        if number:
+            raise Failure(block_device.explain(path, number))
+
+    monkeypatch.setattr(configfs, "root", kernel.root)
+    monkeypatch.setattr(configfs, "os", kernel)
+    monkeypatch.setattr(child, "bounded", lambda work, _deadline, _doing: work())
+    monkeypatch.setattr(lio, "_loaded_modules", str(folder / "module"))
+    monkeypatch.setattr(rundir, "DIRECTORY", str(folder / "run"))
+    monkeypatch.setattr(block_device, "require_free", require_free)
+    monkeypatch.setattr(block_device, "is_free", lambda path: not kernel.claimed(path))
+    return kernel

@@ -78,7 +78,7 @@ class FakeHost:
         """The commands that were run, as far as they begin so."""
         return [call for call in self.calls if call.startswith(beginnings)]
 
-    def run(self, *argv: str, deadline: Deadline, input: str = "", check: bool = True) -> command.Result:  # noqa: A002, ARG002
+    def run(self, *argv: str, deadline: Deadline, input: str = "", check: bool = True) -> command.Result:  # noqa: A002
         if argv[0] in self.missing:
             command.find(f"/nowhere/{argv[0]}")
         self.calls.append(" ".join(argv))

@@ -54,7 +54,7 @@ def test_only_what_is_installed_is_not_missing(monkeypatch: pytest.MonkeyPatch) 
     listing = "python3-venv installed\npacemaker-common config-files\n"
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, stdout=listing))
-    assert bootstrap.missing_packages(["check"]) == ["pacemaker-common", "groff-base"]
+    assert bootstrap.missing_packages(["check"]) == ["pacemaker-common", "drbd-utils", "groff-base"]
 
 
 @pytest.mark.usefixtures("_as_root")
@@ -97,6 +97,7 @@ def test_an_ordinary_user_learns_what_to_type(monkeypatch: pytest.MonkeyPatch) -
         ("Err:1 ... Temporary failure resolving 'mirror'\nE: Unable to locate package a", "look at the network"),
         ("E: Unable to locate package a", "do not have what is needed"),
         ("E: Could not get lock /var/lib/dpkg/lock-frontend", "another package manager"),
+        ("SSLError(... CERTIFICATE_VERIFY_FAILED ...)\nERROR: No matching distribution found for a", "PIP_CERT"),
         ("E: something new", "E: something new"),
     ],
 )

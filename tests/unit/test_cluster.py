@@ -23,7 +23,7 @@ class Programs:
         self.answers: list[tuple[int, str]] = []
         self.calls: list[str] = []
 
-    def run(self, *argv: str, deadline: Deadline, input: str = "", check: bool = True) -> command.Result:  # noqa: A002, ARG002
+    def run(self, *argv: str, deadline: Deadline, input: str = "", check: bool = True) -> command.Result:  # noqa: A002
         self.calls.append(" ".join(argv))
         status, stdout = self.answers.pop(0) if self.answers else (0, "")
         if check and status:

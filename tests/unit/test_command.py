@@ -59,7 +59,7 @@ def test_an_input_that_nobody_reads_is_no_failure() -> None:
 def test_the_deadline_kills_the_program_and_its_helpers(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     begin = time.monotonic()
-    with pytest.raises(DeadlinePassed, match="sh -c .* did not end in time"):
+    with pytest.raises(DeadlinePassed, match=r"sh -c .* did not end in time"):
         shell(f"sleep 60 & echo $! > {pid}; wait", seconds=0.2)
     assert time.monotonic() - begin < 5
     deadline = Deadline(5)

@@ -15,15 +15,16 @@ from twinsan.system.events2 import Resource
 DATA = Path(__file__).parent / "data" / "drbd9"
 
 # As drbd-utils prints it for a module of version 8.4: for all resources, whichever was asked for.
-TEXT_8_4 = """\
+PEER_8_4 = "peer-node-id:0 conn-name:peer"
+TEXT_8_4 = f"""\
 exists resource name:other role:Primary suspended:no
 exists resource name:san role:Secondary suspended:no
-exists connection name:other peer-node-id:0 conn-name:peer connection:Connecting role:Unknown
-exists connection name:san peer-node-id:0 conn-name:peer connection:Connected role:Primary
+exists connection name:other {PEER_8_4} connection:Connecting role:Unknown
+exists connection name:san {PEER_8_4} connection:Connected role:Primary
 exists device name:other volume:0 minor:1 disk:Diskless
 exists device name:san volume:0 minor:0 disk:UpToDate
-exists peer-device name:other peer-node-id:0 conn-name:peer volume:0 replication:Off peer-disk:DUnknown resync-suspended:no
-exists peer-device name:san peer-node-id:0 conn-name:peer volume:0 replication:Established peer-disk:UpToDate resync-suspended:no
+exists peer-device name:other {PEER_8_4} volume:0 replication:Off peer-disk:DUnknown resync-suspended:no
+exists peer-device name:san {PEER_8_4} volume:0 replication:Established peer-disk:UpToDate resync-suspended:no
 exists -
 """
 
@@ -89,7 +90,9 @@ def test_ailment(state: str, words: str) -> None:
     assert "\n" not in ailment
 
 
-@pytest.mark.parametrize(("state", "words"), [("primary-no-data", "Diskless"), ("primary-no-quorum-io-error", "quorum")])
+@pytest.mark.parametrize(
+    ("state", "words"), [("primary-no-data", "Diskless"), ("primary-no-quorum-io-error", "quorum")]
+)
 def test_failure_of_a_primary(state: str, words: str) -> None:
     assert words in drbd_health.failure(recorded(state))
 

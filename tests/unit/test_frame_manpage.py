@@ -17,10 +17,8 @@ class Odd(Agent):
     A paragraph with a back\slash and - hyphens.
     .A line that begins with a dot.
 
-    Then:
-
-        type --this
-          'and that
+    Then
+    'and that.
     """
 
     name = "odd-agent"
@@ -63,8 +61,7 @@ def test_it_reads_as_it_was_written() -> None:
     text = _plain(formatted.stdout)
     assert "ocf_twinsan_odd-agent - Do what roff would trip over\n" in text
     assert "back\\slash and - hyphens.  .A line that begins with a dot." in text
-    assert "type --this\n" in text
-    assert "  'and that\n" in text
+    assert "\n\n       Then 'and that.\n" in text
     assert "needed (string, required, unique within name)\n" in text
     assert "The name.\n" in text
     assert "How it is called.\n" in text

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_it_excludes_and_names_itself_and_its_holder() -> None:
+    taken = rf"lock lio is free \(last held by process {os.getpid()}\)"
     with lock.Held("lio", Deadline(1)):
-        with pytest.raises(DeadlinePassed, match=rf"lock lio is free \(last held by process {os.getpid()}\)"):
-            with lock.Held("lio", Deadline(0.05)):
-                pass
+        with pytest.raises(DeadlinePassed, match=taken), lock.Held("lio", Deadline(0.05)):
+            pass
         with lock.Held("other", Deadline(0.05)):
             pass
 
@@ -40,11 +41,14 @@ def test_it_is_freed_when_its_holder_dies() -> None:
     ready, tell = os.pipe()
     child = os.fork()
     if child == 0:
-        with lock.Held("lio", Deadline(1)):
-            os.write(tell, b"x")
-            os.pause() if hasattr(os, "pause") else os.read(ready, 2)
-            os._exit(0)
-    os.read(ready, 1)
+        try:
+            with lock.Held("lio", Deadline(1)):
+                os.write(tell, b"x")
+                time.sleep(30)
+        finally:
+            os._exit(1)
+    os.close(tell)
+    assert os.read(ready, 1) == b"x", "the child has the lock"
     with pytest.raises(DeadlinePassed), lock.Held("lio", Deadline(0.05)):
         pass
     os.kill(child, 9)
@@ -52,7 +56,6 @@ def test_it_is_freed_when_its_holder_dies() -> None:
     with lock.Held("lio", Deadline(1)):
         pass
     os.close(ready)
-    os.close(tell)
 
 
 def test_only_root_may_look(folder: Path) -> None:

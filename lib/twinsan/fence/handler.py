@@ -31,8 +31,9 @@ PEER_FENCED = 7
 # time here, since the cluster promotes only after it.
 _SECONDS_FOR_PROMOTION = 60.0
 
-# A Primary is frozen as long as nobody answers, so to give up early only makes an operator thaw it by hand.
-_SECONDS_FOR_PRIMARY = 1800.0
+# A Primary is frozen as long as nobody answers, so to give up early only makes an operator thaw it by hand. After 600 s
+# drbdadm, which stands between the kernel and this handler, gives up itself.
+_SECONDS_FOR_PRIMARY = 580.0
 
 _SECONDS_FOR_QUERY = 10.0
 _SECONDS_FOR_PROOF = 3.0
@@ -43,6 +44,10 @@ _POLLS_BEFORE_SLOW = 240
 
 class Undecided(Failure):
     """Nothing is certain yet."""
+
+
+class NotUp(Failure):
+    """There is no resource to decide about."""
 
 
 class Call:
@@ -74,8 +79,8 @@ def fence_peer(call: Call, seconds: float | None = None) -> int:
 
 
 def _fence_peer(call: Call, seconds: float | None) -> tuple[int, str]:
-    own = drbd.query(call.resource, Deadline(_SECONDS_FOR_QUERY))
-    fitting = _SECONDS_FOR_PRIMARY if own is not None and own.primary else _SECONDS_FOR_PROMOTION
+    own = _up(call.resource, Deadline(_SECONDS_FOR_QUERY))
+    fitting = _SECONDS_FOR_PRIMARY if own.primary else _SECONDS_FOR_PROMOTION
     budget = Deadline(fitting if seconds is None else seconds)
     # A second call waits for the first one, and then finds what that has arranged.
     with lock.Held(f"fence.{call.resource}", budget):
@@ -83,27 +88,26 @@ def _fence_peer(call: Call, seconds: float | None) -> tuple[int, str]:
         while True:
             try:
                 return _attempt(call, budget)
-            except NotInstalled:
+            except (NotInstalled, NotUp):
                 raise
             except Failure as failure:
                 missing = str(failure)
             if budget.expired():
-                raise Undecided(f"{missing}; I/O stays frozen. {_advice(call)}")
+                raise Undecided(f"{missing}; {_advice(call, frozen=own.primary)}")
             attempts += 1
             interval = _POLL_SECONDS if attempts < _POLLS_BEFORE_SLOW else _SLOW_POLL_SECONDS
             time.sleep(min(interval, budget.remaining()))
 
 
-def _advice(call: Call) -> str:
+def _advice(call: Call, *, frozen: bool) -> str:
     peer = call.peer or "PEER"
-    return f"Once {peer} is off for sure: stonith_admin --confirm={peer}, then: drbdadm resume-io {call.resource}"
+    confirm = f"once {peer} is off for sure: stonith_admin --confirm={peer}"
+    return f"I/O stays frozen; {confirm}, then: drbdadm resume-io {call.resource}" if frozen else confirm
 
 
 def _attempt(call: Call, budget: Deadline) -> tuple[int, str]:
     """One look at everything. Raises Failure, saying what is missing, as long as nothing is certain."""
-    own = drbd.query(call.resource, budget.within(_SECONDS_FOR_QUERY))
-    if own is None:
-        return UNDECIDED, f"{call.resource} is not up here; bring it up: drbdadm up {call.resource}"
+    own = _up(call.resource, budget.within(_SECONDS_FOR_QUERY))
     if _connected(own, call.peer):
         return BACK_AGAIN, "the peer is connected again, nothing to do"
     state = State(cib.query(budget.within(_SECONDS_FOR_QUERY)))
@@ -122,6 +126,13 @@ def _attempt(call: Call, budget: Deadline) -> tuple[int, str]:
     if state.lives(peer):
         return _settle_with_living(state, call.resource, me, peer, budget)
     raise Undecided(f"{peer} is lost and not yet fenced; see: crm_mon -1, stonith_admin --history={peer}")
+
+
+def _up(resource: str, deadline: Deadline) -> Resource:
+    own = drbd.query(resource, deadline)
+    if own is None:
+        raise NotUp(f"{resource} is not up here; bring it up: drbdadm up {resource}")
+    return own
 
 
 def _members(state: State, call: Call) -> tuple[str, str]:
@@ -214,6 +225,8 @@ def unfence_peer(resource: str, *, force: bool = False) -> int:
     started = time.monotonic()
     status = 1
     try:
+        if not force:
+            _up(resource, Deadline(_SECONDS_FOR_QUERY))
         with lock.Held(f"fence.{resource}", Deadline(_SECONDS_FOR_PROMOTION)):
             outcome = _unfence_peer(resource, force=force)
         status = 0
@@ -240,9 +253,7 @@ def _unfence_peer(resource: str, *, force: bool) -> str:
 
 
 def _complete(resource: str, deadline: Deadline) -> bool:
-    own = drbd.query(resource, deadline)
-    if own is None:
-        return False
+    own = _up(resource, deadline)
     replicas = [replica for volume in own.volumes for _, replica in own.replicas(volume)]
     expected = len(own.volumes) * len(own.connections)
     return (
@@ -253,8 +264,7 @@ def _complete(resource: str, deadline: Deadline) -> bool:
 
 
 def _incomplete(resource: str) -> str:
-    own = drbd.query(resource, Deadline(_SECONDS_FOR_QUERY))
-    ailment = drbd_health.ailment(own) if own is not None else f"{resource} is not up here"
+    ailment = drbd_health.ailment(_up(resource, Deadline(_SECONDS_FOR_QUERY)))
     return f"the constraint stays: {ailment}; against better knowledge: twinsan unfence-peer --force {resource}"
 
 

@@ -187,7 +187,7 @@ class Agent:
         if word == "meta-data":
             from twinsan.ocf import metadata
 
-            print(metadata.render(cls), end="")
+            print(metadata.render(cls, declared=not Environment().names_version), end="")
             return codes.SUCCESS
         if word == "man-page":
             from twinsan.ocf import manpage

@@ -55,6 +55,11 @@ class Environment:
         return "OCF_RESKEY_crm_feature_set" in self._variables
 
     @property
+    def names_version(self) -> bool:
+        """Whether the caller names the version of the API that it speaks, as Pacemaker does since 2.1."""
+        return "OCF_RA_VERSION_MAJOR" in self._variables
+
+    @property
     def knows_degraded(self) -> bool:
         """Whether the cluster understands "degraded" (190, 191)."""
         text = self._variables.get("OCF_RESKEY_crm_feature_set", "")

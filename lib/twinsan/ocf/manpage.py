@@ -62,14 +62,8 @@ def render(agent: type[Agent]) -> str:
 
 
 def _text(text: str) -> list[str]:
-    """Paragraphs as such; indented ones as they stand."""
-    lines: list[str] = []
-    for paragraph in text.split("\n\n"):
-        if paragraph.startswith("    "):
-            lines += [".PP", ".nf", *(_escape(line) for line in paragraph.split("\n")), ".fi"]
-        else:
-            lines += [".PP", *(_escape(line) for line in paragraph.split("\n"))]
-    return lines[1:]
+    """Paragraphs, with empty lines between them."""
+    return [_escape(line) if line else ".PP" for line in text.split("\n")]
 
 
 def _parameter(parameter: Parameter) -> list[str]:

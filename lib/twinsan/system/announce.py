@@ -6,11 +6,10 @@ IPv4 does it with ARP (RFC 5227), IPv6 with neighbour discovery (RFC 4861 and 48
 
 from __future__ import annotations
 
-import select
-import struct
-
 # Its C half has all that is needed here, and costs a monitor nothing (see netlink).
 import _socket
+import select
+import struct
 
 from twinsan.system import network
 
@@ -28,6 +27,9 @@ _NOBODY = bytes(6)
 _ALL_NODES = _socket.inet_pton(_socket.AF_INET6, "ff02::1")
 _OVERRIDE = 0x20000000
 
+# More than any network says in the time of a question; a flood must not hold up a start for ever.
+_MOST_FRAMES = 10000
+
 # A question may get lost, so it is asked again after this time.
 _SECONDS_BETWEEN_QUESTIONS = 0.08
 
@@ -39,39 +41,41 @@ class Probe:
     """
 
     def __init__(self, address: str, link: Link) -> None:
-        self._address = address
+        self._packed = network.pack(address)
+        self._question = _question(self._packed, link)
         # All of this host's devices on the segment answer for an address that one of them has.
         self._own = frozenset(other.hardware for other in network.links())
-        self._question = _question(address, link)
-        self._socket: _socket.socket | None = None
+        self._sockets: list[_socket.socket] = []
         if link.hardware:
-            self._socket = _open(link, _IPV6 if ":" in address else _ARP)
-            self._socket.send(self._question)
+            self._sockets = [_open_for_answers(link, self._packed), _open(link, 0)]
+            self._sockets[1].send(self._question)
 
     def answer(self, until: Deadline) -> str:
         """The Ethernet address of the host that has it; "" where none says so in time."""
-        if self._socket is None:
+        if not self._sockets:
             return ""
-        while True:
+        listening, asking = self._sockets
+        for _ in range(_MOST_FRAMES):
             pause = min(_SECONDS_BETWEEN_QUESTIONS, until.remaining())
-            if select.select([self._socket.fileno()], [], [], pause)[0]:
-                holder = self._holder(self._socket.recv(2048))
+            if select.select([listening.fileno()], [], [], pause)[0]:
+                holder = self._holder(listening.recv(2048))
                 if holder:
                     return holder.hex(":")
             elif until.expired():
-                return ""
+                break
             else:
-                self._socket.send(self._question)
+                asking.send(self._question)
+        return ""
 
     def close(self) -> None:
         """Stop listening."""
-        if self._socket is not None:
-            self._socket.close()
+        for one in self._sockets:
+            one.close()
 
-    def _holder(self, frame: bytes) -> bytes:
-        """Who claims the address with this frame, if it is such a claim and not our own."""
-        packed = network.pack(self._address)
-        claimant = _arp_claim(frame, packed) if len(packed) == 4 else _neighbour_claim(frame, packed)
+    def _holder(self, data: bytes) -> bytes:
+        """Who claims the address by this, if it is such a claim and not our own."""
+        claim = _arp_claim if len(self._packed) == 4 else _neighbour_claim
+        claimant = claim(data, self._packed)
         return b"" if claimant in self._own else claimant
 
 
@@ -84,12 +88,14 @@ def _arp_claim(frame: bytes, packed: bytes) -> bytes:
     return frame[22:28] if sender == packed or wanted else b""
 
 
-def _neighbour_claim(frame: bytes, packed: bytes) -> bytes:
-    """Who advertises the address, or tests it for duplicates."""
-    if len(frame) < 78 or frame[12:14] != _IPV6.to_bytes(2, "big") or frame[20] != _ICMPV6 or frame[62:78] != packed:
+def _neighbour_claim(message: bytes, packed: bytes) -> bytes:
+    """Who advertises the address.
+
+    Who asks has none yet, so the answer goes to all nodes, and then has to name the Ethernet address in an option.
+    """
+    if len(message) < 32 or message[0] != _ADVERTISEMENT or message[8:24] != packed:
         return b""
-    testing = frame[54] == _SOLICITATION and frame[22:38] == bytes(16)
-    return frame[6:12] if frame[54] == _ADVERTISEMENT or testing else b""
+    return message[26:32]
 
 
 def announce(address: str, link: Link) -> None:
@@ -113,8 +119,7 @@ def _announcements(address: str, link: Link) -> list[bytes]:
     return [_icmpv6(link.hardware, packed, _ALL_NODES, message)]
 
 
-def _question(address: str, link: Link) -> bytes:
-    packed = network.pack(address)
+def _question(packed: bytes, link: Link) -> bytes:
     if len(packed) == 4:
         return _arp(_REQUEST, link.hardware, bytes(4), packed)
     group = _socket.inet_pton(_socket.AF_INET6, "ff02::1:ff00:0")[:13] + packed[13:]
@@ -137,10 +142,19 @@ def _icmpv6(hardware: bytes, source: bytes, group: bytes, message: bytes) -> byt
 def checksum(data: bytes) -> int:
     """The internet checksum (RFC 1071)."""
     padded = data + bytes(len(data) % 2)
-    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
     return total ^ 0xFFFF
+
+
+def _open_for_answers(link: Link, packed: bytes) -> _socket.socket:
+    """A socket that hears ARP or ICMPv6, and nothing else of what the device carries."""
+    if len(packed) == 4:
+        return _open(link, _ARP)
+    raw = _socket.socket(_socket.AF_INET6, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _ICMPV6)
+    raw.setsockopt(_socket.SOL_SOCKET, _socket.SO_BINDTODEVICE, link.name.encode())
+    return raw
 
 
 def _open(link: Link, protocol: int) -> _socket.socket:

@@ -17,14 +17,17 @@ _SECONDARY = (errno.EMEDIUMTYPE, errno.EROFS)
 
 
 def require_free(path: str) -> None:
-    """Check that a LUN can be made of the device. Raises NotHere where there is none, Failure where it is not to be had.
+    """Check that a LUN can be made of the device. Raises NotHere where there is none, Failure where it is not to be
+    had.
 
     It is opened for reading: opening it for writing would promote a DRBD 9 resource that has auto-promote.
     """
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
-        raise NotHere(f"device {path} is not there ({error.strerror}); check the path, and 'lsblk' or 'drbdadm status'") from None
+        raise NotHere(
+            f"device {path} is not there ({error.strerror}); check the path, and 'lsblk' or 'drbdadm status'"
+        ) from None
     if not stat.S_ISBLK(mode):
         raise NotHere(f"{path} is no block device; name one, such as /dev/drbd0")
     _open(path)
@@ -58,7 +61,9 @@ def explain(path: str, number: int) -> str:
     if number == errno.EROFS:
         return f"device {path} is read-only; a LUN needs it writable: see 'blockdev --report {path}'"
     if number == errno.EBUSY:
-        return f"device {path} is in use on this node{_mounted(path)}; see 'lsblk {path}' and 'targetcli ls /backstores'"
+        return (
+            f"device {path} is in use on this node{_mounted(path)}; see 'lsblk {path}' and 'targetcli ls /backstores'"
+        )
     return f"device {path} cannot be opened: {os.strerror(number)}; see 'dmesg' and 'drbdadm status'"
 
 

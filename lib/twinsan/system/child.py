@@ -101,7 +101,7 @@ def _await(reading: int, deadline: Deadline) -> str | None:
 
 
 def _hung(child: int, doing: str) -> DeadlinePassed:
-    """The failure for a child that does not end. It dies as soon as the kernel lets go of it, before it changes more."""
+    """The failure for a child that does not end. It dies once the kernel lets go of it, before it changes more."""
     try:
         with open(f"/proc/{child}/wchan", encoding="ascii") as file:
             place = file.read().strip("\0\n") or "0"

@@ -23,7 +23,7 @@ _LONGEST_NAME = 255
 
 
 def place(*names: str) -> str:
-    """The path of a place below the root, of one name for each level. Raises Misconfigured for a name that would leave it."""
+    """The path of a place below the root, a name for each level. Raises Misconfigured for a name that leaves it."""
     for name in names:
         if not name or name in (".", "..") or "/" in name or "\0" in name or len(name) > _LONGEST_NAME:
             raise Misconfigured(f"{name[:80]!r} cannot be the name of an object of LIO; choose another name")
@@ -70,9 +70,9 @@ def read(path: str) -> str | None:
 def write(path: str, value: str) -> None:
     """Set an attribute.
 
-    The value goes in one call and without a newline: the kernel keeps a newline as a part of a CHAP secret, and takes each
-    call for a whole value. A missing attribute is a FileNotFoundError; configfs itself answers "permission denied" to
-    the attempt at creating it, which would blame the wrong party.
+    The value goes in one call and without a newline: the kernel keeps a newline as a part of a CHAP secret, and takes
+    each call for a whole value. A missing attribute is a FileNotFoundError; configfs itself answers "permission denied"
+    to the attempt at creating it, which would blame the wrong party.
     """
     attribute = os.open(path, os.O_WRONLY)
     try:

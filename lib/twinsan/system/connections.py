@@ -2,19 +2,18 @@
 """The connections of initiators to a portal address, over a move of the address.
 
 Initiators of a node that is gone wait: their packets stay unanswered, or are answered by a host that has no such
-connection only when they next send, which may take until their own time-outs. A TCP segment that fits nothing makes each
-of them say where its connection stands; the kernel, which has none such, answers with a reset; the initiator
+connection only when they next send, which may take until their own time-outs. A TCP segment that fits nothing makes
+each of them say where its connection stands; the kernel, which has none such, answers with a reset; the initiator
 connects again at once. That needs the other ends' addresses and ports, so the node that has them tells its peers.
 """
 
 from __future__ import annotations
 
+# Its C half has all that is needed here, and costs a monitor nothing (see netlink).
+import _socket
 import os
 import struct
 import time
-
-# Its C half has all that is needed here, and costs a monitor nothing (see netlink).
-import _socket
 
 from twinsan.system import announce, netlink, network, rundir, tcp_table
 
@@ -79,8 +78,8 @@ def attribute(address: str) -> str:
 def publish(address: str, peers: list[Peer], deadline: Deadline) -> None:
     """Tell all nodes who is connected, where that has changed or is long ago.
 
-    Each node gets its own copy, because the cluster forgets the attributes of a node that it loses. A private attribute,
-    so that nobody computes a transition for it.
+    Each node gets its own copy, because the cluster forgets the attributes of a node that it loses. A private
+    attribute, so that nobody computes a transition for it.
     """
     text = encode(peers)
     told = rundir.path(f"connections-{address.replace(':', '-')}")
@@ -113,7 +112,7 @@ def _told(path: str) -> str | None:
 
 
 def tickle(address: str, port: int, peers: list[Peer]) -> None:
-    """Make each peer say where its connection with `address`:`port` stands. One that cannot be reached is passed over."""
+    """Make each peer say where its connection with `address`:`port` stands; one that cannot be reached is left."""
     raw = _socket.socket(network.family(address), _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _socket.IPPROTO_TCP)
     try:
         raw.bind((address, 0))
@@ -143,8 +142,8 @@ def segment(address: str, port: int, peer: Peer) -> bytes:
 def drop(address: str, port: int, peers: list[Peer]) -> None:
     """End this host's side of connections whose address has left, so that none of them wakes when it comes back.
 
-    The kernel would tell the other side, but has no address to send from any more (see network.silence). A kernel without
-    CONFIG_INET_DIAG_DESTROY cannot do it; there they end with the target.
+    The kernel would tell the other side, but has no address to send from any more (see network.silence). A kernel
+    without CONFIG_INET_DIAG_DESTROY cannot do it; there they end with the target.
     """
     for peer in peers:
         ends = struct.pack("!HH16s16s", port, peer.port, network.pack(address), network.pack(peer.address))

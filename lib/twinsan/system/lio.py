@@ -29,7 +29,7 @@ _loaded_modules = "/sys/module"
 
 
 def prepare(modules: tuple[str, ...], deadline: Deadline) -> None:
-    """Load what a start needs, mount configfs, and make the folder for reservations. Costs a few reads where all is done."""
+    """Load what a start needs, mount configfs, and make the folder for reservations. Where all is done, a few reads."""
     for module in modules:
         if not os.path.isdir(f"{_loaded_modules}/{module}"):
             _load(module, deadline)

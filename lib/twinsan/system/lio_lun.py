@@ -5,9 +5,9 @@ Order of a start: the device is checked, the storage object made, configured, en
 attributes; then it becomes a LUN of the portal group, and then the initiators' own. So nobody ever sees it with another
 identity or without an attribute. A stop goes the other way round.
 
-Silence. An initiator that asks for a LUN which is gone gets LOGICAL UNIT NOT SUPPORTED, by which ESXi knows a disk that was
-removed for ever; where the LUN was number 0, it even reads zeros with status GOOD. What keeps this from happening is
-the address: it leaves the node before any LUN does (agent portal-ip), and portals listen on that address alone. For
+Silence. An initiator that asks for a LUN which is gone gets LOGICAL UNIT NOT SUPPORTED, by which ESXi knows a disk that
+was removed for ever; where the LUN was number 0, it even reads zeros with status GOOD. What keeps this from happening
+is the address: it leaves the node before any LUN does (agent portal-ip), and portals listen on that address alone. For
 targets with other portals there is a net below: the stop that takes the last LUN, or LUN 0, disables the portal group
 first, which ends the sessions; a start that finds the group disabled enables it after the LUN is complete; and the
 target's monitor takes a disabled group without LUNs for well.
@@ -36,7 +36,8 @@ _USUAL_TRANSFER = 64 * 1024
 _HIDDEN_ATTRIBUTES = {
     # Each registration is written to disk, asked for or not: what is not there cannot be carried to the other node.
     "force_pr_aptpl": "1",
-    # The kernel takes its cue from the device, so that two nodes may differ; and no DRBD promises zeros after a discard.
+    # The kernel takes its cue from the device, so that two nodes may differ; and no DRBD promises zeros after a
+    # discard.
     "unmap_zeroes_data": "0",
 }
 
@@ -44,8 +45,8 @@ _HIDDEN_ATTRIBUTES = {
 class Lun:
     """What a LUN shall be.
 
-    `attributes` are those of LIO's storage objects (``emulate_caw`` and its like); all of them can be set or the start fails.
-    `initiators` are those that see it; empty for all that the target admits.
+    `attributes` are those of LIO's storage objects (``emulate_caw`` and its like); all of them can be set or the start
+    fails. `initiators` are those that see it; empty for all that the target admits.
     """
 
     __slots__ = ("attributes", "initiators", "iqn", "number", "path", "product", "serial", "vendor")
@@ -74,7 +75,9 @@ class Lun:
     @property
     def backstore(self) -> str:
         """The name of the storage object, the same on both nodes, and readable: ``san-lun1-5a0cf1be``."""
-        tail = "".join(character for character in self.iqn.rpartition(":")[2] if character.isalnum() or character in "-.")
+        tail = "".join(
+            character for character in self.iqn.rpartition(":")[2] if character.isalnum() or character in "-."
+        )
         return f"{tail.lstrip('.')[:32]}-lun{self.number}-{self._checksum:08x}"
 
     @property
@@ -284,13 +287,13 @@ def _note_small_transfers(lun: Lun, note: Callable[[str], None]) -> None:
     size = sectors * int(configfs.read(f"{lun.storage}/attrib/hw_block_size") or "512")
     if 0 < size < _USUAL_TRANSFER:
         note(
-            f"{lun.path} takes {size // 1024} KiB at once, which slows initiators down; DRBD that has not met its peer since "
-            "it was brought up does so: move the resource once the peer is connected"
+            f"{lun.path} takes {size // 1024} KiB at once, which slows initiators down; DRBD that has not met its peer "
+            "since it was brought up does so: move the resource once the peer is connected"
         )
 
 
 def remove(lun: Lun) -> None:
-    """Take the LUN away, whatever state it is in, with or without its target. A LUN of this number that is not ours stays."""
+    """Take the LUN away, whatever state it is in, with or without its target. Another LUN of its number stays."""
     if configfs.exists(lun.export) or (configfs.exists(lun.unit) and not configfs.links(lun.unit)):
         _keep_silent(lun)
         for initiator in configfs.names(f"{lio_target.group(lun.iqn)}/acls"):

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import binascii
+import errno
 
 from twinsan.errors import Failure, Misconfigured
 from twinsan.system import configfs, listener
@@ -41,7 +42,8 @@ PARAMETER_NAMES = frozenset(
     )
 )
 
-# No session without an access control list, none made up for strangers, and the target shown to its own initiators only.
+# No session without an access control list, none made up for strangers, and the target shown to its own initiators
+# only.
 _ATTRIBUTES = {
     "generate_node_acls": "0",
     "cache_dynamic_acls": "0",
@@ -138,7 +140,8 @@ def _ensure_group(target: Target, place: str) -> None:
 
 def _set_attributes(target: Target, place: str) -> None:
     authentication = "1" if target.username else "0"
-    # An access control list takes its queue depth from the group when it is made, and changing it later ends its sessions.
+    # An access control list takes its queue depth from the group when it is made, and changing it later ends its
+    # sessions.
     for name, value in {
         **_ATTRIBUTES,
         "authentication": authentication,
@@ -152,6 +155,8 @@ def _set_parameters(target: Target, place: str) -> None:
         try:
             configfs.settle(f"{place}/param/{name}", value)
         except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
             raise Misconfigured(
                 f"the kernel does not take {name}={value} as an iSCSI parameter: {configfs.reason(error)}; "
                 "correct additional_parameters (RFC 7143, section 13, has the values)"
@@ -159,7 +164,8 @@ def _set_parameters(target: Target, place: str) -> None:
 
 
 def _fix_relative_port(iqn: str, place: str) -> None:
-    """Give the group the same relative target port on both nodes. Kernels before 6.4 have no such attribute and count LUNs.
+    """Give the group the same relative target port on both nodes. Kernels before 6.4 have no such attribute and count
+    LUNs.
 
     Newer ones count up when a group is enabled, so that two targets would swap theirs with the order of their starts.
     """

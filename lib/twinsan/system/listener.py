@@ -7,20 +7,37 @@ import os
 
 from twinsan.system import tcp_table
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 def on(address: str, port: int) -> str:
     """The process that keeps `address`:`port` from others, as "NAME (pid N)"; "" where none can be named."""
-    inodes = [row.inode for row in tcp_table.listeners() if row.local_port == port and _clash(row.local, address)]
+    rows = [row for row in tcp_table.listeners() if row.local_port == port and _clash(row.local, address)]
+    sockets = {f"socket:[{row.inode}]" for row in rows}
     for pid in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            files = [os.readlink(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd")]
-            if any(f"socket:[{inode}]" in files for inode in inodes):
-                with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-                    return f"{file.read().strip()} (pid {pid})"
-        except OSError:
-            # It ended meanwhile, or is not ours to look at.
-            continue
+        if sockets.intersection(_open_files(pid)):
+            return f"{_name(pid)} (pid {pid})"
     return ""
+
+
+def _open_files(pid: str) -> Iterator[str]:
+    folder = f"/proc/{pid}/fd"
+    try:
+        for number in os.listdir(folder):
+            yield os.readlink(f"{folder}/{number}")
+    except OSError:
+        # It ended meanwhile, or is not ours to look at.
+        return
+
+
+def _name(pid: str) -> str:
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return "a process"
 
 
 def _clash(one: str, other: str) -> bool:

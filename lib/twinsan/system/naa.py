@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The identity of a LUN: its unit serial, and the NAA name that the kernel makes of it.
 
-An initiator knows a disk by its NAA name. Where it changes, ESXi sees another disk and the datastore is lost to it; where two
-LUNs have the same, hosts take them for two paths to one disk and data is lost. So it is derived from what is unique and
-the same on both nodes, the target's IQN and the LUN's number.
+An initiator knows a disk by its NAA name. Where it changes, ESXi sees another disk and the datastore is lost to it;
+where two LUNs have the same, hosts take them for two paths to one disk and data is lost. So it is derived from what is
+unique and the same on both nodes, the target's IQN and the LUN's number.
 """
 
 from __future__ import annotations

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import os
-import struct
-
 # The module `socket` costs as much to import as all else in a monitor; its C half has all that is needed here.
 import _socket
+import os
+import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import errno
-import struct
-
 # Its C half has all that is needed here, and costs a monitor nothing (see netlink).
 import _socket
+import errno
+import struct
 
 from twinsan.errors import NotHere
 from twinsan.system import netlink
@@ -138,7 +137,9 @@ def find_home(address: str, device: str, prefix: int) -> tuple[Link, int]:
     }
     if not candidates:
         place = f"nic {device}" if device else "any network device of this host"
-        raise NotHere(f"{address} is in no network of {place}; correct ip, or set nic and cidr_netmask ('ip address' shows them)")
+        raise NotHere(
+            f"{address} is in no network of {place}; correct ip, or set nic and cidr_netmask ('ip address' shows them)"
+        )
     closest = max(length for _, length in candidates)
     closest_indexes = {index for index, length in candidates if length == closest}
     if len(closest_indexes) > 1:
@@ -151,7 +152,7 @@ def _within(address: str, held: Held) -> bool:
     """Whether an address is in the network that `held` is in. One that has no network but itself says nothing."""
     one, other = pack(address), pack(held.address)
     width = len(one) * 8
-    if len(one) != len(other) or held.prefix == 0 or held.prefix == width:
+    if len(one) != len(other) or held.prefix in (0, width):
         return False
     shift = width - held.prefix
     return int.from_bytes(one, "big") >> shift == int.from_bytes(other, "big") >> shift

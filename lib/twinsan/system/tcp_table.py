@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import sys
-
 # The module `socket` costs as much to import as all else in a monitor; its C half has all that is needed here.
 import _socket
+import sys
 
 _ESTABLISHED = "01"
 _LISTEN = "0A"

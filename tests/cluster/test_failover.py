@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The SAN moves, is shot and crashes under a verifying load; the initiator sees a pause and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from lab.machine import Machine, wait_until
+from lab.pair import IQN, Pair
+
+_LOAD = "/usr/local/lib/lab/load"
+_LOG = "/run/test-load.csv"
+_STOP = "/run/test-load.stop"
+
+
+class Load:
+    """A verifying write load on the initiator."""
+
+    def __init__(self, pair: Pair) -> None:
+        self._esx = pair.esx
+        self._disk = pair.disk
+        self._outcome = ""
+        self._esx.succeed(f"rm -f {_LOG} {_STOP}")
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+        self.wait_for_writes()
+
+    def _run(self) -> None:
+        command = f"{_LOAD} run --disk {self._disk} --log {_LOG} --stop-file {_STOP} --rate 10 --blocks 4096 --seconds 600"
+        self._outcome = self._esx.run(command, timeout=660).stdout
+
+    def _acknowledged(self) -> int:
+        return int(self._esx.succeed(f"wc -l <{_LOG} 2>/dev/null || echo 0"))
+
+    def wait_for_writes(self) -> None:
+        """Wait until more writes are acknowledged than are now."""
+        before = self._acknowledged() if hasattr(self, "_thread") and self._esx.run(f"test -e {_LOG}").status == 0 else 0
+        wait_until(
+            lambda: self._esx.run(f"test $(wc -l <{_LOG}) -gt {before + 8}").status == 0, "writes are acknowledged", 200
+        )
+
+    def judge(self) -> None:
+        """End the load; every acknowledged write must be there, and none may have failed."""
+        self._esx.succeed(f"touch {_STOP}")
+        self._thread.join()
+        outcome = json.loads(self._outcome)
+        assert outcome["io_errors"] == 0, outcome
+        verdict = json.loads(self._esx.run(f"{_LOAD} verify --disk {self._disk} --log {_LOG}").stdout)
+        assert verdict["lost_writes"] == 0, verdict
+        assert verdict["acknowledged_writes"] == outcome["acknowledged_writes"] > 0
+
+
+@pytest.fixture
+def load(pair: Pair) -> Iterator[Load]:
+    running = Load(pair)
+    yield running
+    running.judge()
+
+
+def _identity(pair: Pair) -> str:
+    """All that an initiator takes a disk's identity and abilities from."""
+    pages = " ".join(f"sg_vpd --hex --page={page} {pair.disk};" for page in ("0x80", "0x83", "0xb0", "0xb1", "0xb2"))
+    return pair.esx.succeed(f"sg_inq --hex {pair.disk}; {pages} sg_readcap --long --hex {pair.disk}")
+
+
+def test_the_disk_is_the_same_after_a_switchover(pair: Pair, passive: Machine, load: Load) -> None:
+    before = _identity(pair)
+    pair.move(passive)
+    load.wait_for_writes()
+    assert _identity(pair) == before
+    assert pair.esx.succeed("iscsiadm -m session").count(IQN) == 1
+
+
+def test_a_power_cut_of_the_active_server(pair: Pair, active: Machine, passive: Machine, load: Load) -> None:
+    active.power_off()
+    pair.wait_until_serving(on=passive)
+    load.wait_for_writes()
+    # DRBD asked, and was told that the peer has been shot: nothing else lets I/O go on.
+    kernel = passive.succeed("dmesg")
+    assert re.search(r"helper command: /sbin/drbdadm fence-peer \S+ exit code 7", kernel), "fence-peer did not report a fencing"
+    active.wait_for_boot()
+    pair.wait_until_settled()
+    pair.wait_until_in_sync()
+    assert pair.wait_until_serving() is passive, "the SAN moved back by itself"
+    assert "drbd-fence-by-handler" not in passive.succeed("cibadmin --query")
+
+
+def test_a_kernel_crash_of_the_active_server(pair: Pair, active: Machine, passive: Machine, load: Load) -> None:
+    active.crash()
+    pair.wait_until_serving(on=passive)
+    load.wait_for_writes()
+    active.wait_for_boot()
+
+
+def test_a_power_cut_of_the_passive_server(pair: Pair, active: Machine, passive: Machine, load: Load) -> None:
+    passive.power_off()
+    passive.wait_for_boot() if passive.is_on else None
+    wait_until(lambda: passive.is_on, f"{passive} has been fenced and powered on", 120)
+    load.wait_for_writes()
+    assert pair.wait_until_serving() is active
+    passive.wait_for_boot()
+
+
+def test_replicas_are_equal_at_the_end(pair: Pair) -> None:
+    assert pair.verify_replicas() == 0

@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""lio-iscsi-target, on a fake of LIO's tree."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.unit import agents, fake_configfs
+from tests.unit.fake_configfs import Kernel, tree
+from twinsan.ocf.environment import Environment
+from twinsan.system import listener
+
+IQN = "iqn.2003-01.org.example:san"
+GROUP = f"iscsi/{IQN}/tpgt_1"
+VALUES = {
+    "iqn": IQN,
+    "portals": "10.0.5.50 [2001:db8::50]:3261",
+    "allowed_initiators": "iqn.1998-01.com.vmware:esx1 iqn.1998-01.com.vmware:esx2",
+}
+AGENT = agents.load("lio-iscsi-target")
+
+
+@pytest.fixture(params=["6.12"])
+def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Kernel:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    return fake_configfs.install(monkeypatch, tmp_path, request.param)
+
+
+def run(action: str, **changes: str) -> int:
+    values = {f"OCF_RESKEY_{name}": value for name, value in {**VALUES, **changes}.items()}
+    return AGENT(Environment({"PCMK_logfacility": "none", **values}), action).run()
+
+
+def probe(**changes: str) -> int:
+    return run("monitor", CRM_meta_interval="0", **changes)
+
+
+def reason(capsys: pytest.CaptureFixture[str]) -> str:
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ocf-exit-reason:")]
+    assert len(lines) == 1, lines
+    return lines[0].partition(":")[2]
+
+
+def read(kernel: Kernel, place: str) -> str:
+    return Path(kernel.root, place).read_text()
+
+
+EVERY_KERNEL = pytest.mark.parametrize("kernel", ["6.1", "6.12", "7.3"], indirect=True)
+
+
+@EVERY_KERNEL
+def test_a_life(kernel: Kernel) -> None:
+    before = tree(kernel.root)
+    assert run("monitor") == 7
+    assert run("start") == 0
+    assert run("monitor") == 0
+    assert probe() == 0
+    running = tree(kernel.root)
+    assert run("start") == 0
+    assert tree(kernel.root) == running
+    assert run("stop") == 0
+    assert run("monitor") == 7
+    left = tree(kernel.root)
+    assert {place for place in left if not place.startswith("iscsi")} == set(before)
+    assert not [place for place in left if "iqn." in place]
+    assert run("stop") == 0
+
+
+@EVERY_KERNEL
+def test_it_is_as_declared(kernel: Kernel) -> None:
+    run("start")
+    assert sorted(os.listdir(f"{kernel.root}/{GROUP}/np")) == ["10.0.5.50:3260", "[2001:db8::50]:3261"]
+    assert sorted(os.listdir(f"{kernel.root}/{GROUP}/acls")) == VALUES["allowed_initiators"].split()
+    assert read(kernel, f"{GROUP}/enable") == "1\n"
+    assert read(kernel, f"{GROUP}/attrib/generate_node_acls") == "0\n"
+    assert read(kernel, f"{GROUP}/attrib/demo_mode_discovery") == "0\n"
+    assert read(kernel, f"{GROUP}/attrib/authentication") == "0\n"
+    assert read(kernel, f"{GROUP}/param/MaxRecvDataSegmentLength") == "262144\n"
+    assert read(kernel, f"{GROUP}/acls/iqn.1998-01.com.vmware:esx1/cmdsn_depth") == "128\n"
+
+
+def test_the_relative_port_does_not_depend_on_the_order_of_starts(kernel: Kernel) -> None:
+    run("start", iqn="iqn.2003-01.org.example:other")
+    run("start")
+    rtpi = Path(kernel.root, GROUP, "rtpi")
+    first = rtpi.read_text()
+    run("stop", iqn="iqn.2003-01.org.example:other")
+    run("stop")
+    run("start")
+    assert rtpi.read_text() == first != "0x0\n"
+
+
+def test_nobody_can_log_in_before_it_is_complete(kernel: Kernel) -> None:
+    run("start")
+    changes = kernel.changes
+    enabled = changes.index(f"write {GROUP}/enable")
+    portals = [at for at, change in enumerate(changes) if "/np/" in change]
+    assert enabled == len(changes) - 1
+    assert min(portals) > max(at for at, change in enumerate(changes) if "/acls/" in change or "/attrib/" in change)
+
+
+def test_chap_is_written_without_a_newline(kernel: Kernel) -> None:
+    assert run("start", incoming_username="esx", incoming_password="0123456789abcdef") == 0
+    for initiator in VALUES["allowed_initiators"].split():
+        assert read(kernel, f"{GROUP}/acls/{initiator}/auth/userid") == "esx"
+        assert read(kernel, f"{GROUP}/acls/{initiator}/auth/password") == "0123456789abcdef"
+    assert read(kernel, f"{GROUP}/attrib/authentication") == "1\n"
+
+
+def test_a_secret_from_a_file(kernel: Kernel, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if os.stat(tmp_path).st_uid != 0:
+        pytest.skip("only root owns files of root")
+    secret = tmp_path / "secret"
+    secret.write_text("fedcba9876543210\n")
+    secret.chmod(0o640)
+    values = {"incoming_username": "esx", "incoming_password_file": str(secret)}
+    assert run("start", **values) == 2
+    assert "chmod 600" in reason(capsys)
+    assert not Path(kernel.root, "iscsi").exists()
+    secret.chmod(0o600)
+    assert run("start", **values) == 0
+    assert read(kernel, f"{GROUP}/acls/iqn.1998-01.com.vmware:esx1/auth/password") == "fedcba9876543210"
+    assert "fedcba" not in "".join(capsys.readouterr())
+    assert run("monitor", incoming_username="esx", incoming_password_file="/nowhere") == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"iqn": ""}, "iqn is required"),
+        ({"iqn": "iqn.2003-01.org.example:../../core"}, "iqn"),
+        ({"iqn": "san"}, "iqn"),
+        ({"portals": ""}, "portals is required"),
+        ({"portals": "0.0.0.0"}, "wildcard_portals"),
+        ({"portals": "10.0.5.50 [::]:3260"}, "wildcard_portals"),
+        ({"portals": "10.0.5.50:99999"}, "port"),
+        ({"portals": "2001:db8::1"}, "brackets"),
+        ({"portals": "portal.example.org"}, "address"),
+        ({"allowed_initiators": "esx1"}, "allowed_initiators"),
+        ({"allowed_initiators": "iqn.1998-01.com.vmware:../x"}, "allowed_initiators"),
+        ({"incoming_username": "esx"}, "CHAP needs both"),
+        ({"incoming_password": "0123456789abcdef"}, "CHAP needs both"),
+        ({"incoming_username": "esx", "incoming_password": "short"}, "12 to 255"),
+        ({"incoming_username": "esx", "incoming_password": "NULLNULLNULLNULL"}, "NULL"),
+        ({"incoming_username": "NULLesx", "incoming_password": "0123456789abcdef"}, "NULL"),
+        ({"additional_parameters": "../enable=0"}, "additional_parameters"),
+        ({"additional_parameters": "AuthMethod=None"}, "AuthMethod"),
+        ({"additional_parameters": "MaxBurstLength"}, "additional_parameters"),
+        ({"queue_depth": "0"}, "queue_depth"),
+    ],
+)
+def test_a_wrong_value_changes_nothing(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], changes: dict[str, str], words: str
+) -> None:
+    before = tree(kernel.root)
+    for action in ("start", "monitor", "validate-all"):
+        assert run(action, **changes) == 6
+        text = reason(capsys)
+        assert words in text
+        assert "0123456789abcdef" not in text
+    # What could never start is not running, and nothing is left to stop.
+    assert probe(**changes) == 7
+    assert run("stop", **changes) == 0
+    assert tree(kernel.root) == before
+
+
+def test_a_value_that_the_kernel_refuses_leaves_nothing(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("start", additional_parameters="MaxBurstLength=much") == 6
+    assert "MaxBurstLength=much" in reason(capsys)
+    assert not Path(kernel.root, f"iscsi/{IQN}").exists()
+
+
+def test_a_portal_of_another_program(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel.foreign.add("[2001:db8::50]:3261")
+    monkeypatch.setattr(listener, "on", lambda address, port: f"tgtd (pid 7) {address} {port}")
+    assert run("start") == 1
+    assert "portal [2001:db8::50]:3261 is in use by tgtd (pid 7) 2001:db8::50 3261" in reason(capsys)
+    assert not Path(kernel.root, f"iscsi/{IQN}").exists()
+
+
+def test_a_portal_under_a_wildcard(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    run("start", iqn="iqn.2003-01.org.example:other", portals="0.0.0.0", wildcard_portals="yes")
+    before = tree(kernel.root)
+    assert run("start") == 1
+    assert "in use by target iqn.2003-01.org.example:other, which listens on 0.0.0.0:3260" in reason(capsys)
+    assert tree(kernel.root) == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda kernel: kernel.rmdir(f"{kernel.root}/{GROUP}/np/10.0.5.50:3260"), "does not listen on 10.0.5.50:3260"),
+        (
+            lambda kernel: kernel.rmdir(f"{kernel.root}/{GROUP}/acls/iqn.1998-01.com.vmware:esx2"),
+            "does not admit iqn.1998-01.com.vmware:esx2",
+        ),
+    ],
+    ids=["portal", "initiator"],
+)
+def test_a_half_made_target_is_found_and_repaired(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], damage: object, words: str
+) -> None:
+    run("start")
+    whole = tree(kernel.root)
+    assert callable(damage)
+    damage(kernel)
+    for interval in ("0", "10000"):
+        assert run("monitor", CRM_meta_interval=interval) == 1
+        assert words in reason(capsys)
+    assert run("start") == 0
+    assert tree(kernel.root) == whole
+
+
+def test_a_disabled_target_is_well_only_without_luns(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    run("start")
+    Path(kernel.root, GROUP, "enable").write_text("0\n")
+    assert run("monitor") == 0
+    kernel.mkdir(f"{kernel.root}/{GROUP}/lun/lun_1")
+    assert run("monitor") == 1
+    assert "disabled" in reason(capsys)
+    assert run("start") == 0
+    assert run("monitor") == 0
+
+
+def test_what_is_not_declared_goes(kernel: Kernel) -> None:
+    run("start")
+    run("start", portals="10.0.5.51", allowed_initiators="iqn.1998-01.com.vmware:esx2")
+    assert os.listdir(f"{kernel.root}/{GROUP}/np") == ["10.0.5.51:3260"]
+    assert os.listdir(f"{kernel.root}/{GROUP}/acls") == ["iqn.1998-01.com.vmware:esx2"]
+
+
+def test_every_interrupted_start_is_repaired_and_stopped(kernel: Kernel) -> None:
+    run("start")
+    run("stop")
+    kernel.changes.clear()
+    run("start")
+    whole, steps = tree(kernel.root), len(kernel.changes)
+    run("stop")
+    bare = tree(kernel.root)
+    for step in range(1, steps + 1):
+        for next_action, expected in (("start", whole), ("stop", bare)):
+            kernel.changes.clear()
+            kernel.fail_at = step
+            # The undoing must not help here: an agent that was killed undoes nothing.
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("twinsan.system.lio_target.remove", lambda _: None)
+                assert run("start") == (1 if step <= len(kernel.changes) else 0)
+            kernel.fail_at = 0
+            assert run(next_action) == 0
+            assert tree(kernel.root) == expected, f"after step {step}"
+            assert run("stop") == 0
+
+
+def test_a_failed_start_undoes_itself(kernel: Kernel) -> None:
+    run("start")
+    run("stop")
+    bare = tree(kernel.root)
+    kernel.changes.clear()
+    run("start")
+    steps = len(kernel.changes)
+    run("stop")
+    for step in range(1, steps + 1):
+        kernel.changes.clear()
+        kernel.fail_at = step
+        run("start")
+        assert tree(kernel.root) == bare, f"after step {step}"
+    kernel.fail_at = 0
+
+
+def test_stop_takes_everything_that_others_put_there(kernel: Kernel) -> None:
+    run("start")
+    storage = f"{kernel.root}/core/iblock_0/disk"
+    kernel.mkdir(f"{kernel.root}/core/iblock_0")
+    kernel.mkdir(storage)
+    Path(storage, "control").write_text("udev_path=/dev/drbd1")
+    Path(storage, "enable").write_text("1\n")
+    unit = f"{kernel.root}/{GROUP}/lun/lun_7"
+    kernel.mkdir(unit)
+    kernel.symlink(storage, f"{unit}/disk")
+    mapped = f"{kernel.root}/{GROUP}/acls/iqn.1998-01.com.vmware:esx1/lun_7"
+    kernel.mkdir(mapped)
+    kernel.symlink(unit, f"{mapped}/disk")
+    kernel.mkdir(f"{kernel.root}/iscsi/{IQN}/tpgt_2")
+    Path(kernel.root, GROUP, "np/10.0.5.50:3260/iser").write_text("1\n")
+    assert run("stop") == 0
+    assert not Path(kernel.root, f"iscsi/{IQN}").exists()
+    # The storage object is not the target's.
+    assert Path(storage).exists()
+
+
+def test_stop_ends_the_sessions_before_anything_goes(kernel: Kernel) -> None:
+    run("start")
+    kernel.changes.clear()
+    run("stop")
+    assert kernel.changes[0] == f"write {GROUP}/enable"
+
+
+def test_the_folder_for_reservations(kernel: Kernel, tmp_path: Path) -> None:
+    run("start")
+    assert (tmp_path / "dbroot" / "pr").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "dbroot" / "alua").is_dir()
+
+
+def test_a_host_without_lio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twinsan.system.configfs.root", str(tmp_path / "nothing"))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert AGENT(Environment({"PCMK_logfacility": "none"}), "monitor").run() == 7
+    assert run("monitor") == 7
+    assert run("stop") == 0
+    assert os.listdir(tmp_path) == []

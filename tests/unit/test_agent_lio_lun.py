@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""lio-lun, on a fake of LIO's tree."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.unit import agents, fake_configfs
+from tests.unit.fake_configfs import Kernel, tree
+from twinsan.ocf.environment import Environment
+from twinsan.system import naa
+from twinsan.system.lio_lun import Lun
+
+IQN = "iqn.2003-01.org.example:san"
+GROUP = f"iscsi/{IQN}/tpgt_1"
+INITIATORS = ("iqn.1998-01.com.vmware:esx1", "iqn.1998-01.com.vmware:esx2")
+VALUES = {"target_iqn": IQN, "lun": "1", "path": "/dev/drbd0"}
+AGENT = agents.load("lio-lun")
+TARGET = agents.load("lio-iscsi-target")
+
+
+@pytest.fixture(params=["6.12"])
+def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Kernel:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    fake = fake_configfs.install(monkeypatch, tmp_path, request.param)
+    assert target("start") == 0
+    fake.changes.clear()
+    return fake
+
+
+def target(action: str) -> int:
+    values = {"iqn": IQN, "portals": "10.0.5.50", "allowed_initiators": " ".join(INITIATORS)}
+    variables = {f"OCF_RESKEY_{name}": value for name, value in values.items()}
+    return TARGET(Environment({"PCMK_logfacility": "none", **variables}), action).run()
+
+
+def run(action: str, **changes: str) -> int:
+    values = {f"OCF_RESKEY_{name}": value for name, value in {**VALUES, **changes}.items()}
+    return AGENT(Environment({"PCMK_logfacility": "none", **values}), action).run()
+
+
+def probe(**changes: str) -> int:
+    return run("monitor", CRM_meta_interval="0", **changes)
+
+
+def reason(capsys: pytest.CaptureFixture[str]) -> str:
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ocf-exit-reason:")]
+    assert len(lines) == 1, lines
+    return lines[0].partition(":")[2]
+
+
+def plan(number: int = 1) -> Lun:
+    return Lun(IQN, number, "/dev/drbd0")
+
+
+def attribute(name: str) -> str:
+    return Path(plan().storage, name).read_text().rstrip("\n")
+
+
+EVERY_KERNEL = pytest.mark.parametrize("kernel", ["6.1", "6.12", "7.3"], indirect=True)
+
+
+@EVERY_KERNEL
+def test_a_life(kernel: Kernel) -> None:
+    before = tree(kernel.root)
+    assert run("monitor") == 7
+    assert run("start") == 0
+    assert run("monitor") == 0
+    assert probe() == 0
+    running = tree(kernel.root)
+    assert run("start") == 0
+    assert tree(kernel.root) == running
+    assert run("stop") == 0
+    assert run("monitor") == 7
+    assert run("stop") == 0
+    left = tree(kernel.root)
+    assert {**left, f"{GROUP}/enable": "1\n"} == before
+
+
+@EVERY_KERNEL
+def test_it_is_as_declared(kernel: Kernel) -> None:
+    assert run("start", vendor_id="ACME", product_id="SAN disk", max_unmap_lba_count="8192") == 0
+    serial = naa.serial(IQN, 1)
+    assert attribute("wwn/vpd_unit_serial") == f"T10 VPD Unit Serial Number: {serial}"
+    assert (attribute("wwn/vendor_id"), attribute("wwn/product_id")) == ("ACME", "SAN disk")
+    expected = {
+        "emulate_caw": "1",
+        "emulate_3pc": "1",
+        "emulate_tpu": "1",
+        "emulate_tpws": "1",
+        "force_pr_aptpl": "1",
+        "unmap_zeroes_data": "0",
+        "max_write_same_len": "65536",
+        "max_unmap_lba_count": "8192",
+        "unmap_granularity": "2048",
+    }
+    assert {name: attribute(f"attrib/{name}") for name in expected} == expected
+    for initiator in INITIATORS:
+        mapped = Path(kernel.root, GROUP, "acls", initiator, "lun_1")
+        assert (mapped / "write_protect").read_text() == "0\n"
+        assert (mapped / plan().backstore).resolve() == Path(kernel.root, GROUP, "lun/lun_1").resolve()
+
+
+def test_no_initiator_sees_it_before_it_is_complete(kernel: Kernel) -> None:
+    run("start")
+    shown = next(at for at, change in enumerate(kernel.changes) if change.startswith("symlink"))
+    assert not [change for change in kernel.changes[shown:] if change.startswith(("write core", "mkdir core"))]
+    assert kernel.changes[shown] == f"symlink {GROUP}/lun/lun_1/{plan().backstore}"
+
+
+def test_an_older_serial_is_kept(kernel: Kernel) -> None:
+    assert run("start", scsi_sn="5f2d9b1c") == 0
+    assert attribute("wwn/vpd_unit_serial").endswith(" 5f2d9b1c")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"target_iqn": ""}, "target_iqn is required"),
+        ({"target_iqn": "iqn.2003-01.org.example:../../../etc"}, "target_iqn"),
+        ({"lun": ""}, "lun is required"),
+        ({"lun": "-1"}, "0 to 65535"),
+        ({"lun": "65536"}, "0 to 65535"),
+        ({"lun": "1/../../x"}, "lun"),
+        ({"path": "drbd0"}, "path"),
+        ({"path": "/dev/drbd0,readonly=1"}, "path"),
+        ({"scsi_sn": "zzz"}, "hexadecimal"),
+        ({"scsi_sn": "0123456789 abcdef"}, "scsi_sn"),
+        ({"scsi_sn": "a" * 254}, "scsi_sn"),
+        ({"vendor_id": "ACME STORAGE"}, "vendor_id"),
+        ({"product_id": "a" * 17}, "product_id"),
+        ({"emulate_caw": "maybe"}, "emulate_caw"),
+        ({"max_write_same_len": "0"}, "max_write_same_len"),
+        ({"allowed_initiators": "esx1"}, "allowed_initiators"),
+    ],
+)
+def test_a_wrong_value_changes_nothing(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], changes: dict[str, str], words: str
+) -> None:
+    before = tree(kernel.root)
+    for action in ("start", "monitor", "validate-all"):
+        assert run(action, **changes) == 6
+        assert words in reason(capsys)
+    assert probe(**changes) == 7
+    assert run("stop", **changes) == 0
+    assert tree(kernel.root) == before
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [(errno.ENOENT, 2, "is not there"), (errno.EBUSY, 1, "in use"), (errno.EIO, 1, "cannot be opened")],
+)
+def test_a_device_that_cannot_be_had(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], number: int, code: int, words: str
+) -> None:
+    before = tree(kernel.root)
+    kernel.devices["/dev/drbd0"] = number
+    assert run("start") == code
+    assert words in reason(capsys)
+    assert tree(kernel.root) == before
+
+
+def test_a_number_that_is_taken(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    by_hand(kernel, "disk0", "/dev/drbd1")
+    show(kernel, "disk0", 1)
+    before = tree(kernel.root)
+    assert run("start") == 1
+    assert f"LUN 1 of {IQN} is taken by backstore disk0" in reason(capsys)
+    assert probe() == 7
+    assert run("stop") == 0
+    assert tree(kernel.root) == before
+
+
+def test_a_twin_is_refused(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    # The first 25 hexadecimal digits make the name; what follows does not tell them apart.
+    assert run("start", scsi_sn="0123456789abcdef0123456789") == 0
+    before = tree(kernel.root)
+    second = {"lun": "2", "path": "/dev/drbd1", "scsi_sn": "0123-4567-89AB-CDEF-0123-4567-8fff"}
+    assert run("start", **second) == 1
+    assert "naa.60014050123456789abcdef012345678" in reason(capsys)
+    assert tree(kernel.root) == before
+
+
+def test_a_device_that_cannot_discard(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    kernel.thick.add("/dev/drbd0")
+    before = tree(kernel.root)
+    assert run("start") == 1
+    assert "emulate_tpu=no" in reason(capsys)
+    assert tree(kernel.root) == before
+    assert run("start", emulate_tpu="no", emulate_tpws="no") == 0
+    assert attribute("attrib/emulate_tpu") == "0"
+
+
+def test_without_its_target(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("start") == 0
+    assert target("stop") == 0
+    assert run("monitor") == 1
+    assert "no LUN of the target" in reason(capsys)
+    assert run("stop") == 0
+    assert not [place for place in tree(kernel.root) if "iblock" in place and "alua" not in place]
+    assert run("start") == 1
+    assert "start its lio-iscsi-target first" in reason(capsys)
+
+
+def test_only_some_initiators_see_it(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("start", allowed_initiators=INITIATORS[0]) == 0
+    assert not Path(kernel.root, GROUP, "acls", INITIATORS[1], "lun_1").exists()
+    assert run("monitor", allowed_initiators=INITIATORS[0]) == 0
+    assert run("monitor") == 1
+    assert f"not shown to {INITIATORS[1]}" in reason(capsys)
+    assert run("start") == 0
+    assert run("monitor") == 0
+    assert run("start", allowed_initiators=INITIATORS[0]) == 0
+    assert not Path(kernel.root, GROUP, "acls", INITIATORS[1], "lun_1").exists()
+    assert run("start", allowed_initiators="iqn.1998-01.com.vmware:esx9") == 6
+    assert "does not admit" in reason(capsys)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"path": "/dev/drbd1"}, "instead of /dev/drbd1"),
+    ],
+)
+def test_another_device_than_declared(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], changes: dict[str, str], words: str
+) -> None:
+    run("start")
+    assert run("monitor", **changes) == 1
+    assert words in reason(capsys)
+    assert run("start", **changes) == 0
+    assert run("monitor", **changes) == 0
+    assert not kernel.claimed("/dev/drbd0")
+
+
+@EVERY_KERNEL
+def test_drift_is_repaired(kernel: Kernel) -> None:
+    run("start")
+    whole = tree(kernel.root)
+    Path(plan().storage, "attrib/emulate_caw").write_text("0\n")
+    Path(plan().storage, "attrib/force_pr_aptpl").write_text("0\n")
+    assert run("start") == 0
+    assert tree(kernel.root) == whole
+
+
+def test_a_dead_mapping_is_found_and_repaired(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    run("start")
+    whole = tree(kernel.root)
+    kernel.unlink(plan().export)
+    kernel.symlink(plan().storage, plan().export)
+    assert run("monitor") == 1
+    assert "not shown to" in reason(capsys)
+    assert run("start") == 0
+    assert tree(kernel.root) == whole
+
+
+def test_every_interrupted_start_is_repaired_and_stopped(kernel: Kernel) -> None:
+    bare = tree(kernel.root)
+    run("start")
+    whole, steps = tree(kernel.root), len(kernel.changes)
+    run("stop")
+    for step in range(1, steps + 1):
+        for next_action, expected in (("start", whole), ("stop", bare)):
+            kernel.changes.clear()
+            kernel.fail_at = step
+            # The undoing must not help here: an agent that was killed undoes nothing.
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("twinsan.system.lio_lun.remove", lambda _: None)
+                run("start")
+            kernel.fail_at = 0
+            assert probe() in (0, 1, 7)
+            assert run(next_action) == 0
+            assert {**tree(kernel.root), f"{GROUP}/enable": "1\n"} == expected, f"{next_action} after step {step}"
+            assert run("stop") == 0
+
+
+def test_every_interrupted_stop_is_finished(kernel: Kernel) -> None:
+    bare = tree(kernel.root)
+    run("start")
+    kernel.changes.clear()
+    run("stop")
+    steps = len(kernel.changes)
+    for step in range(1, steps + 1):
+        run("start")
+        kernel.changes.clear()
+        kernel.fail_at = step
+        assert run("stop") == 1
+        kernel.fail_at = 0
+        assert run("stop") == 0
+        assert {**tree(kernel.root), f"{GROUP}/enable": "1\n"} == bare, f"after step {step}"
+
+
+def test_a_failed_start_undoes_itself(kernel: Kernel) -> None:
+    bare = tree(kernel.root)
+    run("start")
+    steps = len(kernel.changes)
+    run("stop")
+    for step in range(1, steps + 1):
+        kernel.changes.clear()
+        kernel.fail_at = step
+        code = run("start")
+        left = {**tree(kernel.root), f"{GROUP}/enable": "1\n"}
+        # The last step opens the target, after the LUN is complete.
+        assert left == bare or (code == 1 and step == steps), f"after step {step}"
+    kernel.fail_at = 0
+
+
+def test_the_last_lun_takes_the_sessions_with_it(kernel: Kernel) -> None:
+    run("start")
+    run("start", lun="2", path="/dev/drbd1")
+    enable = Path(kernel.root, GROUP, "enable")
+    kernel.changes.clear()
+    assert run("stop", lun="2", path="/dev/drbd1") == 0
+    assert enable.read_text() == "1\n"
+    kernel.changes.clear()
+    assert run("stop") == 0
+    assert enable.read_text() == "0\n"
+    first = kernel.changes.index(f"write {GROUP}/enable")
+    assert first < min(at for at, change in enumerate(kernel.changes) if change.startswith("unlink"))
+    assert target("monitor") == 0
+    assert run("start") == 0
+    assert enable.read_text() == "1\n"
+
+
+def test_a_lun_0_that_is_gone_is_never_read(kernel: Kernel) -> None:
+    run("start")
+    run("start", lun="0", path="/dev/drbd1")
+    assert run("stop", lun="0", path="/dev/drbd1") == 0
+    assert Path(kernel.root, GROUP, "enable").read_text() == "0\n"
+
+
+def test_a_backstore_that_was_shown_elsewhere_goes_all_the_same(kernel: Kernel) -> None:
+    run("start")
+    unit = f"{kernel.root}/{GROUP}/lun/lun_9"
+    kernel.mkdir(unit)
+    kernel.symlink(plan().storage, f"{unit}/again")
+    assert run("stop") == 0
+    assert not kernel.claimed("/dev/drbd0")
+
+
+def test_two_luns_share_nothing(kernel: Kernel) -> None:
+    assert (plan(1).adapter, plan(1).backstore) != (plan(2).adapter, plan(2).backstore)
+    run("start")
+    run("start", lun="2", path="/dev/drbd1")
+    assert run("stop") == 0
+    assert run("monitor", lun="2", path="/dev/drbd1") == 0
+    assert kernel.claimed("/dev/drbd1")
+
+
+def test_an_old_kernel_without_vendor(kernel: Kernel) -> None:
+    for name in ("wwn/vendor_id", "wwn/product_id", "wwn/company_id"):
+        kernel.objects = {**kernel.objects, "storage": {**kernel.objects["storage"]}}
+        del kernel.objects["storage"][name]
+    assert run("start") == 0
+    assert run("start") == 0
+
+
+def test_a_host_without_lio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twinsan.system.configfs.root", str(tmp_path / "nothing"))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert AGENT(Environment({"PCMK_logfacility": "none"}), "monitor").run() == 7
+    assert run("stop") == 0
+    assert os.listdir(tmp_path) == []
+
+
+def by_hand(kernel: Kernel, name: str, device: str) -> None:
+    """A backstore as somebody makes one with targetcli."""
+    storage = f"{kernel.root}/core/iblock_0/{name}"
+    kernel.mkdir(f"{kernel.root}/core/iblock_0")
+    kernel.mkdir(storage)
+    Path(storage, "control").write_text(f"udev_path={device}\n")
+    Path(storage, "enable").write_text("1\n")
+
+
+def show(kernel: Kernel, name: str, number: int) -> None:
+    unit = f"{kernel.root}/{GROUP}/lun/lun_{number}"
+    kernel.mkdir(unit)
+    kernel.symlink(f"{kernel.root}/core/iblock_0/{name}", f"{unit}/link")

@@ -1,0 +1,356 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""portal-ip, on a fake of the host's network and of the cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.unit import agents
+from tests.unit.test_network import in_a_network_of_its_own
+from twinsan.deadline import Deadline
+from twinsan.errors import Failure
+from twinsan.ocf.environment import Environment
+from twinsan.system import announce, child, cluster, command, connections, network, rundir
+from twinsan.system.connections import Peer
+from twinsan.system.network import Held, Link
+
+VIP, VIP6 = "10.0.5.50", "2001:db8::50"
+AGENT = agents.load("portal-ip")
+IN_CLUSTER = {"crm_feature_set": "3.19.0"}
+
+
+class Host:
+    """The host and the network around it; `log` has what was done, in its order."""
+
+    def __init__(self) -> None:
+        self.links = [Link(1, "lo", 0x10049, b""), Link(2, "eth0", 0x11043, b"\2\0\0\0\0\1")]
+        self.held = [Held(2, "10.0.5.2", 24, 0x80), Held(2, "2001:db8::2", 64, 0x80)]
+        self.log: list[str] = []
+        self.elsewhere = ""
+        self.peers: list[Peer] = []
+        self.attributes: dict[str, dict[str, str]] = {}
+        self.members = "atlas zeus"
+        self.stuck = False
+        self.silent = True
+        self.background: list[Callable[[], None]] = []
+
+    def add(self, address: str, prefix: int, link: Link) -> None:
+        self.log.append(f"add {address}/{prefix} {link.name}")
+        self.held.append(Held(link.index, address, prefix, 0x80))
+
+    def remove(self, held: Held) -> None:
+        self.log.append(f"remove {held.address}/{held.prefix}")
+        if not self.stuck:
+            self.held.remove(held)
+
+    def silence(self, address: str) -> bool:
+        self.log.append(f"silence {address}")
+        return self.silent
+
+    def set_attribute(
+        self, name: str, value: str, _deadline: Deadline, *, node: str = "", private: bool = False
+    ) -> None:
+        assert private
+        self.log.append(f"tell {node}")
+        self.attributes.setdefault(name, {})[node] = value
+
+    def run(self, *argv: str, deadline: Deadline) -> SimpleNamespace:
+        assert argv == ("crm_node", "--partition")
+        return SimpleNamespace(stdout=f"{self.members}\n")
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
+    fake = Host()
+
+    class Probe:
+        def __init__(self, address: str, link: Link) -> None:
+            fake.log.append(f"probe {address} {link.name}")
+
+        def answer(self, until: Deadline) -> str:
+            assert until.remaining() <= 0.2
+            return fake.elsewhere
+
+        def close(self) -> None:
+            return
+
+    def tickle(_address: str, port: int, peers: list[Peer]) -> None:
+        fake.log.append(f"tickle {port} {connections.encode(peers)}".rstrip())
+
+    def drop(_address: str, _port: int, peers: list[Peer]) -> None:
+        fake.log.append(f"drop {connections.encode(peers)}".rstrip())
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(rundir, "DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(network, "links", lambda: list(fake.links))
+    monkeypatch.setattr(network, "addresses", lambda: list(fake.held))
+    monkeypatch.setattr(network, "add", fake.add)
+    monkeypatch.setattr(network, "remove", fake.remove)
+    monkeypatch.setattr(network, "silence", fake.silence)
+    monkeypatch.setattr(network, "unsilence", lambda address: fake.log.append(f"unsilence {address}"))
+    monkeypatch.setattr(announce, "Probe", Probe)
+    monkeypatch.setattr(announce, "announce", lambda address, _: fake.log.append(f"announce {address}"))
+    monkeypatch.setattr(connections, "established", lambda _address, _port: list(fake.peers))
+    monkeypatch.setattr(connections, "tickle", tickle)
+    monkeypatch.setattr(connections, "drop", drop)
+    monkeypatch.setattr(cluster, "set_node_attribute", fake.set_attribute)
+    monkeypatch.setattr(cluster, "get_node_attributes", lambda name, _: fake.attributes.get(name, {}))
+    monkeypatch.setattr(command, "run", fake.run)
+    monkeypatch.setattr(child, "detached", fake.background.append)
+    return fake
+
+
+def run(action: str, **values: str) -> int:
+    given = {f"OCF_RESKEY_{name}": value for name, value in {"ip": VIP, **values}.items()}
+    return AGENT(Environment({"PCMK_logfacility": "none", **given}), action).run()
+
+
+def probe(**changes: str) -> int:
+    return run("monitor", CRM_meta_interval="0", **changes)
+
+
+def reason(capsys: pytest.CaptureFixture[str]) -> str:
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ocf-exit-reason:")]
+    assert len(lines) == 1, lines
+    return lines[0].partition(":")[2]
+
+
+@pytest.mark.parametrize(("address", "prefix"), [(VIP, 24), (VIP6, 64)])
+def test_a_life(host: Host, address: str, prefix: int) -> None:
+    before = list(host.held)
+    assert run("monitor", ip=address) == 7
+    assert run("stop", ip=address) == 0
+    assert host.log == []
+    assert run("start", ip=address) == 0
+    assert host.log == [
+        f"probe {address} eth0",
+        f"unsilence {address}",
+        f"add {address}/{prefix} eth0",
+        f"announce {address}",
+        "tickle 3260",
+    ]
+    assert run("monitor", ip=address) == 0
+    assert probe(ip=address) == 0
+    host.log.clear()
+    assert run("start", ip=address) == 0
+    assert host.log == []
+    assert run("stop", ip=address) == 0
+    assert host.log == [f"silence {address}", f"remove {address}/{prefix}", "drop"]
+    assert run("monitor", ip=address) == 7
+    assert host.held == before
+
+
+def test_an_address_on_another_host(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.elsewhere = "02:00:00:00:00:02"
+    assert run("start") == 2
+    assert f"{VIP} is on another host already: 02:00:00:00:00:02" in reason(capsys)
+    assert host.log == [f"probe {VIP} eth0"]
+    assert not host.background
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"ip": ""}, "ip is required"),
+        ({"ip": "10.0.5.50/24"}, "ip"),
+        ({"ip": "san.example.org"}, "ip"),
+        ({"ip": "224.0.0.1"}, "no address that initiators could connect to"),
+        ({"ip": "127.0.0.1"}, "no address"),
+        ({"ip": "::"}, "no address"),
+        ({"ip": "fe80::1"}, "no address"),
+        ({"cidr_netmask": "33"}, "cidr_netmask"),
+        ({"cidr_netmask": "255.255.255.0"}, "cidr_netmask"),
+        ({"nic": "../eth0"}, "nic"),
+        ({"nic": "a" * 16}, "nic"),
+        ({"port": "0"}, "port"),
+    ],
+)
+def test_a_wrong_value_changes_nothing(
+    host: Host, capsys: pytest.CaptureFixture[str], values: dict[str, str], words: str
+) -> None:
+    for action in ("start", "monitor", "validate-all"):
+        assert run(action, **values) == 6
+        assert words in reason(capsys)
+    assert probe(**values) == 7
+    assert run("stop", **values) == 0
+    assert host.log == []
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"nic": "eth7"}, "nic eth7 does not exist on this host; it has eth0 lo"),
+        ({"ip": "192.0.2.1"}, "192.0.2.1 is in no network of any network device"),
+        ({"ip": "192.0.2.1", "nic": "eth0"}, "in no network of nic eth0"),
+    ],
+)
+def test_a_value_for_another_host(
+    host: Host, capsys: pytest.CaptureFixture[str], values: dict[str, str], words: str
+) -> None:
+    assert run("start", **values) == 2
+    assert words in reason(capsys)
+    assert probe(**values) == 7
+    assert run("stop", **values) == 0
+    assert host.log == []
+
+
+@pytest.mark.parametrize(("flags", "words"), [(0x1003, "no carrier"), (0x1002, "ip link set eth0 up")])
+def test_a_device_that_does_not_work(host: Host, capsys: pytest.CaptureFixture[str], flags: int, words: str) -> None:
+    run("start")
+    working = host.links[1]
+    host.links[1] = Link(2, "eth0", flags, working.hardware)
+    assert run("monitor") == 1
+    assert words in reason(capsys)
+    assert run("stop") == 0
+    host.log.clear()
+    assert run("start") == 1
+    assert words in reason(capsys)
+    assert host.log == []
+
+
+def test_a_device_that_is_gone_does_not_keep_the_address(host: Host) -> None:
+    run("start", nic="eth0")
+    host.links[1] = Link(2, "renamed", 0x11043, b"\2\0\0\0\0\1")
+    assert run("stop", nic="eth0") == 0
+    assert run("monitor") == 7
+
+
+def test_an_address_in_the_wrong_place_is_moved(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.held.append(Held(1, VIP, 32, 0x80))
+    assert run("monitor", nic="eth0") == 1
+    assert "on network device lo instead of eth0" in reason(capsys)
+    assert run("start", nic="eth0") == 0
+    assert [(held.index, held.prefix) for held in network.holding(VIP)] == [(2, 24)]
+    assert run("monitor", nic="eth0") == 0
+
+
+@pytest.mark.parametrize("prefix", [16, 24, 32])
+def test_stop_removes_whatever_prefix_it_has(host: Host, prefix: int) -> None:
+    host.held.append(Held(2, VIP, prefix, 0x80))
+    host.held.append(Held(1, VIP, 32, 0x80))
+    assert run("stop", cidr_netmask="24", nic="eth0") == 0
+    assert network.holding(VIP) == []
+
+
+def test_an_address_that_the_kernel_found_elsewhere(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.held.append(Held(2, VIP6, 64, 0x88))
+    assert run("monitor", ip=VIP6) == 1
+    assert "another host has it" in reason(capsys)
+
+
+def test_a_stop_that_does_not_work(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    run("start")
+    host.stuck = True
+    assert run("stop") == 1
+    assert "still there" in reason(capsys)
+
+
+def test_without_silence_connections_are_left_alone(host: Host) -> None:
+    run("start", ip=VIP6)
+    host.silent = False
+    host.log.clear()
+    assert run("stop", ip=VIP6) == 0
+    assert not [done for done in host.log if done.startswith("drop")]
+
+
+def test_stop_falls_silent_before_all_else(host: Host) -> None:
+    run("start", **IN_CLUSTER)
+    host.peers = [Peer("10.0.5.9", 51234)]
+    host.log.clear()
+    assert run("stop", **IN_CLUSTER) == 0
+    assert host.log == [f"silence {VIP}", f"remove {VIP}/24", "drop 10.0.5.9:51234", "tell atlas", "tell zeus"]
+
+
+def test_every_node_learns_who_is_connected(host: Host) -> None:
+    run("start", **IN_CLUSTER)
+    host.peers = [Peer("10.0.5.9", 51234)]
+    host.log.clear()
+    assert probe(**IN_CLUSTER) == 0
+    assert host.log == []
+    assert run("monitor", **IN_CLUSTER) == 0
+    told = {"atlas": "10.0.5.9:51234", "zeus": "10.0.5.9:51234"}
+    assert host.attributes == {f"twinsan-connections-{VIP}": told}
+    assert run("monitor", **IN_CLUSTER) == 0
+    assert run("stop", **IN_CLUSTER) == 0
+    assert host.log.count("tell atlas") == 1, "what did not change is not told again"
+
+
+def test_a_node_that_came_back_is_told_again(host: Host, tmp_path: Path) -> None:
+    run("start", **IN_CLUSTER)
+    run("monitor", **IN_CLUSTER)
+    (told,) = tmp_path.iterdir()
+    os.utime(told, (0, 0))
+    host.log.clear()
+    run("monitor", **IN_CLUSTER)
+    assert host.log == ["tell atlas", "tell zeus"]
+
+
+def test_initiators_of_the_other_node_are_reset(host: Host) -> None:
+    host.attributes[f"twinsan-connections-{VIP}"] = {
+        "atlas": "10.0.5.9:51234",
+        "zeus": "10.0.5.9:51234 10.0.5.8:40000 rubbish",
+    }
+    assert run("start", port="3261", **IN_CLUSTER) == 0
+    assert host.log[-2:] == [f"announce {VIP}", "tickle 3261 10.0.5.8:40000 10.0.5.9:51234"]
+
+
+def test_the_announcement_is_repeated_while_the_address_is_here(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 4:
+            host.held = [held for held in host.held if held.address != VIP]
+
+    host.attributes[f"twinsan-connections-{VIP}"] = {"zeus": "10.0.5.9:51234"}
+    run("start", **IN_CLUSTER)
+    host.log.clear()
+    monkeypatch.setattr("time.sleep", sleep)
+    (again,) = host.background
+    again()
+    assert host.log == [f"announce {VIP}", "tickle 3260 10.0.5.9:51234"] * 3
+    assert sum(pauses) < 5
+
+
+def test_a_cluster_that_does_not_answer_fails_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise Failure("attrd_updater: no answer")
+
+    monkeypatch.setattr(cluster, "get_node_attributes", fail)
+    monkeypatch.setattr(command, "run", fail)
+    host.peers = [Peer("10.0.5.9", 51234)]
+    for action in ("start", "monitor", "stop"):
+        assert run(action, **IN_CLUSTER) == 0
+    assert network.holding(VIP) == []
+
+
+@pytest.mark.runs_programs
+def test_on_a_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """All but the cluster is real here."""
+    monkeypatch.setattr(rundir, "DIRECTORY", str(tmp_path))
+
+    def work() -> None:
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        monkeypatch.setattr(child, "detached", lambda _: None)
+        home = next(link for link in network.links() if link.name == "v0")
+        network.add("10.0.5.2", 24, home)
+        network.add("2001:db8::2", 64, home)
+        for address in (VIP, VIP6):
+            for action, code in (
+                ("monitor", 7),
+                ("start", 0),
+                ("monitor", 0),
+                ("start", 0),
+                ("stop", 0),
+                ("monitor", 7),
+            ):
+                assert run(action, ip=address) == code, (address, action)
+            assert run("start", ip=address) == 0
+            assert run("stop", ip=address) == 0
+
+    in_a_network_of_its_own(work)

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What DRBD is told about a lost peer, and what stands in the CIB afterwards."""
+
+from __future__ import annotations
+
+import syslog
+from pathlib import Path
+
+import pytest
+
+from tests.unit import fake_cluster
+from tests.unit.fake_cluster import FakeCluster
+from tests.unit.fake_drbd import FakeHost
+from twinsan import fence
+from twinsan.deadline import Deadline
+from twinsan.fence import handler
+from twinsan.fence.handler import Call
+from twinsan.fence.state import State
+from twinsan.system import cib
+
+CALL = Call("san", "zeus")
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
+    fake = FakeHost(tmp_path, monkeypatch)
+    fake.bring_up(role="Primary", suspended="fencing")
+    fake.lose_peer()
+    return fake
+
+
+@pytest.fixture(autouse=True)
+def cluster(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
+    monkeypatch.setattr(handler, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(syslog, "syslog", lambda *_: None)
+    return FakeCluster(host, monkeypatch)
+
+
+def fence_peer(seconds: float = 0.1, call: Call = CALL) -> int:
+    return handler.fence_peer(call, seconds)
+
+
+@pytest.mark.parametrize("state", [fake_cluster.MEMBER, fake_cluster.MEMBER_OLD])
+def test_a_living_peer_is_banned_and_has_to_answer_before_and_after(
+    cluster: FakeCluster, state: dict[str, str]
+) -> None:
+    cluster.peer = state
+    assert fence_peer() == 4
+    assert cluster.allowed == ["atlas"]
+    assert cluster.calls == ["cibadmin --query", "crmadmin --timeout", "cibadmin --create", "crmadmin --timeout"]
+    assert Path(fence.marker("san")).exists()
+
+
+def test_a_second_call_finds_the_constraint_and_asks_for_life_again(cluster: FakeCluster) -> None:
+    fence_peer()
+    cluster.calls.clear()
+    assert fence_peer() == 4
+    assert "cibadmin --create" not in cluster.calls
+    assert cluster.calls.count("crmadmin --timeout") == 2
+
+
+def test_a_member_that_does_not_answer_leaves_no_constraint(cluster: FakeCluster) -> None:
+    cluster.answers = [False]
+    assert fence_peer() == 1
+    assert cluster.constraints == []
+
+
+def test_a_member_that_stops_answering_leaves_no_constraint(cluster: FakeCluster) -> None:
+    cluster.answers = [True, False]
+    assert fence_peer() == 1
+    assert cluster.constraints == []
+    assert not Path(fence.marker("san")).exists()
+    assert "cibadmin --create" in cluster.calls
+
+
+@pytest.mark.parametrize("state", [fake_cluster.DOWN, fake_cluster.DOWN_OLD])
+def test_a_fenced_peer_is_banned_until_its_replica_is_complete(cluster: FakeCluster, state: dict[str, str]) -> None:
+    cluster.peer = state
+    assert fence_peer() == 7
+    assert cluster.allowed == ["atlas"]
+
+
+@pytest.mark.parametrize("state", [fake_cluster.LOST, fake_cluster.LOST_OLD, fake_cluster.JOINING, {}])
+def test_a_peer_of_which_nothing_is_certain_keeps_io_frozen(
+    cluster: FakeCluster, state: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.peer = state
+    assert fence_peer() == 1
+    assert cluster.constraints == []
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "stonith_admin --confirm=zeus" in printed
+
+
+def test_it_waits_for_the_fencing(cluster: FakeCluster) -> None:
+    cluster.future = [fake_cluster.MEMBER, fake_cluster.LOST, fake_cluster.LOST, fake_cluster.DOWN]
+    cluster.answers = [False]
+    assert fence_peer(5) == 7
+    assert cluster.allowed == ["atlas"]
+
+
+def test_without_quorum_nothing_is_decided(cluster: FakeCluster) -> None:
+    cluster.quorum = False
+    cluster.peer = fake_cluster.DOWN
+    assert fence_peer() == 1
+    assert cluster.constraints == []
+
+
+def test_without_a_cluster_nothing_is_decided(cluster: FakeCluster, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster.running = False
+    assert fence_peer() == 1
+    assert "Transport endpoint is not connected" in capsys.readouterr().err
+
+
+def test_without_tools_nothing_is_waited_for(host: FakeHost, capsys: pytest.CaptureFixture[str]) -> None:
+    host.missing = {"drbdsetup"}
+    assert fence_peer(600) == 1
+    assert "drbdsetup is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("answers", [[True], [False]])
+def test_a_peer_that_went_on_alone_makes_this_node_outdated(
+    cluster: FakeCluster, host: FakeHost, answers: list[bool]
+) -> None:
+    host.role, host.suspended = "Secondary", "no"
+    cluster.answers = answers
+    cluster.constraints = [cluster.constraint("zeus", role="Master")]
+    assert fence_peer() == 6
+    assert cluster.allowed == ["zeus"]
+
+
+@pytest.mark.parametrize("state", [fake_cluster.MEMBER, fake_cluster.DOWN])
+def test_a_primary_stays_frozen_where_the_peer_has_gone_on(cluster: FakeCluster, state: dict[str, str]) -> None:
+    cluster.peer = state
+    cluster.constraints = [cluster.constraint("zeus")]
+    assert fence_peer() == 1
+    assert cluster.allowed == ["zeus"]
+
+
+@pytest.mark.parametrize("state", [fake_cluster.MEMBER, fake_cluster.DOWN])
+@pytest.mark.parametrize("disk", ["Consistent", "Outdated"])
+def test_data_that_may_be_old_is_not_promoted(
+    cluster: FakeCluster, host: FakeHost, disk: str, state: dict[str, str]
+) -> None:
+    host.role, host.suspended, host.disk = "Secondary", "no", disk
+    cluster.peer = state
+    assert fence_peer() == 1
+    assert cluster.constraints == []
+
+
+def test_data_that_is_known_to_be_the_newest_is_promoted(cluster: FakeCluster, host: FakeHost) -> None:
+    host.role, host.suspended, host.disk = "Secondary", "no", "Consistent"
+    cluster.constraints = [cluster.constraint("atlas")]
+    assert fence_peer() == 4
+
+
+def test_a_peer_that_is_connected_again_needs_nothing(cluster: FakeCluster, host: FakeHost) -> None:
+    host.connection = "Connected"
+    assert fence_peer() == 0
+    assert cluster.calls == []
+
+
+def test_a_resource_that_goes_away_ends_the_wait(cluster: FakeCluster, host: FakeHost) -> None:
+    cluster.peer = fake_cluster.LOST
+    original = cluster.cib
+
+    def last_look() -> str:
+        host.up = False
+        return original()
+
+    cluster.cib = last_look  # type: ignore[method-assign]
+    assert fence_peer(600) == 1
+
+
+def test_a_constraint_that_bans_nobody_is_replaced(cluster: FakeCluster) -> None:
+    cluster.constraints = ['<rsc_location id="drbd-fence-by-handler-san-ms_drbd" rsc="ms_drbd"/>']
+    assert fence_peer() == 4
+    assert cluster.allowed == ["atlas"]
+
+
+def test_a_peer_that_creates_its_constraint_first_wins(
+    cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.role, host.suspended = "Secondary", "no"
+    original = cib.answers
+
+    def answers(node: str, deadline: Deadline) -> bool:
+        if not cluster.constraints:
+            cluster.constraints.append(cluster.constraint("zeus"))
+        return original(node, deadline)
+
+    monkeypatch.setattr(cib, "answers", answers)
+    assert fence_peer() == 6
+    assert cluster.allowed == ["zeus"]
+
+
+def test_a_resource_without_a_clone_cannot_be_kept_from_promotion(cluster: FakeCluster) -> None:
+    cluster.resources = ""
+    assert fence_peer() == 1
+    cluster.peer = fake_cluster.DOWN
+    assert fence_peer() == 7
+    assert cluster.constraints == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "role"), [("pacemaker-3.6", "Master"), ("pacemaker-3.10", "Promoted"), ("pacemaker-4.0", "Promoted")]
+)
+def test_the_role_has_the_name_that_the_schema_knows(cluster: FakeCluster, schema: str, role: str) -> None:
+    cluster.schema = schema
+    fence_peer()
+    assert f'role="{role}"' in cluster.constraints[0]
+
+
+def test_the_clone_is_found_in_a_group_through_a_template_and_by_its_old_name(cluster: FakeCluster) -> None:
+    pair = '<instance_attributes id="a"><nvpair id="b" name="drbd_resource" value="san"/></instance_attributes>'
+    for resources in (
+        f'<master id="ms"><primitive id="p">{pair}</primitive></master>',
+        f'<clone id="ms"><group id="g"><primitive id="q"/><primitive id="p">{pair}</primitive></group></clone>',
+        f'<template id="t">{pair}</template><clone id="ms"><primitive id="p" template="t"/></clone>',
+    ):
+        cluster.resources = resources
+        assert State(cluster.cib()).clone_of("san") == "ms"
+        assert State(cluster.cib()).clone_of("nas") == ""
+
+
+def test_names_of_nodes_may_carry_a_domain(cluster: FakeCluster) -> None:
+    state = State(cluster.cib())
+    assert state.node("zeus.example.org") == "zeus"
+    assert state.node("ZEUS") == "zeus"
+    assert state.node("hera") == ""
+
+
+@pytest.mark.parametrize(
+    ("variables", "peer"),
+    [
+        ({"DRBD_PEER": "zeus", "DRBD_PEERS": "zeus"}, "zeus"),
+        ({"DRBD_PEER_NODE_ID": "1", "DRBD_NODE_ID_0": "atlas", "DRBD_NODE_ID_1": "zeus"}, "zeus"),
+        ({"DRBD_PEERS": "atlas zeus"}, "zeus"),
+        ({}, ""),
+    ],
+)
+def test_the_peer_is_read_from_what_drbd_says(variables: dict[str, str], peer: str) -> None:
+    assert Call.of("san", variables).peer == peer
+
+
+def test_a_peer_that_drbd_does_not_name_is_the_other_node(cluster: FakeCluster) -> None:
+    assert fence_peer(call=Call("san", "")) == 4
+    assert cluster.allowed == ["atlas"]
+
+
+# unfence-peer
+
+
+def reconnect(host: FakeHost) -> None:
+    host.bring_up(role="Primary", suspended="no", connection="Connected", peer_role="Secondary")
+    host.peer_disk, host.replication = "UpToDate", "Established"
+
+
+def test_unfence_removes_what_fence_has_created(cluster: FakeCluster, host: FakeHost) -> None:
+    fence_peer()
+    reconnect(host)
+    assert handler.unfence_peer("san") == 0
+    assert cluster.constraints == []
+    assert not Path(fence.marker("san")).exists()
+
+
+def test_unfence_without_a_constraint_changes_nothing(cluster: FakeCluster, host: FakeHost) -> None:
+    reconnect(host)
+    assert handler.unfence_peer("san") == 0
+    assert cluster.calls == ["cibadmin --query"]
+
+
+def test_unfence_leaves_the_constraints_of_others(cluster: FakeCluster, host: FakeHost) -> None:
+    reconnect(host)
+    other = '<rsc_location id="drbd-fence-by-handler-nas-ms_drbd" rsc="ms_nas"/>'
+    cluster.constraints = [other, cluster.constraint("atlas")]
+    assert handler.unfence_peer("san") == 0
+    assert cluster.constraints == [other]
+
+
+def test_unfence_waits_for_the_peers_replica(
+    cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(handler, "_SECONDS_FOR_QUERY", 0.1)
+    cluster.constraints = [cluster.constraint("atlas")]
+    reconnect(host)
+    host.peer_disk, host.replication = "Inconsistent", "SyncSource"
+    assert handler.unfence_peer("san") == 1
+    assert cluster.allowed == ["atlas"]
+    assert "resynchronising" in capsys.readouterr().err
+    assert handler.unfence_peer("san", force=True) == 0
+    assert cluster.constraints == []

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Addresses, announcements and connections: on recorded data, and in a network of the test's own."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import socket
+import struct
+from collections.abc import Callable
+
+import pytest
+
+from twinsan.deadline import Deadline
+from twinsan.errors import NotHere
+from twinsan.system import announce, child, connections, netlink, network, tcp_table
+from twinsan.system.connections import Peer
+from twinsan.system.network import Held, Link
+
+_NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
+
+ETHERNET = bytes.fromhex("020000000001")
+STRANGER = bytes.fromhex("020000000002")
+VIP, VIP6 = "10.0.5.50", "2001:db8::50"
+
+own_network = pytest.mark.runs_programs
+
+
+def in_a_network_of_its_own(work: Callable[[], None]) -> None:
+    """Do `work` in a child that has two network devices, v0 and v1, joined by a cable."""
+
+    def enter() -> None:
+        flags = _NEW_NETWORK if os.geteuid() == 0 else _NEW_NETWORK | _NEW_USER
+        if ctypes.CDLL(None, use_errno=True).unshare(flags) != 0:
+            raise OSError(ctypes.get_errno(), "unshare")
+        peer = struct.pack("=BxHiII", 0, 0, 0, 0, 0) + netlink.attribute(3, b"v1\0")
+        cable = netlink.attribute(1, b"veth\0") + netlink.attribute(2, netlink.attribute(1, peer))
+        body = struct.pack("=BxHiII", 0, 0, 0, 0, 0) + netlink.attribute(3, b"v0\0") + netlink.attribute(18, cable)
+        netlink.ask(16, body, netlink.CREATE | netlink.EXCLUSIVE)
+        for link in network.links():
+            netlink.ask(16, struct.pack("=BxHiII", 0, 0, link.index, 1, 1))
+        work()
+
+    child.bounded(enter, Deadline(20), "a test in a network of its own")
+
+
+def device(name: str) -> Link:
+    return next(link for link in network.links() if link.name == name)
+
+
+@own_network
+def test_an_address_comes_and_goes() -> None:
+    def work() -> None:
+        for address, prefix in ((VIP, 24), (VIP6, 64)):
+            assert network.holding(address) == []
+            network.add(address, prefix, device("v0"))
+            network.add(address, prefix, device("v0"))
+            (held,) = network.holding(address)
+            assert (held.index, held.prefix, held.usable) == (device("v0").index, prefix, True)
+            network.remove(held)
+            network.remove(held)
+            assert network.holding(address) == []
+
+    in_a_network_of_its_own(work)
+
+
+@own_network
+def test_an_address_finds_its_home() -> None:
+    def work() -> None:
+        network.add("10.0.5.2", 24, device("v0"))
+        network.add("10.9.0.2", 16, device("v1"))
+        network.add("10.9.5.2", 24, device("v1"))
+        network.add("2001:db8::2", 64, device("v1"))
+        assert (network.find_home(VIP, "", 0)[0].name, network.find_home(VIP, "", 0)[1]) == ("v0", 24)
+        assert network.find_home("10.9.5.9", "", 0)[1] == 24
+        assert network.find_home("10.9.6.9", "", 0)[1] == 16
+        assert network.find_home(VIP6, "", 0)[0].name == "v1"
+        assert network.find_home(VIP, "v0", 32)[1] == 32
+        assert network.find_home("192.0.2.1", "v1", 24)[0].name == "v1"
+        for address, nic, words in (
+            ("192.0.2.1", "", "in no network of any network device"),
+            (VIP, "v1", "in no network of nic v1"),
+            (VIP, "eth7", "nic eth7 does not exist on this host; it has lo v0 v1"),
+        ):
+            with pytest.raises(NotHere, match=words):
+                network.find_home(address, nic, 0)
+        network.add("10.0.5.3", 24, device("v1"))
+        with pytest.raises(NotHere, match=r"more than one network device \(v0 v1\); set nic"):
+            network.find_home(VIP, "", 0)
+
+    in_a_network_of_its_own(work)
+
+
+@own_network
+def test_links_and_their_faults() -> None:
+    def work() -> None:
+        assert device("v0").fault == ""
+        assert len(device("v0").hardware) == 6
+        assert device("lo").hardware == b""
+        netlink.ask(16, struct.pack("=BxHiII", 0, 0, device("v1").index, 0, 1))
+        assert "has no carrier" in device("v0").fault
+        assert "ip link set v1 up" in device("v1").fault
+
+    in_a_network_of_its_own(work)
+
+
+@own_network
+@pytest.mark.parametrize(("address", "protocol"), [(VIP, 0x0806), (VIP6, 0x86DD)])
+def test_a_probe_and_its_answers(address: str, protocol: int) -> None:
+    def work() -> None:
+        other = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol))
+        other.bind(("v1", protocol))
+        probe = announce.Probe(address, device("v0"))
+        assert probe.answer(Deadline(0.2)) == ""
+        probe.close()
+        asked = [frame for frame in _arrived(other) if network.pack(address) in frame]
+        assert len(asked) >= 2, "a question that is lost has to be asked again"
+        probe = announce.Probe(address, device("v0"))
+        # Noise must not keep it from hearing the answer.
+        other.send(b"\xff" * 6 + STRANGER + protocol.to_bytes(2, "big") + bytes(60))
+        stranger = Link(2, "v1", 1, STRANGER)
+        for frame in announce._announcements(address, stranger):
+            other.send(frame)
+        assert probe.answer(Deadline(2)) == STRANGER.hex(":")
+        probe.close()
+
+    in_a_network_of_its_own(work)
+
+
+@own_network
+def test_an_announcement_is_heard() -> None:
+    def work() -> None:
+        other = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        other.bind(("v1", 3))
+        for address in (VIP, VIP6):
+            announce.announce(address, device("v0"))
+            heard = [frame for frame in _arrived(other) if network.pack(address) in frame]
+            assert len(heard) == (2 if address == VIP else 1)
+            assert all(frame[6:12] == device("v0").hardware for frame in heard)
+        announce.announce(VIP, device("lo"))
+
+    in_a_network_of_its_own(work)
+
+
+def _arrived(listening: socket.socket) -> list[bytes]:
+    found = []
+    while select.select([listening], [], [], 0.05)[0]:
+        found.append(listening.recv(2048))
+    return found
+
+
+@own_network
+@pytest.mark.parametrize(("address", "prefix"), [(VIP, 24), (VIP6, 64)])
+def test_a_connection_bears_a_tickle_and_can_be_dropped(address: str, prefix: int) -> None:
+    """Both ends are on this host here, so the initiator's, too, hears when the target's end is dropped."""
+
+    def work() -> None:
+        network.add(address, prefix, device("lo"))
+        with socket.create_server((address, 3260), family=network.family(address)) as server:
+            client = socket.create_connection(server.getsockname()[:2])
+            accepted, _ = server.accept()
+            (peer,) = connections.established(address, 3260)
+            assert str(peer) == connections.encode([Peer(*client.getsockname()[:2])])
+            connections.tickle(address, 3260, [peer])
+            assert not select.select([client], [], [], 0.2)[0], "a living connection bears it"
+            connections.drop(address, 3260, [peer])
+            assert connections.established(address, 3260) == []
+            with pytest.raises(OSError, match="abort"):
+                accepted.recv(1)
+
+    in_a_network_of_its_own(work)
+
+
+@own_network
+def test_ipv6_falls_silent_and_speaks_again() -> None:
+    def work() -> None:
+        network.add(VIP6, 64, device("v0"))
+        network.add("2001:db8::2", 64, device("v0"))
+        sender = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        sender.bind((VIP6, 0))
+        sender.sendto(b"x", ("2001:db8::9", 9))
+        assert network.silence(VIP6)
+        assert network.silence(VIP6)
+        with pytest.raises(OSError, match=r"Invalid argument|unreachable"):
+            sender.sendto(b"x", ("2001:db8::9", 9))
+        network.unsilence(VIP6)
+        network.unsilence(VIP6)
+        sender.sendto(b"x", ("2001:db8::9", 9))
+        assert network.silence(VIP)
+        network.unsilence(VIP)
+
+    in_a_network_of_its_own(work)
+
+
+def test_what_is_gone_needs_no_removal() -> None:
+    network.remove(Held(1 << 20, VIP, 24, 0))
+
+
+def test_a_request_that_the_kernel_refuses() -> None:
+    with pytest.raises(OSError, match="not supported"):
+        netlink.ask(9999, b"")
+
+
+def test_attributes_are_padded_and_parsed() -> None:
+    data = netlink.attribute(1, b"abc") + netlink.attribute(0x8002, b"") + netlink.attribute(3, b"\1\2\3\4")
+    assert len(data) % 4 == 0
+    assert netlink.attributes(data) == {1: b"abc", 2: b"", 3: b"\1\2\3\4"}
+    assert netlink.attributes(b"\0\0\1\0") == {1: b""}
+
+
+# Lines of /proc/net/tcp and tcp6 on a little-endian host.
+TCP = "   0: 3205000A:0CBC 0905000A:C8C3 01 00000000:00000000 02:000A 00000000 0 0 4711 2 0 20 4 30 10 -1"
+TCP6 = (
+    "   1: B80D0120000000000000000050000000:0CBC B80D0120000000000000000009000000:C8C4 01 "
+    "00000000:00000000 02:000A 00000000 0 0 4712 2 0 20 4 30 10 -1"
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "local", "remote"),
+    [(TCP, ("10.0.5.50", 3260), ("10.0.5.9", 51395)), (TCP6, ("2001:db8::50", 3260), ("2001:db8::9", 51396))],
+)
+def test_lines_of_the_socket_table(
+    monkeypatch: pytest.MonkeyPatch, line: str, local: tuple[str, int], remote: tuple[str, int]
+) -> None:
+    monkeypatch.setattr("sys.byteorder", "little")
+    row = tcp_table.parse(line.split())
+    assert ((row.local, row.local_port), (row.remote, row.remote_port)) == (local, remote)
+    assert row.inode in ("4711", "4712")
+
+
+def test_the_attribute_says_the_same_for_the_same_connections() -> None:
+    peers = [Peer("10.0.5.9", 51396), Peer("10.0.5.9", 51395), Peer("2001:db8::9", 1)]
+    text = connections.encode(peers)
+    assert text == connections.encode(peers[::-1]) == "10.0.5.9:51395 10.0.5.9:51396 [2001:db8::9]:1"
+    assert list(map(str, connections.decode(text))) == text.split()
+    assert len(connections.encode([Peer("10.0.5.9", port) for port in range(1, 1000)]).split()) == 256
+
+
+@pytest.mark.parametrize("text", ["", "x", "10.0.5.9", "10.0.5.9:0", "10.0.5.9:99999", "10.0.5:1", "a\0b:1", "[]:1"])
+def test_an_attribute_of_somebody_elses_making(text: str) -> None:
+    assert connections.decode(text) == []
+
+
+def test_a_segment_that_fits_no_connection() -> None:
+    segment = connections.segment(VIP, 3260, Peer("10.0.5.9", 51395))
+    assert struct.unpack("!HHIIBB", segment[:14]) == (3260, 51395, 0, 0, 0x50, 0x10)
+    covered = network.pack(VIP) + network.pack("10.0.5.9") + struct.pack("!II", len(segment), 6)
+    assert announce.checksum(covered + segment) == 0
+
+
+def test_names_of_attributes_hold_no_colons() -> None:
+    assert connections.attribute(VIP6) == "twinsan-connections-2001-db8--50"
