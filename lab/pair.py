@@ -197,7 +197,7 @@ class Pair:
         primary.succeed(f"drbdadm verify {RESOURCE}")
         primary.wait_until(f"drbdadm cstate {RESOURCE} | grep -qx Connected", "online verify has ended", timeout)
         words = primary.read("/proc/drbd").split()
-        return int(next(word[3:] for word in words if word.startswith("oos:")))
+        return int(next(word[4:] for word in words if word.startswith("oos:")))
 
     def collect(self, folder: Path) -> Path:
         """Write all state of all guests below `folder`; returns it."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 
 import pytest
 from hypothesis import given, settings
@@ -152,8 +153,10 @@ def test_declared_order_is_kept() -> None:
 @settings(max_examples=50)
 @given(st.ip_addresses(), st.integers(1, 65535))
 def test_portals_survive_their_own_text(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> None:
-    portal = parameter.Portal(str(address), port)
-    assert every(portals=str(portal)).portals == (portal,)
+    # The two differ in the writing of IPv4 addresses within IPv6 alone.
+    canonical = socket.inet_ntop(socket.AF_INET if address.version == 4 else socket.AF_INET6, address.packed)
+    given = parameter.Portal(str(address), port)
+    assert every(portals=str(given)).portals == (parameter.Portal(canonical, port),)
 
 
 @settings(max_examples=200)

@@ -110,6 +110,13 @@ def test_a_child_that_hangs_is_given_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.runs_programs
+def test_a_child_may_give_up_with_a_reason_of_its_own() -> None:
+    deadline = Deadline(0.1)
+    with pytest.raises(DeadlinePassed, match="gave up waiting until the lock is free"):
+        child.bounded(lambda: deadline.wait_until(lambda: False, "the lock is free"), deadline, "making a LUN")
+
+
+@pytest.mark.runs_programs
 def test_a_child_that_is_killed() -> None:
     with pytest.raises(Failure, match="ended without a word"):
         child.bounded(lambda: os.kill(os.getpid(), 9), Deadline(10), "making target x")

@@ -250,5 +250,18 @@ def test_a_segment_that_fits_no_connection() -> None:
     assert announce.checksum(covered + segment) == 0
 
 
+@pytest.mark.parametrize(
+    "address",
+    "0.0.0.0 127.0.0.1 169.254.1.1 224.0.0.1 255.255.255.255 240.0.0.1 :: ::1 fe80::1 febf::1 ff02::1".split(),
+)
+def test_addresses_that_nobody_can_connect_to(address: str) -> None:
+    assert not network.is_global(address)
+
+
+@pytest.mark.parametrize("address", "1.0.0.1 10.0.5.50 169.253.1.1 192.168.1.1 223.1.1.1 fd00::1 2001:db8::1".split())
+def test_addresses_that_others_can_connect_to(address: str) -> None:
+    assert network.is_global(address)
+
+
 def test_names_of_attributes_hold_no_colons() -> None:
     assert connections.attribute(VIP6) == "twinsan-connections-2001-db8--50"

@@ -25,6 +25,9 @@ _SIGKILL = 9
 
 _DONE = "done"
 
+# A child that gives up at the same deadline, for a lock perhaps, gets the time to say so.
+_SECONDS_TO_REPORT = 0.2
+
 
 def bounded(work: Callable[[], None], deadline: Deadline, doing: str) -> None:
     """Do `work` in a child, and raise what it raises; raises DeadlinePassed, with `doing`, where it takes too long."""
@@ -96,7 +99,7 @@ def _whereabouts(error: BaseException) -> str:
 
 def _await(reading: int, deadline: Deadline) -> str | None:
     """The child's report; None where the deadline passes first."""
-    ready, _, _ = select.select([reading], [], [], deadline.remaining())
+    ready, _, _ = select.select([reading], [], [], deadline.remaining() + _SECONDS_TO_REPORT)
     return os.read(reading, 4096).decode("utf-8", "replace") if ready else None
 
 

@@ -12,7 +12,7 @@ import binascii
 import errno
 
 from twinsan.errors import Failure, Misconfigured
-from twinsan.system import configfs, listener
+from twinsan.system import configfs
 
 # What initiators and target agree on at login, beyond LIO's defaults, which are those of RFC 7143 and slow: 8 KiB in a
 # PDU, one outstanding R2T, an R2T before each write. ESXi takes the lower of these and its own.
@@ -202,6 +202,8 @@ def _why_no_portal(portal: str, error: OSError) -> str:
                         f"portal {portal} is in use by target {iqn}, which listens on {other}; "
                         f"remove that portal: targetcli /iscsi/{iqn}/{tag}/portals ls"
                     )
+    from twinsan.system import listener
+
     process = listener.on(address.strip("[]"), int(port))
     if process:
         return f"portal {portal} is in use by {process}; end it, or give the target another port"

@@ -82,6 +82,18 @@ def pack(address: str) -> bytes:
     return _socket.inet_pton(family(address), address)
 
 
+def is_global(address: str) -> bool:
+    """Whether other hosts can connect to the address: no loopback, link-local, multicast or unspecified one.
+
+    The module `ipaddress` knows this too, but costs a monitor as much as all else it does.
+    """
+    packed = pack(address)
+    if len(packed) == 4:
+        return packed[0] not in (0, 127) and packed[0] < 224 and packed[:2] != b"\xa9\xfe"
+    link_local = packed[0] == 0xFE and packed[1] & 0xC0 == 0x80
+    return packed[0] != 0xFF and not link_local and packed[:15] != bytes(15)
+
+
 def links() -> list[Link]:
     """All network devices."""
     return [_link(body) for body in netlink.ask(_GET_LINK, _LINK.pack(0, 0, 0, 0, 0), netlink.DUMP)]
