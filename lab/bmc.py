@@ -89,8 +89,8 @@ class Bmc:
             encoding="utf-8",
         )
         with (self._folder / "log").open("wb") as log:
-            return subprocess.Popen(  # noqa: S603
-                ["ipmi_sim", "-n", "-c", "lan.conf", "-f", "commands", "-s", "."],  # noqa: S607
+            return subprocess.Popen(
+                ["ipmi_sim", "-n", "-c", "lan.conf", "-f", "commands", "-s", "."],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -53,7 +53,7 @@ class Channel:
         self.socket.sendall(HEADER.pack(kind, len(payload)) + payload)
 
     def receive(self, deadline: float | None) -> tuple[int, bytes]:
-        """The next frame; raises WaitTimedOut at `deadline` (monotonic; None: never) and MachineLost where the guest hung up."""
+        """The next frame. Raises WaitTimedOut at `deadline` (monotonic; None: never), MachineLost on a hang-up."""
         kind, length = HEADER.unpack(self._exactly(HEADER.size, deadline))
         return kind, self._exactly(length, deadline)
 

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from lab import chart, evidence, load, progress, report
 from lab.errors import LabError
@@ -26,8 +27,9 @@ _WRITES_PER_SECOND = 25
 # Quiet seconds before, between and after the two events, so that the picture shows what normal is.
 _QUIET = 8.0
 
-_OPERATION = re.compile(r"^(\d+\.\d+) \S+ pacemaker-controld\[\d+\]:\s+notice: Result of (\w+) operation for (\w+) on (\w+): OK")
-_FENCED = re.compile(r"^(\d+\.\d+) \S+ pacemaker-controld\[\d+\]:\s+notice: Peer (\w+) was terminated")
+_NOTICE = r"^(\d+\.\d+) \S+ pacemaker-controld\[\d+\]:\s+notice: "
+_OPERATION = re.compile(_NOTICE + r"Result of (\w+) operation for (\w+) on (\w+): OK")
+_FENCED = re.compile(_NOTICE + r"Peer (\w+) was terminated")
 _WORDS = {
     ("stop", "p_portal"): "address leaves {}",
     ("demote", "p_drbd"): "demoted on {}",
@@ -65,9 +67,10 @@ class Demonstration:
             with progress.step("A verifying write load runs"):
                 self._quiet()
             switchover = self._switch_over()
-            power_cut, fenced_ms, back = self._cut_power()
             self._quiet()
-        return self._conclude(switchover, power_cut, fenced_ms, back)
+            power_cut, recovery, fenced_ms = self._cut_power()
+            self._quiet()
+        return self._conclude([switchover, power_cut, recovery], fenced_ms)
 
     # -- phases --------------------------------------------------------------------------------------------------
 
@@ -94,12 +97,12 @@ class Demonstration:
             self._events.append(Event(begin, "crm resource move"))
             made.move(made.zeus)
             self._wait_for_writes(now())
-            end = now()
-        self._quiet()
-        return Phase("switchover", "crm resource move g_san zeus", begin, end)
+        phase = Phase("switchover", "crm resource move g_san zeus", begin, now())
+        self._note_operations(phase)
+        return phase
 
-    def _cut_power(self) -> tuple[Phase, int, float]:
-        """Cut the power of the active server; returns the phase, when it was fenced (ms after), when it was back."""
+    def _cut_power(self) -> tuple[Phase, Phase, int]:
+        """Cut the power of the active server; returns the phase, the recovery, and after how many ms it was fenced."""
         made = self._pair
         victim = made.wait_until_serving()
         survivor = made.zeus if victim is made.atlas else made.atlas
@@ -109,31 +112,39 @@ class Demonstration:
             victim.power_off()
             made.wait_until_serving(on=survivor)
             self._wait_for_writes(now())
-            end = now()
+        phase = Phase("power cut", f"{victim}, serving, loses power", begin, now())
         with progress.step(f"    {victim} comes back and resyncs"):
-            victim.wait_for_boot()
             made.wait_until_online()
             made.wait_until_in_sync()
-            back = now()
-            self._events.append(Event(back, f"{victim} in sync again"))
-        journal = survivor.journal()
-        fenced = [float(match[1]) for match in map(_FENCED.match, journal.splitlines()) if match and float(match[1]) > begin]
-        if not fenced:
-            raise LabError(f"{survivor} never reported that {victim} was fenced")
-        self._events.append(Event(fenced[0], f"{victim} is fenced"))
-        return Phase("power cut", f"{victim}, serving, loses power", begin, end), round((fenced[0] - begin) * 1000), back
+        recovery = Phase("recovery", f"{victim} boots, joins, resyncs", phase.end, now())
+        self._events.append(Event(recovery.end, f"{victim} in sync again"))
+        fenced = self._fenced(survivor, begin)
+        self._events.append(Event(fenced, f"{victim} is fenced"))
+        self._note_operations(phase)
+        return phase, recovery, round((fenced - begin) * 1000)
 
-    def _conclude(self, switchover: Phase, power_cut: Phase, fenced_ms: int, back: float) -> int:
+    def _fenced(self, survivor: Machine, begin: float) -> float:
+        """When the survivor was told that the other server has been fenced."""
+        for line in survivor.journal().splitlines():
+            match = _FENCED.match(line)
+            if match and float(match[1]) > begin:
+                return float(match[1])
+        raise LabError(f"{survivor} never reported that it had fenced its peer")
+
+    # -- the end -------------------------------------------------------------------------------------------------
+
+    def _conclude(self, phases: list[Phase], fenced_ms: int) -> int:
         made = self._pair
         with progress.step("(c) reading back every acknowledged write"):
-            verdict = json.loads(made.esx.run(f"/usr/local/lib/lab/load verify --disk {self._disk} --log {_LOG}").stdout)
+            verify = f"/usr/local/lib/lab/load verify --disk {self._disk} --log {_LOG}"
+            verdict = json.loads(made.esx.run(verify).stdout)
         with progress.step("    comparing the two replicas (drbdadm verify)"):
             out_of_sync = made.verify_replicas()
         text = made.esx.read(_LOG)
         (self._folder / "writes.csv").write_text(text, encoding="ascii")
         writes = list(load.parse(text.splitlines(keepends=True)))
         errors = sum(bool(write.error) for write in writes) + _kernel_errors(made.esx)
-        events = sorted([*self._events, *self._cluster_events(switchover, power_cut)], key=lambda event: event.time)
+        switchover, power_cut, _ = phases
         outcome = report.result(
             writes,
             switchover=switchover,
@@ -143,24 +154,25 @@ class Demonstration:
             out_of_sync_kib=out_of_sync,
         )
         (self._folder / "result.json").write_text(json.dumps(outcome, indent=2) + "\n", encoding="ascii")
-        rest = Phase("recovery", "the fenced server boots, joins, resyncs", power_cut.end, max(back, power_cut.end + 1))
-        print("\n" + report.table(writes, [switchover, power_cut, rest]))
-        figures = [report.figures(writes, phase) for phase in (switchover, power_cut)]
-        caption = chart.Caption(
-            "A switchover and a power cut, as the initiator saw them",
-            f"{outcome['acknowledged_writes']:,} acknowledged writes, {outcome['lost_writes']} lost, {errors} I/O errors;"
-            f" longest stall {figures[0].stall_ms / 1000:.1f} s and {figures[1].stall_ms / 1000:.1f} s"
-            " (user-mode kernels, three guests on one machine)",
-        )
-        chart.draw(
-            writes, events, report.stalls(writes), [switchover, power_cut], caption, self._folder / "timeline"
-        )
+        print("\n" + report.table(writes, phases))
+        self._draw(writes, phases[:2], outcome, errors)
         return self._verdict(outcome, errors)
 
-    def _verdict(self, outcome: dict[str, object], errors: int) -> int:
+    def _draw(self, writes: list[load.Write], phases: list[Phase], outcome: dict[str, Any], errors: int) -> None:
+        switchover, power_cut = (outcome[name]["stall_ms"] / 1000 for name in ("switchover", "power_cut"))
+        caption = chart.Caption(
+            "A switchover and a power cut, as the initiator saw them",
+            f"{outcome['acknowledged_writes']:,} acknowledged writes, {outcome['lost_writes']} lost,"
+            f" {errors} I/O errors; longest stall {switchover:.1f} s and {power_cut:.1f} s"
+            " (user-mode kernels, three guests on one machine)",
+        )
+        events = sorted(self._events, key=lambda event: event.time)
+        chart.draw(writes, events, report.stalls(writes), phases, caption, self._folder / "timeline")
+
+    def _verdict(self, outcome: dict[str, Any], errors: int) -> int:
         print(
-            f"\n{outcome['acknowledged_writes']} acknowledged writes, {outcome['lost_writes']} lost; {errors} I/O errors at"
-            f" the initiator; {outcome['out_of_sync_kib']} KiB differ between the replicas"
+            f"\n{outcome['acknowledged_writes']} acknowledged writes, {outcome['lost_writes']} lost;"
+            f" {errors} I/O errors at the initiator; {outcome['out_of_sync_kib']} KiB differ between the replicas"
         )
         print(f"The picture: {self._folder}/timeline.svg and .png; the figures: {self._folder}/result.json")
         found = [line for guest in self._pair.guests for line in evidence.defects(guest)]
@@ -177,10 +189,8 @@ class Demonstration:
     @contextmanager
     def _load(self) -> Iterator[None]:
         esx = self._pair.esx
-        command = (
-            f"/usr/local/lib/lab/load run --disk {self._disk} --log {_LOG} --stop-file {_STOP} --rate {_WRITES_PER_SECOND}"
-            " --seconds 1200"
-        )
+        where = f"--disk {self._disk} --log {_LOG} --stop-file {_STOP}"
+        command = f"/usr/local/lib/lab/load run {where} --rate {_WRITES_PER_SECOND} --seconds 1200"
         thread = threading.Thread(target=esx.run, args=(command,), kwargs={"timeout": 1300.0}, daemon=True)
         thread.start()
         self._wait_for_writes(0)
@@ -201,14 +211,14 @@ class Demonstration:
 
         wait_until(written, "the initiator's writes are acknowledged", 300)
 
-    def _cluster_events(self, *phases: Phase) -> Iterator[Event]:
-        """What the servers' controllers logged in those phases."""
+    def _note_operations(self, phase: Phase) -> None:
+        """Note what the controllers logged in the phase, at once: a server that loses power takes its log along."""
         for server in self._pair.servers:
-            for line in server.journal("").splitlines():
+            for line in server.journal().splitlines():
                 match = _OPERATION.match(line)
                 words = _WORDS.get((match[2], match[3])) if match else None
-                if match and words and any(phase.begin <= float(match[1]) <= phase.end + 2 for phase in phases):
-                    yield Event(float(match[1]), words.format(match[4]))
+                if match and words and phase.begin <= float(match[1]) <= phase.end:
+                    self._events.append(Event(float(match[1]), words.format(match[4])))
 
 
 def _kernel_errors(esx: Machine) -> int:

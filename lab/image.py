@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guests' disk image: built by mmdebstrap from the distribution's own packages, cached under a key of its inputs."""
+"""The guests' disk image: made by mmdebstrap from the distribution's packages, cached under a key of its inputs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from lab.errors import LabError
 GUEST_FILES = Path(__file__).parent / "guest"
 MODULES = Path("/usr/lib/uml/modules")
 SUITES = ("trixie", "bookworm")
+# Not /tmp, which is often a small memory disk.
+_WORK = Path("/var/tmp")  # noqa: S108
 
 _PACKAGES = """
     systemd-sysv dbus kmod udev iproute2 procps python3 python3-rtslib-fb python3-psutil python3-lxml
@@ -93,14 +95,14 @@ def _key(suite: str) -> str:
 def _build(suite: str, image: Path, note: Callable[[str], None]) -> None:
     image.parent.mkdir(parents=True, exist_ok=True)
     _require_room(image.parent)
-    with tempfile.TemporaryDirectory(prefix="twinsan-image-", dir="/var/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="twinsan-image-", dir=_WORK) as folder:
         # mmdebstrap's mapped root is another user: it must be able to put the image there.
         os.chmod(folder, 0o700 if os.geteuid() == 0 else 0o777)
         made = Path(folder) / "base.img"
         log = image.with_suffix(".log")
         command = list(_command(suite, made))
         with log.open("w", encoding="utf-8") as output:
-            process = subprocess.Popen(  # noqa: S603
+            process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
             )
             assert process.stdout is not None
@@ -115,7 +117,7 @@ def _build(suite: str, image: Path, note: Callable[[str], None]) -> None:
         if status != 0:
             raise LabError(_explain(log))
         temporary = image.with_suffix(".part")
-        subprocess.run(["cp", "--sparse=always", made, temporary], check=True)  # noqa: S603, S607
+        subprocess.run(["cp", "--sparse=always", made, temporary], check=True)
         temporary.rename(image)
     for old in image.parent.glob(f"{suite}-*.img"):
         if old != image:
@@ -138,33 +140,34 @@ def _command(suite: str, image: Path) -> Iterator[str]:
     yield "--customize-hook=chroot $1 systemctl enable --quiet lab-network lab-control"
     # Every start of Python would otherwise compile what it imports: as root it then also writes it to the disk.
     yield "--customize-hook=chroot $1 python3 -m compileall -q /usr/lib/python3 /usr/share/fence >/dev/null || true"
-    yield "--customize-hook=rm -rf $1/var/lib/apt/lists/* $1/var/cache/apt/* $1/var/log/*.log; mkdir -p $1/var/log/journal"
+    yield "--customize-hook=rm -rf $1/var/lib/apt/lists/* $1/var/cache/apt/* $1/var/log/*.log"
     yield "--customize-hook=: >$1/etc/machine-id; rm -f $1/etc/resolv.conf $1/etc/hostname"
     # A plain bind shows the tree without what mmdebstrap has mounted in it; mke2fs would read /proc as well.
     view = f"{image}.view"
     yield f"--customize-hook=mkdir {view} && mount --bind $1 {view}"
-    yield f"--customize-hook=mke2fs -q -t ext4 -O ^has_journal -E lazy_itable_init=0,lazy_journal_init=0 -d {view} {image} 2G"
+    options = "-q -t ext4 -O ^has_journal -E lazy_itable_init=0,lazy_journal_init=0"
+    yield f"--customize-hook=mke2fs {options} -d {view} {image} 2G"
     yield f"--customize-hook=umount {view} && rmdir {view} && tune2fs -j {image} >/dev/null"
     yield from (suite, "-", f"deb {mirror()} {suite} main")
 
 
 def mirror() -> str:
     """The Debian mirror that the host's own apt uses."""
-    listed = subprocess.run(  # noqa: S603
-        ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Created-By: Packages"],  # noqa: S607
+    listed = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Created-By: Packages"],
         capture_output=True,
         text=True,
         check=False,
     )
     for line in listed.stdout.splitlines():
-        origin, label, address = (line.split() + ["", "", ""])[:3]
+        origin, label, address = [*line.split(), "", "", ""][:3]
         if origin == "Debian" and label == "Debian":
             return address
-    raise LabError("apt knows no Debian mirror: /etc/apt/sources.list* name none, or its lists are empty; type: apt-get update")
+    raise LabError("apt knows no Debian mirror: its sources name none, or its lists are empty; type: apt-get update")
 
 
 def _require_room(folder: Path) -> None:
-    for place, needed in ((folder, 1500), (Path("/var/tmp"), 2500)):
+    for place, needed in ((folder, 1500), (_WORK, 2500)):
         free = shutil.disk_usage(place).free >> 20
         if free < needed:
             raise LabError(f"disk full: {place} has {free} MiB free and the image needs {needed} MiB; make room there")

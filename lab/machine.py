@@ -69,7 +69,7 @@ class Machine:
             if self.is_on:
                 return
             with self.console.open("ab") as console:
-                self._process = subprocess.Popen(  # noqa: S603
+                self._process = subprocess.Popen(
                     self._command(),
                     stdin=subprocess.DEVNULL,
                     stdout=console,
@@ -176,14 +176,15 @@ class Machine:
         if self._data_disk is not None:
             disks.append(f"ubd1={self._data_disk}")
         cables = [
-            f"vec{index}:transport=tap,ifname={network.tap(self.name, wire)},mac=52:54:00:00:0{index + 5}:{self.number:02x}"
+            f"vec{index}:transport=tap,ifname={network.tap(self.name, wire)}"
+            f",mac=52:54:00:00:{index:02x}:{self.number:02x}"
             for index, wire in enumerate(network.WIRES)
         ]
         return [
             "linux.uml", f"umid={self.name}", f"uml_dir={self._folder}/", f"mem={self._memory}",
             *disks, *cables,
             "root=/dev/ubda", "rw", "con0=null,fd:1", "con=null", "ssl=null",
-            # A panic ends the process, as it resets a server that is set up to; an oops is a panic so that none is missed.
+            # A panic ends the process, as it resets a server; an oops is a panic, so that none is missed.
             "panic=-1", "oops=panic", "loglevel=5",
             f"systemd.hostname={self.name}", f"systemd.machine_id={self.number:032x}", f"lab.number={self.number}",
             "systemd.show_status=false", "systemd.journald.forward_to_console=false", "net.ifnames=0",

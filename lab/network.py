@@ -44,7 +44,7 @@ def _up(name: str) -> list[str]:
 
 def _ip(lines: list[str]) -> None:
     result = subprocess.run(
-        ["ip", "-batch", "-"], input="\n".join(lines) + "\n", capture_output=True, text=True, check=False  # noqa: S607
+        ["ip", "-batch", "-"], input="\n".join(lines) + "\n", capture_output=True, text=True, check=False
     )
     if result.returncode != 0:
         raise LabError(f"the lab's network cannot be made: {result.stderr.strip()}")

@@ -27,6 +27,9 @@ PORTAL = "10.0.5.50"
 RESOURCE = "san"
 
 _NUMBERS = {"atlas": 2, "zeus": 3, "esx": 4}
+# What ESXi ships with (Advanced Options of its software adapter: NoopOutInterval, NoopOutTimeout).
+_ESXI_TIMERS = {"noop_out_interval": 15, "noop_out_timeout": 10}
+_OCF = "/usr/lib/ocf/resource.d/twinsan"
 _DATA_DISK_MB = 128
 _GUEST_MEMORY = "512M"
 # Three guests' memory, their changed disk blocks and two data disks.
@@ -80,7 +83,7 @@ class Pair:
             }
             server.copy({**files, "/etc/drbd.d/san.res": resource.replace("/dev/sdb", "/dev/ubdb").encode()})
             server.succeed(
-                "mkdir -p /usr/lib/ocf/resource.d/twinsan && ln -sf /usr/lib/twinsan/agents/* /usr/lib/ocf/resource.d/twinsan/"
+                f"mkdir -p {_OCF} && ln -sf /usr/lib/twinsan/agents/* {_OCF}/"
                 " && ln -sf /usr/lib/twinsan/bin/twinsan /usr/sbin/twinsan"
                 " && python3 -m compileall -q /usr/lib/twinsan/lib"
             )
@@ -107,7 +110,7 @@ class Pair:
             server.succeed("mkdir /etc/lab && touch /etc/lab/cluster && sync && systemctl start --no-block pacemaker")
         self.wait_until_online()
         # A patch of a CIB that the coordinator is still writing its own properties to is refused.
-        self.atlas.wait_until("crm_attribute -q -n cluster-infrastructure", "the cluster has written its properties", 60)
+        self.atlas.wait_until("crm_attribute -q -n cluster-infrastructure", "the cluster has its properties", 60)
 
     def wait_until_online(self, timeout: float = 120) -> float:
         """Wait until both nodes are members."""
@@ -170,7 +173,8 @@ class Pair:
         """Wait until both replicas are up to date and connected."""
         for server in self.servers:
             server.wait_until(
-                f"drbdadm cstate {RESOURCE} | grep -qx Connected && drbdadm dstate {RESOURCE} | grep -qx UpToDate/UpToDate",
+                f"drbdadm cstate {RESOURCE} | grep -qx Connected"
+                f" && drbdadm dstate {RESOURCE} | grep -qx UpToDate/UpToDate",
                 "the replicas are in sync",
                 timeout,
             )
@@ -187,8 +191,10 @@ class Pair:
         # Started by hand, as open-iscsi's units would also try to log in to targets at boot.
         esx.succeed("modprobe -a iscsi_tcp sd_mod sg && pgrep -x iscsid >/dev/null || iscsid")
         esx.succeed(f"iscsiadm -m discovery -t sendtargets -p {PORTAL}")
+        for name, seconds in _ESXI_TIMERS.items():
+            esx.succeed(f"iscsiadm -m node -T {IQN} -p {PORTAL} -o update -n node.conn[0].timeo.{name} -v {seconds}")
         esx.succeed(f"iscsiadm -m node -T {IQN} -p {PORTAL} --login")
-        esx.wait_until("lsscsi_disk=$(ls /sys/class/block | grep -c '^sd') && test $lsscsi_disk -ge 1", "a disk is seen", 30)
+        esx.wait_until("ls /sys/class/block | grep -q '^sd'", "a disk is seen", 30)
         return "/dev/" + esx.succeed("ls /sys/class/block | grep -m1 '^sd[a-z]*$'").strip()
 
     def verify_replicas(self, timeout: float = 300) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A pair that stays: ``make lab`` starts it in the background, ``lab/ssh`` reaches its guests, ``make lab-down`` ends it."""
+"""A pair that stays: ``make lab`` starts it, ``lab/ssh`` reaches its guests, ``make lab-down`` ends it."""
 
 from __future__ import annotations
 

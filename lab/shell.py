@@ -79,4 +79,3 @@ def _relay(channel: control.Channel) -> int:
                 (status,) = struct.unpack(">i", payload)
                 return int(status) if status >= 0 else 128 - int(status)
             os.write(outputs[kind], payload)
-

@@ -15,7 +15,8 @@ CONFIGFS = "/sys/kernel/config/target"
 def line(agent: str, action: str, **parameters: str) -> str:
     """The command line of an action."""
     words = [f"OCF_RESKEY_{name}={shlex.quote(value)}" for name, value in parameters.items()]
-    return " ".join(["env", "OCF_ROOT=/usr/lib/ocf", "OCF_RESOURCE_INSTANCE=by-test", *words, f"{_AGENTS}/{agent}", action])
+    environment = ["env", "OCF_ROOT=/usr/lib/ocf", "OCF_RESOURCE_INSTANCE=by-test", *words]
+    return " ".join([*environment, f"{_AGENTS}/{agent}", action])
 
 
 def run(machine: Machine, agent: str, action: str, **parameters: str) -> Result:

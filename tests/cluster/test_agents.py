@@ -25,7 +25,8 @@ def disks(whole_pair: Pair) -> Iterator[dict[str, list[str]]]:
     made: dict[str, list[str]] = {}
     for server in whole_pair.servers:
         made[server.name] = server.succeed(
-            f"modprobe loop; for n in $(seq {_LUNS}); do truncate -s 16M /run/disk$n; losetup --find --show /run/disk$n; done"
+            f"modprobe loop; for n in $(seq {_LUNS}); do"
+            " truncate -s 16M /run/disk$n; losetup --find --show /run/disk$n; done"
         ).split()
     yield made
     for server in whole_pair.servers:
@@ -77,7 +78,8 @@ def test_life_of_a_lun(passive: Machine, target: str, disk: str) -> None:
     for name in ("emulate_caw", "emulate_3pc", "emulate_tpu", "emulate_tpws", "force_pr_aptpl"):
         assert passive.read(f"{attributes}/{name}").strip() == "1", name
     serial = passive.read(attributes.replace("/attrib", "/wwn/vpd_unit_serial")).rpartition(": ")[2].strip()
-    assert len(serial) >= 25 and set(serial) <= set("0123456789abcdef")
+    assert len(serial) >= 25
+    assert set(serial) <= set("0123456789abcdef")
     for action, code in (("stop", 0), ("monitor", 7), ("stop", 0)):
         hand.expect(passive, code, "lio-lun", action, **lun)
     passive.succeed(f"python3 -c 'import os; os.open(\"{disk}\", os.O_RDWR | os.O_EXCL)'")
@@ -164,19 +166,24 @@ def test_bad_input_changes_nothing(
     result = hand.run(passive, agent, "start", **parameters)
     assert result.status in ((1, 2, 5, 6) if code is None else (code,)), result.stderr
     reasons = [line for line in result.stderr.splitlines() if line.startswith("ocf-exit-reason:")]
-    assert len(reasons) == 1 and words in reasons[0], result.stderr
+    assert len(reasons) == 1, result.stderr
+    assert words in reasons[0]
     assert hand.kernel_objects(passive) == before
     # Nothing can be running with such a value: a stop that failed would get the node shot.
     hand.expect(passive, 0, agent, "stop", **parameters) if agent != "drbd-vaai" or code == 6 else None
 
 
 def test_a_portal_in_use_is_named(passive: Machine) -> None:
-    passive.succeed("python3 -c 'import socket, time, os; s = socket.create_server((\"0.0.0.0\", 3999)); os.fork() and os._exit(0); time.sleep(60)' >/dev/null 2>&1 </dev/null & sleep 0; until ss -Hltn | grep -q :3999; do :; done")
+    passive.copy({"/run/listener.py": b"import socket, time; s = socket.create_server(('', 3999)); time.sleep(120)"})
+    passive.succeed("setsid python3 /run/listener.py >/dev/null 2>&1 </dev/null &")
+    passive.wait_until("ss -Hltn | grep -q :3999", "something listens", 30)
     before = hand.kernel_objects(passive)
-    reason = hand.reason(passive, 2, "lio-iscsi-target", "start", **{**TARGET, "portals": f"{passive.san_address}:3999"})
-    assert "3999" in reason and "in use" in reason
+    portal = {"portals": f"{passive.san_address}:3999"}
+    reason = hand.reason(passive, 2, "lio-iscsi-target", "start", **{**TARGET, **portal})
+    assert "3999" in reason
+    assert "in use" in reason
     assert hand.kernel_objects(passive) == before
-    passive.succeed("pkill -f create_server")
+    passive.succeed("pkill -f listener.py")
 
 
 def test_two_luns_of_one_identity_are_refused(passive: Machine, target: str, disks: dict[str, list[str]]) -> None:

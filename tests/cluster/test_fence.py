@@ -24,7 +24,8 @@ def cut(active: Machine, passive: Machine) -> Iterator[None]:
 
 def test_io_goes_on_when_the_peer_lives(pair: Pair, active: Machine, passive: Machine, cut: None) -> None:
     # The write waits until DRBD has noticed (3 s) and the handler has answered.
-    written = pair.esx.succeed(f"dd if=/dev/zero of={pair.disk} bs=4096 count=1 seek=30000 oflag=direct 2>&1", timeout=60)
+    write = f"dd if=/dev/zero of={pair.disk} bs=4096 count=1 seek=30000 oflag=direct 2>&1"
+    written = pair.esx.succeed(write, timeout=60)
     assert "1+0 records out" in written
     active.wait_until(_CONSTRAINT, "the constraint keeps the peer from being promoted", 30)
     assert re.search(r"fence-peer \S+ exit code 4", active.succeed("dmesg"))

@@ -93,7 +93,7 @@ class Agent:
         """Check the parameters against this host, for validate-all; raises NotHere or NotInstalled."""
 
     def absent(self) -> bool:
-        """Whether this host cannot hold what the agent serves; a monitor is then "not running", whatever the parameters."""
+        """Whether this host cannot hold what the agent serves: a monitor is then "not running", whatever the values."""
         return False
 
     def log(self, message: str, priority: int = syslog.LOG_INFO) -> None:
