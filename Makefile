@@ -43,11 +43,12 @@ man: ## Generate man/*.7 from the agents
 
 install: ## Install on this server (DESTDIR=FOLDER to stage)
 	@install -d $(DESTDIR)/usr/lib/twinsan $(DESTDIR)/usr/lib/ocf/resource.d/twinsan $(DESTDIR)/usr/sbin
-	@install -d $(DESTDIR)/usr/share/man/man7 $(DESTDIR)/usr/share/twinsan
+	@install -d $(DESTDIR)/usr/share/man/man7 $(DESTDIR)/usr/share/twinsan $(DESTDIR)/usr/lib/modules-load.d
 	@rm -rf $(DESTDIR)/usr/lib/twinsan/*
 	@cp -R agents bin lib $(DESTDIR)/usr/lib/twinsan/
 	@cp -R cib-templates drbd $(DESTDIR)/usr/share/twinsan/
 	@install -m 644 man/*.7 $(DESTDIR)/usr/share/man/man7/
+	@install -m 644 packaging/modules-load.conf $(DESTDIR)/usr/lib/modules-load.d/twinsan.conf
 	@ln -sf $(AGENTS:%=/usr/lib/twinsan/agents/%) $(DESTDIR)/usr/lib/ocf/resource.d/twinsan/
 	@ln -sf /usr/lib/twinsan/bin/twinsan $(DESTDIR)/usr/sbin/twinsan
 	@python3 -m compileall -q -f -s "$(DESTDIR)" $(DESTDIR)/usr/lib/twinsan/lib

@@ -29,17 +29,19 @@ _COMMANDS = {
     "cluster.txt": "crm_mon -1rfAn; corosync-cfgtool -s; corosync-quorumtool -s",
     "cib.xml": "cibadmin --query",
     "pacemaker.log": "cat /var/log/pacemaker/pacemaker.log",
-    "drbd.txt": "cat /proc/drbd; drbdsetup events2 --now; drbdadm dump",
+    "drbd.txt": "test -e /proc/drbd && cat /proc/drbd && drbdsetup events2 --now; drbdadm dump",
     "configfs.txt": "cd /sys/kernel/config/target 2>/dev/null && timeout 10 find . -type f -o -type l | sort",
     "iscsi.txt": "iscsiadm -m session -P 3; cat /sys/class/block/sd*/device/state",
 }
 
 
 def defects(machine: Machine, cursor: str = "") -> list[str]:
-    """Lines of the guest's journal and console that tell of a defect, since `cursor` where one is given."""
+    """Lines that tell of a defect: of the journal since `cursor`, of the console since they were judged last."""
     since = f"--after-cursor={cursor}" if cursor else "--boot"
     lines = machine.journal(since).splitlines()
-    lines += machine.console.read_text(encoding="utf-8", errors="replace").splitlines()
+    console = machine.console.read_bytes()
+    lines += console[machine.console_judged :].decode(errors="replace").splitlines()
+    machine.console_judged = len(console)
     return [line for line in lines if _DEFECTS.search(line)]
 
 

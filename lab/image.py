@@ -45,7 +45,7 @@ _MASKED = """
     systemd-pcrphase-sysinit.service systemd-tpm2-setup.service systemd-tpm2-setup-early.service
     systemd-creds.socket systemd-hostnamed.socket systemd-sysext.socket systemd-pcrextend.socket
     systemd-pcrlock.socket dev-hugepages.mount dev-mqueue.mount sys-kernel-tracing.mount
-    sys-fs-fuse-connections.mount systemd-modules-load.service systemd-sysctl.service systemd-timesyncd.service
+    sys-fs-fuse-connections.mount systemd-sysctl.service systemd-timesyncd.service
     systemd-journal-flush.service kmod-static-nodes.service systemd-remount-fs.service
     systemd-update-utmp.service systemd-update-utmp-runlevel.service systemd-rfkill.socket systemd-battery-check.service
     modprobe@.service e2scrub_reap.service run-lock.mount tmp.mount

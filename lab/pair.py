@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +31,6 @@ RESOURCE = "san"
 _NUMBERS = {"atlas": 2, "zeus": 3, "esx": 4}
 # What ESXi ships with (Advanced Options of its software adapter: NoopOutInterval, NoopOutTimeout).
 _ESXI_TIMERS = {"noop_out_interval": 15, "noop_out_timeout": 10}
-_OCF = "/usr/lib/ocf/resource.d/twinsan"
 _DATA_DISK_MB = 128
 _GUEST_MEMORY = "512M"
 # Three guests' memory, their changed disk blocks and two data disks.
@@ -75,18 +76,17 @@ class Pair:
             guest.wait_for_boot()
 
     def install(self) -> None:
-        """Put this checkout's twinsan and the DRBD resource on the servers, and the load on the initiator."""
+        """Install this checkout on the servers, with its DRBD resource, and the load on the initiator."""
         resource = (PROJECT / "drbd" / "8.4" / "san.res").read_text(encoding="utf-8")
+        with tempfile.TemporaryDirectory(prefix="twinsan-install-") as folder:
+            command = ["make", "--silent", "--no-print-directory", "install", f"DESTDIR={folder}"]
+            subprocess.run(command, cwd=PROJECT, check=True)
+            for server in self.servers:
+                server.copy({"/usr": Path(folder) / "usr"})
         for server in self.servers:
-            files: dict[str, Path | bytes] = {
-                f"/usr/lib/twinsan/{part}": PROJECT / part for part in ("agents", "lib", "bin")
-            }
-            server.copy({**files, "/etc/drbd.d/san.res": resource.replace("/dev/sdb", "/dev/ubdb").encode()})
-            server.succeed(
-                f"mkdir -p {_OCF} && ln -sf /usr/lib/twinsan/agents/* {_OCF}/"
-                " && ln -sf /usr/lib/twinsan/bin/twinsan /usr/sbin/twinsan"
-                " && python3 -m compileall -q /usr/lib/twinsan/lib"
-            )
+            server.copy({"/etc/drbd.d/san.res": resource.replace("/dev/sdb", "/dev/ubdb").encode()})
+            # As a reboot would do after the installation.
+            server.succeed("python3 -m compileall -q /usr/lib/twinsan/lib && systemctl restart systemd-modules-load")
         self.esx.copy(
             {
                 "/usr/local/lib/lab/load": PROJECT / "lab" / "load.py",

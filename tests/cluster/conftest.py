@@ -10,7 +10,7 @@ import pytest
 
 from lab import evidence, image
 from lab.errors import LabError
-from lab.machine import Machine
+from lab.machine import Machine, wait_until
 from lab.pair import Pair
 
 _REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
@@ -42,25 +42,28 @@ def whole_pair() -> Iterator[Pair]:
 
 @pytest.fixture
 def pair(whole_pair: Pair, request: pytest.FixtureRequest) -> Iterator[Pair]:
-    """The pair, settled and in sync; afterwards no guest may tell of an oops, a traceback or a core dump."""
-    for guest in whole_pair.guests:
-        guest.start()
-        guest.wait_for_boot()
-    whole_pair.wait_until_settled()
-    whole_pair.wait_until_in_sync()
-    marks = {guest.name: _cursor(guest) for guest in whole_pair.guests}
-    boots = {guest.name: guest.boots for guest in whole_pair.guests}
+    """The pair; after each test no guest may tell of an oops, a traceback or a core dump."""
+    marks = {guest.name: (guest.boots, _cursor(guest)) for guest in whole_pair.guests}
     yield whole_pair
     found: list[str] = []
     for guest in whole_pair.guests:
-        if guest.is_on:
-            cursor = marks[guest.name] if guest.boots == boots[guest.name] else ""
-            found += [f"{guest}: {line}" for line in evidence.defects(guest, cursor)]
+        boots, cursor = marks[guest.name]
+        found += [f"{guest}: {line}" for line in evidence.defects(guest, cursor if guest.boots == boots else "")]
     reports = request.node.stash.get(_REPORTS, {})
     if found or any(report.failed for report in reports.values()):
-        folder = whole_pair.collect(evidence.new_folder(request.node.name))
-        print(f"the state of all guests is in {folder}")
+        print(f"the state of all guests is in {whole_pair.collect(evidence.new_folder(request.node.name))}")
     assert not found, "\n".join(found)
+
+
+@pytest.fixture
+def recovering(pair: Pair) -> Iterator[Pair]:
+    """For tests that disturb the cluster: afterwards all is on, settled and in sync again, for the next one."""
+    yield pair
+    for guest in pair.guests:
+        wait_until(lambda guest=guest: guest.is_on, f"{guest} has been powered on again", 120)
+        guest.wait_for_boot()
+    pair.wait_until_settled()
+    pair.wait_until_in_sync()
 
 
 @pytest.fixture

@@ -52,8 +52,8 @@ class Load:
 
 
 @pytest.fixture
-def load(pair: Pair) -> Iterator[Load]:
-    running = Load(pair)
+def load(recovering: Pair) -> Iterator[Load]:
+    running = Load(recovering)
     yield running
     running.judge()
 
@@ -90,15 +90,14 @@ def test_a_kernel_crash_of_the_active_server(pair: Pair, active: Machine, passiv
     active.crash()
     pair.wait_until_serving(on=passive)
     load.wait_for_writes()
-    active.wait_for_boot()
 
 
 def test_a_power_cut_of_the_passive_server(pair: Pair, active: Machine, passive: Machine, load: Load) -> None:
     passive.power_off()
+    load.wait_for_writes()
     wait_until(lambda: passive.is_on, f"{passive} has been fenced and powered on", 120)
     load.wait_for_writes()
     assert pair.wait_until_serving() is active
-    passive.wait_for_boot()
 
 
 def test_replicas_are_equal_at_the_end(pair: Pair) -> None:

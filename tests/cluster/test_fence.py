@@ -15,7 +15,7 @@ _CONSTRAINT = "cibadmin --query --xpath \"//rsc_location[@id='drbd-fence-by-hand
 
 
 @pytest.fixture
-def cut(active: Machine, passive: Machine) -> Iterator[None]:
+def cut(recovering: Pair, active: Machine, passive: Machine) -> Iterator[None]:
     """Replication between the servers goes nowhere; their second corosync link and the initiator's way stay."""
     passive.succeed(f"ip route add blackhole {active.san_address}/32")
     yield

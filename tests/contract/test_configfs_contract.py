@@ -106,7 +106,7 @@ STEPS = (
     (f"read {ACL}/lun_1/write_protect", "0"),
     (f"rmdir {STORE}", "EBUSY"),
     (f"rmdir {TPG}/lun/lun_1", "EBUSY"),
-    (f"rmdir {ACL}/lun_1", "EBUSY"),
+    (f"rmdir {ACL}/lun_1", "ENOTEMPTY"),
     (f"rmdir {ACL}", "ENOTEMPTY"),
     (f"rmdir {TPG}", "ENOTEMPTY"),
     (f"rmdir {HBA}", "ENOTEMPTY"),

@@ -98,10 +98,11 @@ class Kernel:
             raise _error(errno.EPERM, path)
         if kind == "storage" and self._exports(place):
             raise _error(errno.EBUSY, path)
-        if kind in ("unit", "mapped") and self._links(path):
-            raise _error(errno.EBUSY, path)
+        # configfs is busy with what is linked to; a link inside makes a folder not empty.
         if kind == "unit" and self._mappings(place):
             raise _error(errno.EBUSY, path)
+        if kind in ("unit", "mapped") and self._links(path):
+            raise _error(errno.ENOTEMPTY, path)
         if self._children(place, kind):
             raise _error(errno.ENOTEMPTY, path)
         for folder, folders, files in os.walk(path, topdown=False):
