@@ -29,8 +29,8 @@ PORTAL = "10.0.5.50"
 RESOURCE = "san"
 
 _NUMBERS = {"atlas": 2, "zeus": 3, "esx": 4}
-# What ESXi ships with (Advanced Options of its software adapter: NoopOutInterval, NoopOutTimeout).
-_ESXI_TIMERS = {"noop_out_interval": 15, "noop_out_timeout": 10}
+# What ESXi ships with: NoopOutInterval and NoopOutTimeout of its software adapter.
+_INITIATOR = {"node.conn[0].timeo.noop_out_interval": 15, "node.conn[0].timeo.noop_out_timeout": 10}
 _DATA_DISK_MB = 128
 _GUEST_MEMORY = "512M"
 # Three guests' memory, their changed disk blocks and two data disks.
@@ -191,8 +191,8 @@ class Pair:
         # Started by hand, as open-iscsi's units would also try to log in to targets at boot.
         esx.succeed("modprobe -a iscsi_tcp sd_mod sg && pgrep -x iscsid >/dev/null || iscsid")
         esx.succeed(f"iscsiadm -m discovery -t sendtargets -p {PORTAL}")
-        for name, seconds in _ESXI_TIMERS.items():
-            esx.succeed(f"iscsiadm -m node -T {IQN} -p {PORTAL} -o update -n node.conn[0].timeo.{name} -v {seconds}")
+        for name, seconds in _INITIATOR.items():
+            esx.succeed(f"iscsiadm -m node -T {IQN} -p {PORTAL} -o update -n {name} -v {seconds}")
         esx.succeed(f"iscsiadm -m node -T {IQN} -p {PORTAL} --login")
         esx.wait_until("ls /sys/class/block | grep -q '^sd'", "a disk is seen", 30)
         return "/dev/" + esx.succeed("ls /sys/class/block | grep -m1 '^sd[a-z]*$'").strip()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -60,7 +60,7 @@ def recovering(pair: Pair) -> Iterator[Pair]:
     """For tests that disturb the cluster: afterwards all is on, settled and in sync again, for the next one."""
     yield pair
     for guest in pair.guests:
-        wait_until(lambda guest=guest: guest.is_on, f"{guest} has been powered on again", 120)
+        wait_until(_powered(guest), f"{guest} has been powered on again", 120)
         guest.wait_for_boot()
     pair.wait_until_settled()
     pair.wait_until_in_sync()
@@ -82,6 +82,10 @@ def passive(pair: Pair, active: Machine) -> Machine:
 def project() -> Path:
     """The checkout."""
     return Path(__file__).resolve().parents[2]
+
+
+def _powered(guest: Machine) -> Callable[[], bool]:
+    return lambda: guest.is_on
 
 
 def _cursor(guest: Machine) -> str:

@@ -317,6 +317,15 @@ def test_the_announcement_is_repeated_while_the_address_is_here(host: Host, monk
     assert sum(pauses) < 5
 
 
+def test_who_came_back_is_told_without_waiting_for_a_monitor(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    run("start", **IN_CLUSTER)
+    host.peers = [Peer("10.0.5.9", 51234)]
+    (again,) = host.background
+    again()
+    assert set(host.attributes[f"twinsan-connections-{VIP}"].values()) == {"10.0.5.9:51234"}
+
+
 def test_a_cluster_that_does_not_answer_fails_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_arguments: object, **_named: object) -> None:
         raise Failure("attrd_updater: no answer")

@@ -87,7 +87,8 @@ def _update(name: str, value: str, deadline: Deadline, *, node: str = "", privat
     argv = ["attrd_updater", "--name", name]
     argv += ["--update", value] if value else ["--delete"]
     argv += ["--node", node] if node else []
-    argv += ["--private"] if private and value else []
+    # Also where it is taken away: attrd makes an attribute by whatever names it first, and the choice then stands.
+    argv += ["--private"] if private else []
     command.run(*argv, deadline=deadline)
 
 

@@ -15,8 +15,10 @@ from twinsan.errors import Failure, Misconfigured
 from twinsan.system import configfs
 
 # What initiators and target agree on at login, beyond LIO's defaults, which are those of RFC 7143 and slow: 8 KiB in a
-# PDU, one outstanding R2T, an R2T before each write. ESXi takes the lower of these and its own.
+# PDU, one outstanding R2T, an R2T before each write, two seconds before a lost connection is made again (13.15: the
+# longer of the two sides' counts). ESXi takes the lower of the others and its own.
 PARAMETERS = {
+    "DefaultTime2Wait": "0",
     "FirstBurstLength": "262144",
     "ImmediateData": "Yes",
     "InitialR2T": "No",
@@ -34,7 +36,6 @@ PARAMETER_NAMES = frozenset(
         "DataPDUInOrder",
         "DataSequenceInOrder",
         "DefaultTime2Retain",
-        "DefaultTime2Wait",
         "ErrorRecoveryLevel",
         "HeaderDigest",
         "MaxConnections",
