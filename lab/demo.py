@@ -209,7 +209,7 @@ class Demonstration:
             last = self._pair.esx.run(f"tail -n 1 {_LOG}").stdout
             return any(write.start > after and not write.error for write in load.parse([last]))
 
-        wait_until(written, "the initiator's writes are acknowledged", 300)
+        wait_until(written, "the initiator's writes are acknowledged", 300, interval=0.5)
 
     def _note_operations(self, phase: Phase) -> None:
         """Note what the controllers logged in the phase, at once: a server that loses power takes its log along."""
