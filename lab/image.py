@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,8 @@ MODULES = Path("/usr/lib/uml/modules")
 SUITES = ("trixie", "bookworm")
 # Not /tmp, which is often a small memory disk.
 _WORK = Path("/var/tmp")  # noqa: S108
+# An image that nobody has used for a week makes room for others.
+_KEPT_SECONDS = 7 * 24 * 3600
 
 _PACKAGES = """
     systemd-sysv dbus kmod udev iproute2 procps python3 python3-rtslib-fb python3-psutil python3-lxml
@@ -78,6 +81,7 @@ def build(suite: str) -> Path:
     if not image.exists():
         with progress.step(f"Building the guests' image ({suite})") as step:
             _build(suite, image, step.note)
+    os.utime(image)
     return image
 
 
@@ -116,11 +120,12 @@ def _build(suite: str, image: Path, note: Callable[[str], None]) -> None:
                 process.kill()
         if status != 0:
             raise LabError(_explain(log))
-        temporary = image.with_suffix(".part")
+        temporary = image.with_suffix(f".{os.getpid()}.part")
         subprocess.run(["cp", "--sparse=always", made, temporary], check=True)
         temporary.rename(image)
-    for old in image.parent.glob(f"{suite}-*.img"):
-        if old != image:
+    for old in image.parent.glob("*.img"):
+        # Another checkout may be using it: a guest that is fenced opens it again.
+        if old.stat().st_mtime < time.time() - _KEPT_SECONDS:
             old.unlink()
 
 

@@ -29,8 +29,7 @@ PORTAL = "10.0.5.50"
 RESOURCE = "san"
 
 _NUMBERS = {"atlas": 2, "zeus": 3, "esx": 4}
-# NoopOutInterval and NoopOutTimeout as ESXi ships with, DefaultTime2Wait as README.md advises for it: of the waits that
-# the two sides name the longer one counts (RFC 7143, 13.15).
+# NoopOutInterval and NoopOutTimeout as ESXi ships with; DefaultTime2Wait as README.md advises.
 _INITIATOR = {
     "node.conn[0].timeo.noop_out_interval": 15,
     "node.conn[0].timeo.noop_out_timeout": 10,
