@@ -8,15 +8,17 @@ import _socket
 import errno
 import struct
 
+from twinsan.deadline import Deadline
 from twinsan.errors import NotHere
 from twinsan.system import netlink
 
 # Kinds of requests (linux/rtnetlink.h).
-_GET_LINK, _NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS, _NEW_RULE, _DELETE_RULE = 18, 20, 21, 22, 32, 33
+_GET_LINK, _NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS = 18, 20, 21, 22
+_GET_ROUTE, _NEW_RULE, _DELETE_RULE = 26, 32, 33
 
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
-_RULE = struct.Struct("=BBBBBBBBI")
+_RULE = _ROUTE = struct.Struct("=BBBBBBBBI")
 
 # Flags of a link (linux/if.h).
 _UP, _LOOPBACK, _NOARP, _CARRIER = 0x1, 0x8, 0x80, 0x10000
@@ -24,12 +26,16 @@ _UP, _LOOPBACK, _NOARP, _CARRIER = 0x1, 0x8, 0x80, 0x10000
 # Flags of an address (linux/if_addr.h).
 _NODAD, _DADFAILED, _TENTATIVE = 0x02, 0x08, 0x40
 
-_BLACKHOLE = 6
+# Types of routes and rules (linux/rtnetlink.h).
+_LOCAL, _BLACKHOLE = 2, 6
 
 # Where our rule stands among the routing rules: before the main table, and easy to recognise in `ip -6 rule`.
 _RULE_PRIORITY = 3260
 
 _FOREVER = 0xFFFFFFFF
+
+# It takes milliseconds; a host that needs longer is in trouble.
+_SECONDS_TO_SETTLE = 2
 
 
 class Link:
@@ -184,7 +190,20 @@ def add(address: str, prefix: int, link: Link) -> None:
         netlink.ask(_NEW_ADDRESS, body, netlink.CREATE | netlink.EXCLUSIVE)
     except FileExistsError:
         # Somebody was quicker; it is there.
-        return
+        pass
+    if family(address) == _socket.AF_INET6:
+        # The kernel makes the route of an IPv6 address later, from a work queue (net/ipv6/addrconf.c: dad_work);
+        # what is sent from the address before is refused with "Network is unreachable".
+        Deadline(_SECONDS_TO_SETTLE).wait_until(lambda: _is_routed(address), f"{address} has its route", 0.001)
+
+
+def _is_routed(address: str) -> bool:
+    """Whether the kernel delivers packets to the address here; the route of its network may be there before."""
+    body = _ROUTE.pack(family(address), 128, 0, 0, 0, 0, 0, 0, 0) + netlink.attribute(1, pack(address))
+    try:
+        return any(_ROUTE.unpack_from(answer)[7] == _LOCAL for answer in netlink.ask(_GET_ROUTE, body))
+    except OSError:
+        return False
 
 
 def remove(held: Held) -> None:
