@@ -29,7 +29,7 @@ _COMMANDS = {
     "cluster.txt": "crm_mon -1rfAn; corosync-cfgtool -s; corosync-quorumtool -s",
     "cib.xml": "cibadmin --query",
     "pacemaker.log": "cat /var/log/pacemaker/pacemaker.log",
-    "drbd.txt": "test -e /proc/drbd && cat /proc/drbd && drbdsetup events2 --now; drbdadm dump",
+    "drbd.txt": "test -e /proc/drbd && cat /proc/drbd && drbdsetup events2 --now && drbdadm dump",
     "configfs.txt": "cd /sys/kernel/config/target 2>/dev/null && timeout 10 find . -type f -o -type l | sort",
     "iscsi.txt": "iscsiadm -m session -P 3; cat /sys/class/block/sd*/device/state",
 }

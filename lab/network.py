@@ -34,7 +34,8 @@ def create(guests: list[str], bmc_numbers: list[int]) -> None:
 
 def plug(guest: str, wire: str, connected: bool) -> None:
     """Plug or pull the cable of `guest` on `wire`."""
-    _ip([f"link set {tap(guest, wire)} {'up' if connected else 'down'}"])
+    # At the bridge's end: a tap that is down gives the guest's driver errors, after which it does not read on.
+    _ip([f"link set {tap(guest, wire)} {f'master {wire}' if connected else 'nomaster'}"])
 
 
 def _up(name: str) -> list[str]:

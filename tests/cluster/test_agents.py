@@ -183,7 +183,7 @@ def test_a_portal_in_use_is_named(passive: Machine) -> None:
     assert "3999" in reason
     assert "in use" in reason
     assert hand.kernel_objects(passive) == before
-    passive.succeed("pkill -f listener.py")
+    passive.succeed("pkill -f '[l]istener.py'")
 
 
 def test_two_luns_of_one_identity_are_refused(passive: Machine, target: str, disks: dict[str, list[str]]) -> None:
