@@ -173,13 +173,13 @@ def test_bad_input_changes_nothing(
     hand.expect(passive, 0, agent, "stop", **parameters) if agent != "drbd-vaai" or code == 6 else None
 
 
-def test_a_portal_in_use_is_named(passive: Machine) -> None:
+def test_a_portal_in_use_is_named(passive: Machine, target: str) -> None:
     passive.copy({"/run/listener.py": b"import socket, time; s = socket.create_server(('', 3999)); time.sleep(120)"})
     passive.succeed("setsid python3 /run/listener.py >/dev/null 2>&1 </dev/null &")
     passive.wait_until("ss -Hltn | grep -q :3999", "something listens", 30)
     before = hand.kernel_objects(passive)
-    portal = {"portals": f"{passive.san_address}:3999"}
-    reason = hand.reason(passive, 1, "lio-iscsi-target", "start", **{**TARGET, **portal})
+    other = {"iqn": f"{target}-2", "portals": f"{passive.san_address}:3999"}
+    reason = hand.reason(passive, 1, "lio-iscsi-target", "start", **{**TARGET, **other})
     assert "3999" in reason
     assert "in use" in reason
     assert hand.kernel_objects(passive) == before
@@ -201,6 +201,8 @@ def test_two_luns_of_one_identity_are_refused(passive: Machine, target: str, dis
 def test_a_guest_without_lio_says_not_running_and_loads_nothing(pair: Pair, project: Path) -> None:
     esx = pair.esx
     esx.copy({f"/opt/twinsan/{part}": project / part for part in ("agents", "lib")})
+    # drbd-utils has it loaded at boot.
+    esx.succeed("modprobe -r drbd")
     modules = esx.read("/proc/modules")
     for agent in ("drbd-vaai", "lio-iscsi-target", "lio-lun", "portal-ip"):
         result = esx.run(f"/opt/twinsan/agents/{agent} monitor")
