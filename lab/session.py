@@ -67,14 +67,24 @@ def _keep(suite: str, writer: int) -> int:
             made.ready()
             made.log_in()
             sys.stdout.flush()
-            null = os.open(os.devnull, os.O_RDWR)
-            for number in range(3):
-                os.dup2(null, number)
+            _let_go_of_the_terminal()
             os.write(writer, b"ready")
             os.close(writer)
             signal.pause()
         return 0
 
     with contextlib.suppress(LabError):
-        return namespace.enter(main, keep=True, tell_pid=lambda pid: _STATE.write_text(f"{pid}\n", encoding="ascii"))
+        return namespace.enter(main, keep=True, tell_pid=_note)
     return 1
+
+
+def _note(pid: int) -> None:
+    """In the process that stays outside: it holds no pipe of the command that started it either."""
+    _STATE.write_text(f"{pid}\n", encoding="ascii")
+    _let_go_of_the_terminal()
+
+
+def _let_go_of_the_terminal() -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):
+        os.dup2(null, number)
