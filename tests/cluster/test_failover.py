@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -90,6 +91,23 @@ def test_a_kernel_crash_of_the_active_server(pair: Pair, active: Machine, passiv
     active.crash()
     pair.wait_until_serving(on=passive)
     load.wait_for_writes()
+
+
+def test_a_disk_dies_and_then_its_server(pair: Pair, active: Machine, passive: Machine, load: Load) -> None:
+    """The worst case for the cluster's bookkeeping: the coordinator dies when the survivor has seen that all is not
+    well (agents/drbd-vaai, _next_to_serve).
+    """
+    if f"Current DC: {passive} " in active.succeed("crm_mon -1"):
+        pair.move(passive)
+        active, passive = passive, active
+    journal = f"journalctl --since=@{time.time():.0f}"
+    active.succeed("drbdadm detach san")
+    load.wait_for_writes()
+    passive.wait_until(f"{journal} -t 'drbd-vaai(p_drbd)' | grep -q 'one copy only'", "the monitor has seen it", 60)
+    active.power_off()
+    pair.wait_until_serving(on=passive)
+    load.wait_for_writes()
+    assert "did not send cancel result" not in passive.succeed(journal)
 
 
 def test_a_power_cut_of_the_passive_server(pair: Pair, active: Machine, passive: Machine, load: Load) -> None:
