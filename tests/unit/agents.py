@@ -10,7 +10,10 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from twinsan.ocf.agent import Agent
+from twinsan.ocf.environment import Environment
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "agents"
@@ -35,6 +38,29 @@ def load(name: str) -> type[Agent]:
     own = [value for value in found if value.__module__ == module_name]
     assert len(own) == 1, f"{path} defines {len(own)} agents"
     return own[0]
+
+
+class Runner:
+    """Runs an agent by hand with parameters that a call can change; calling it gives the exit code."""
+
+    def __init__(self, name: str, **values: str) -> None:
+        self.agent = load(name)
+        self._values = values
+
+    def __call__(self, action: str, **changes: str) -> int:
+        variables = {f"OCF_RESKEY_{name}": value for name, value in {**self._values, **changes}.items()}
+        return self.agent(Environment({"PCMK_logfacility": "none", **variables}), action).run()
+
+    def probe(self, **changes: str) -> int:
+        """Run a monitor as the cluster does before it knows where a resource runs."""
+        return self("monitor", CRM_meta_interval="0", **changes)
+
+
+def reason(capture: pytest.CaptureFixture[str]) -> str:
+    """The one exit reason that was printed."""
+    lines = [line for line in capture.readouterr().err.splitlines() if line.startswith("ocf-exit-reason:")]
+    assert len(lines) == 1, lines
+    return lines[0].partition(":")[2]
 
 
 def template_values(name: str) -> dict[str, str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit import agents, fake_configfs
+from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel, tree
-from twinsan.ocf.environment import Environment
 from twinsan.system import listener
 
 IQN = "iqn.2003-01.org.example:san"
@@ -20,28 +20,14 @@ VALUES = {
     "portals": "10.0.5.50 [2001:db8::50]:3261",
     "allowed_initiators": "iqn.1998-01.com.vmware:esx1 iqn.1998-01.com.vmware:esx2",
 }
-AGENT = agents.load("lio-iscsi-target")
+run = agents.Runner("lio-iscsi-target", **VALUES)
+probe = run.probe
 
 
 @pytest.fixture(params=["6.12"])
 def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Kernel:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     return fake_configfs.install(monkeypatch, tmp_path, request.param)
-
-
-def run(action: str, **changes: str) -> int:
-    values = {f"OCF_RESKEY_{name}": value for name, value in {**VALUES, **changes}.items()}
-    return AGENT(Environment({"PCMK_logfacility": "none", **values}), action).run()
-
-
-def probe(**changes: str) -> int:
-    return run("monitor", CRM_meta_interval="0", **changes)
-
-
-def reason(capsys: pytest.CaptureFixture[str]) -> str:
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ocf-exit-reason:")]
-    assert len(lines) == 1, lines
-    return lines[0].partition(":")[2]
 
 
 def read(kernel: Kernel, place: str) -> str:
@@ -309,7 +295,7 @@ def test_the_folder_for_reservations(kernel: Kernel, tmp_path: Path) -> None:
 def test_a_host_without_lio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("twinsan.system.configfs.root", str(tmp_path / "nothing"))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert AGENT(Environment({"PCMK_logfacility": "none"}), "monitor").run() == 7
+    assert agents.Runner("lio-iscsi-target")("monitor") == 7
     assert run("monitor") == 7
     assert run("stop") == 0
     assert os.listdir(tmp_path) == []

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit import agents, fake_configfs
+from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel, tree
-from twinsan.ocf.environment import Environment
 from twinsan.system import naa
 from twinsan.system.lio_lun import Lun
 
@@ -19,8 +19,9 @@ IQN = "iqn.2003-01.org.example:san"
 GROUP = f"iscsi/{IQN}/tpgt_1"
 INITIATORS = ("iqn.1998-01.com.vmware:esx1", "iqn.1998-01.com.vmware:esx2")
 VALUES = {"target_iqn": IQN, "lun": "1", "path": "/dev/drbd0"}
-AGENT = agents.load("lio-lun")
-TARGET = agents.load("lio-iscsi-target")
+run = agents.Runner("lio-lun", **VALUES)
+probe = run.probe
+target = agents.Runner("lio-iscsi-target", iqn=IQN, portals="10.0.5.50", allowed_initiators=" ".join(INITIATORS))
 
 
 @pytest.fixture(params=["6.12"])
@@ -30,27 +31,6 @@ def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
     assert target("start") == 0
     fake.changes.clear()
     return fake
-
-
-def target(action: str) -> int:
-    values = {"iqn": IQN, "portals": "10.0.5.50", "allowed_initiators": " ".join(INITIATORS)}
-    variables = {f"OCF_RESKEY_{name}": value for name, value in values.items()}
-    return TARGET(Environment({"PCMK_logfacility": "none", **variables}), action).run()
-
-
-def run(action: str, **changes: str) -> int:
-    values = {f"OCF_RESKEY_{name}": value for name, value in {**VALUES, **changes}.items()}
-    return AGENT(Environment({"PCMK_logfacility": "none", **values}), action).run()
-
-
-def probe(**changes: str) -> int:
-    return run("monitor", CRM_meta_interval="0", **changes)
-
-
-def reason(capsys: pytest.CaptureFixture[str]) -> str:
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ocf-exit-reason:")]
-    assert len(lines) == 1, lines
-    return lines[0].partition(":")[2]
 
 
 def plan(number: int = 1) -> Lun:
@@ -362,7 +342,7 @@ def test_an_old_kernel_without_vendor(kernel: Kernel) -> None:
 def test_a_host_without_lio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("twinsan.system.configfs.root", str(tmp_path / "nothing"))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert AGENT(Environment({"PCMK_logfacility": "none"}), "monitor").run() == 7
+    assert agents.Runner("lio-lun")("monitor") == 7
     assert run("stop") == 0
     assert os.listdir(tmp_path) == []
 

@@ -11,16 +11,17 @@ from types import SimpleNamespace
 import pytest
 
 from tests.unit import agents
+from tests.unit.agents import reason
 from tests.unit.test_network import in_a_network_of_its_own
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure
-from twinsan.ocf.environment import Environment
 from twinsan.system import announce, child, cluster, command, connections, network, rundir
 from twinsan.system.connections import Peer
 from twinsan.system.network import Held, Link
 
 VIP, VIP6 = "10.0.5.50", "2001:db8::50"
-AGENT = agents.load("portal-ip")
+run = agents.Runner("portal-ip", ip=VIP)
+probe = run.probe
 IN_CLUSTER = {"crm_feature_set": "3.19.0"}
 
 
@@ -103,21 +104,6 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
     monkeypatch.setattr(command, "run", fake.run)
     monkeypatch.setattr(child, "detached", fake.background.append)
     return fake
-
-
-def run(action: str, **values: str) -> int:
-    given = {f"OCF_RESKEY_{name}": value for name, value in {"ip": VIP, **values}.items()}
-    return AGENT(Environment({"PCMK_logfacility": "none", **given}), action).run()
-
-
-def probe(**changes: str) -> int:
-    return run("monitor", CRM_meta_interval="0", **changes)
-
-
-def reason(capsys: pytest.CaptureFixture[str]) -> str:
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("ocf-exit-reason:")]
-    assert len(lines) == 1, lines
-    return lines[0].partition(":")[2]
 
 
 @pytest.mark.parametrize(("address", "prefix"), [(VIP, 24), (VIP6, 64)])
