@@ -38,7 +38,7 @@ def plan(number: int = 1) -> Lun:
 
 
 def attribute(name: str) -> str:
-    return Path(plan().storage, name).read_text().rstrip("\n")
+    return Path(plan().storage.place, name).read_text().rstrip("\n")
 
 
 EVERY_KERNEL = pytest.mark.parametrize("kernel", ["6.1", "6.12", "7.3"], indirect=True)
@@ -82,14 +82,14 @@ def test_it_is_as_declared(kernel: Kernel) -> None:
     for initiator in INITIATORS:
         mapped = Path(kernel.root, GROUP, "acls", initiator, "lun_1")
         assert (mapped / "write_protect").read_text() == "0\n"
-        assert (mapped / plan().backstore).resolve() == Path(kernel.root, GROUP, "lun/lun_1").resolve()
+        assert (mapped / plan().storage.name).resolve() == Path(kernel.root, GROUP, "lun/lun_1").resolve()
 
 
 def test_no_initiator_sees_it_before_it_is_complete(kernel: Kernel) -> None:
     run("start")
     shown = next(at for at, change in enumerate(kernel.changes) if change.startswith("symlink"))
     assert not [change for change in kernel.changes[shown:] if change.startswith(("write core", "mkdir core"))]
-    assert kernel.changes[shown] == f"symlink {GROUP}/lun/lun_1/{plan().backstore}"
+    assert kernel.changes[shown] == f"symlink {GROUP}/lun/lun_1/{plan().storage.name}"
 
 
 def test_an_older_serial_is_kept(kernel: Kernel) -> None:
@@ -221,8 +221,8 @@ def test_another_device_than_declared(
 def test_drift_is_repaired(kernel: Kernel) -> None:
     run("start")
     whole = tree(kernel.root)
-    Path(plan().storage, "attrib/emulate_caw").write_text("0\n")
-    Path(plan().storage, "attrib/force_pr_aptpl").write_text("0\n")
+    Path(plan().storage.place, "attrib/emulate_caw").write_text("0\n")
+    Path(plan().storage.place, "attrib/force_pr_aptpl").write_text("0\n")
     assert run("start") == 0
     assert tree(kernel.root) == whole
 
@@ -231,7 +231,7 @@ def test_a_dead_mapping_is_found_and_repaired(kernel: Kernel, capsys: pytest.Cap
     run("start")
     whole = tree(kernel.root)
     kernel.unlink(plan().export)
-    kernel.symlink(plan().storage, plan().export)
+    kernel.symlink(plan().storage.place, plan().export)
     assert run("monitor") == 1
     assert "not shown to" in reason(capsys)
     assert run("start") == 0
@@ -317,13 +317,13 @@ def test_a_backstore_that_was_shown_elsewhere_goes_all_the_same(kernel: Kernel) 
     run("start")
     unit = f"{kernel.root}/{GROUP}/lun/lun_9"
     kernel.mkdir(unit)
-    kernel.symlink(plan().storage, f"{unit}/again")
+    kernel.symlink(plan().storage.place, f"{unit}/again")
     assert run("stop") == 0
     assert not kernel.claimed("/dev/drbd0")
 
 
 def test_two_luns_share_nothing(kernel: Kernel) -> None:
-    assert (plan(1).adapter, plan(1).backstore) != (plan(2).adapter, plan(2).backstore)
+    assert (plan(1).storage.adapter, plan(1).storage.name) != (plan(2).storage.adapter, plan(2).storage.name)
     run("start")
     run("start", lun="2", path="/dev/drbd1")
     assert run("stop") == 0

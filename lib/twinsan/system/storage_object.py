@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A storage object of LIO (targetcli calls it a backstore): a block device with the identity, the abilities and the
+limits that initiators will see.
+
+It is complete before a LUN is made of it, so that nobody ever sees it with another identity or without an attribute.
+"""
+
+from __future__ import annotations
+
+import binascii
+import errno
+import os
+
+from twinsan.errors import Failure
+from twinsan.system import block_device, configfs, naa
+
+# What the kernel prints before a serial.
+_SERIAL_LABEL = "T10 VPD Unit Serial Number: "
+
+# Below this VMware's transfers are cut to pieces; DRBD 8.4 that never met its peer allows 4 KiB.
+_USUAL_TRANSFER = 64 * 1024
+
+# Attributes that can be set only while nobody sees the storage object.
+_HIDDEN_ATTRIBUTES = {
+    # Each registration is written to disk, asked for or not: what is not there cannot be carried to the other node.
+    "force_pr_aptpl": "1",
+    # The kernel takes its cue from the device, so that two nodes may differ; and no DRBD promises zeros after a
+    # discard.
+    "unmap_zeroes_data": "0",
+}
+
+
+class StorageObject:
+    """What a storage object shall be; `owner` is the IQN and the LUN number that it is for.
+
+    `attributes` are LIO's (``emulate_caw`` and its like); all of them can be set or the start fails.
+    """
+
+    __slots__ = ("_checksum", "attributes", "name", "path", "product", "serial", "vendor")
+
+    def __init__(
+        self,
+        owner: tuple[str, int],
+        path: str,
+        *,
+        serial: str = "",
+        vendor: str = "",
+        product: str = "",
+        attributes: dict[str, int] | None = None,
+    ) -> None:
+        iqn, number = owner
+        self._checksum = binascii.crc32(f"{iqn} {number}".encode("ascii"))
+        tail = "".join(character for character in iqn.rpartition(":")[2] if character.isalnum() or character in "-.")
+        # The same on both nodes, and readable: san-lun1-5a0cf1be.
+        self.name = f"{tail.lstrip('.')[:32]}-lun{number}-{self._checksum:08x}"
+        self.path = path
+        self.serial = serial
+        self.vendor = vendor
+        self.product = product
+        self.attributes = attributes or {}
+
+    @property
+    def adapter(self) -> str:
+        """The place of its adapter.
+
+        Its number is fixed, and so large that no tool picks it: where each start looks for a free one, starts
+        in parallel take the same, or remove each other's.
+        """
+        return configfs.place("core", f"iblock_{self._checksum & 0x7FFFFFFF}")
+
+    @property
+    def place(self) -> str:
+        """Its place in configfs."""
+        return f"{self.adapter}/{self.name}"
+
+
+def exists(storage: StorageObject) -> bool:
+    """Whether there is one, in whatever state."""
+    return configfs.exists(storage.place)
+
+
+def fault(storage: StorageObject) -> str:
+    """What is wrong with one that exists; "" for nothing."""
+    if configfs.read(f"{storage.place}/enable") != "1":
+        return f"is half made: its backstore {storage.name} is not enabled"
+    device = configfs.read(f"{storage.place}/udev_path")
+    return f"serves {device} instead of {storage.path}" if device != storage.path else ""
+
+
+def identical(storage: StorageObject) -> bool:
+    """Whether it is what it shall be in all that cannot be changed while it is shown."""
+    return (
+        configfs.read(f"{storage.place}/enable") == "1"
+        and configfs.read(f"{storage.place}/udev_path") == storage.path
+        and configfs.read(f"{storage.place}/wwn/vpd_unit_serial") == _SERIAL_LABEL + storage.serial
+        and configfs.read(f"{storage.place}/wwn/vendor_id") in (storage.vendor, None)
+        and configfs.read(f"{storage.place}/wwn/product_id") in (storage.product, None)
+        and all(configfs.read(f"{storage.place}/attrib/{name}") == value for name, value in _HIDDEN_ATTRIBUTES.items())
+    )
+
+
+def require_unique(storage: StorageObject) -> None:
+    """Refuse a second device with the same NAA name: initiators would take both for one disk. Raises Failure."""
+    ours = naa.name(storage.serial)
+    core = configfs.place("core")
+    for adapter in [name for name in configfs.names(core) if name != "alua"]:
+        for other in configfs.names(f"{core}/{adapter}"):
+            place = f"{core}/{adapter}/{other}"
+            serial = (configfs.read(f"{place}/wwn/vpd_unit_serial") or "").removeprefix(_SERIAL_LABEL)
+            if serial and place != storage.place and naa.name(serial, _company(place)) == ours:
+                raise Failure(
+                    f"backstore {other} on this node has the identity of {storage.name}, {ours}, already; "
+                    f"give one of them another scsi_sn, or remove it: targetcli /backstores/block delete {other}"
+                )
+
+
+def _company(place: str) -> str:
+    """The company in an object's NAA name; kernels before 5.9 know one alone."""
+    text = configfs.read(f"{place}/wwn/company_id")
+    return f"{int(text, 0):06x}" if text else naa.COMPANY
+
+
+def create(storage: StorageObject) -> None:
+    """Make it, with its identity, and let it claim the device. Raises Failure where the device cannot be had."""
+    block_device.require_free(storage.path)
+    configfs.make(storage.adapter)
+    configfs.make(storage.place)
+    # For people and for the monitor: the kernel opens what "control" says.
+    configfs.write(f"{storage.place}/udev_path", storage.path)
+    configfs.write(f"{storage.place}/control", f"udev_path={storage.path},readonly=0")
+    try:
+        configfs.write(f"{storage.place}/enable", "1")
+    except OSError as error:
+        raise Failure(block_device.explain(storage.path, error.errno or 0)) from None
+    configfs.write(f"{storage.place}/wwn/vpd_unit_serial", storage.serial)
+    for name, value in (("vendor_id", storage.vendor), ("product_id", storage.product)):
+        # Kernels before 5.0 have fixed ones.
+        if configfs.read(f"{storage.place}/wwn/{name}") not in (value, None):
+            configfs.write(f"{storage.place}/wwn/{name}", value)
+    for name, value in _HIDDEN_ATTRIBUTES.items():
+        configfs.settle(f"{storage.place}/attrib/{name}", value)
+
+
+def set_attributes(storage: StorageObject) -> None:
+    """Give it its abilities and limits. Raises Failure for the first that cannot be had."""
+    for name, value in storage.attributes.items():
+        try:
+            configfs.settle(f"{storage.place}/attrib/{name}", str(value))
+        except OSError as error:
+            raise Failure(_why_no_attribute(storage, name, value, error)) from None
+
+
+def _why_no_attribute(storage: StorageObject, name: str, value: int, error: OSError) -> str:
+    what = f"{name}={value} cannot be set for {storage.path}: {configfs.reason(error)}"
+    if name in ("emulate_tpu", "emulate_tpws") and error.errno in (errno.ENOSYS, errno.ENODEV, errno.EINVAL):
+        return (
+            f"{what}; the device cannot discard (see 'lsblk --discard {storage.path}'): make it, on both nodes, "
+            f"or do without and set {name}=no"
+        )
+    return f"{what}; the kernel may be too old for it: see 'uname -r' and 'dmesg'"
+
+
+def small_transfers(storage: StorageObject) -> str:
+    """A word of warning where the device takes but little at once; "" where it does not."""
+    sectors = int(configfs.read(f"{storage.place}/attrib/hw_max_sectors") or "0")
+    size = sectors * int(configfs.read(f"{storage.place}/attrib/hw_block_size") or "512")
+    if not 0 < size < _USUAL_TRANSFER:
+        return ""
+    return (
+        f"{storage.path} takes {size // 1024} KiB at once, which slows initiators down; DRBD that has not met its peer "
+        "since it was brought up does so: move the resource once the peer is connected"
+    )
+
+
+def remove(storage: StorageObject) -> None:
+    """Take it away, and every link to it that somebody made by hand."""
+    try:
+        configfs.remove(storage.place)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        _unlink_everywhere(storage)
+        configfs.remove(storage.place)
+    try:
+        configfs.remove(storage.adapter)
+    except OSError as error:
+        # Its number is a checksum of 31 bits; another LUN with the same lives on.
+        if error.errno not in (errno.ENOTEMPTY, errno.EBUSY):
+            raise
+
+
+def _unlink_everywhere(storage: StorageObject) -> None:
+    targets = configfs.place("iscsi")
+    for iqn in configfs.names(targets):
+        for tag in configfs.names(f"{targets}/{iqn}"):
+            luns = f"{targets}/{iqn}/{tag}/lun"
+            for number in configfs.names(luns):
+                for link in configfs.links(f"{luns}/{number}"):
+                    if os.path.realpath(f"{luns}/{number}/{link}") == os.path.realpath(storage.place):
+                        configfs.unlink(f"{luns}/{number}/{link}")
