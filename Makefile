@@ -6,7 +6,7 @@ DESTDIR =
 AGENTS = drbd-vaai lio-iscsi-target lio-lun portal-ip
 ARGS =
 
-.PHONY: help demo lab lab-down test check format man install clean
+.PHONY: help demo bench lab lab-down test check format man install clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p' Makefile | expand -t 19
@@ -14,6 +14,10 @@ help: ## List what can be made
 demo: ## Show a SAN that survives a switchover and a power cut
 	@$(BOOTSTRAP) lab
 	@$(PYTHON) -m lab demo
+
+bench: ## Measure switchovers against agents that do nothing
+	@$(BOOTSTRAP) lab
+	@$(PYTHON) -m lab bench
 
 lab: ## Start a pair to play with: lab/ssh atlas
 	@$(BOOTSTRAP) lab

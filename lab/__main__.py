@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The lab's command: ``python3 -m lab demo | test | up | down``."""
+"""The lab's command: ``python3 -m lab demo | bench | test | up | down``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def main() -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("demo", help="show a switchover and a power cut under load; results in build/demo/")
+    commands.add_parser("bench", help="measure switchovers against Pacemaker's own share; results in build/bench/")
     commands.add_parser("test", help="run tests/cluster on a pair; further words go to pytest", add_help=False)
     commands.add_parser("up", help="start a pair and leave it running: lab/ssh atlas")
     commands.add_parser("down", help="stop that pair")
@@ -44,6 +45,7 @@ def _run(arguments: argparse.Namespace, words: list[str]) -> int:
         return session.up(arguments.suite)
     bodies: dict[str, Callable[[], int]] = {
         "demo": lambda: _demo(arguments.suite),
+        "bench": lambda: _bench(arguments.suite),
         "test": lambda: _test(arguments.suite, words),
     }
     return namespace.enter(bodies[arguments.command])
@@ -53,6 +55,12 @@ def _demo(suite: str) -> int:
     from lab import demo
 
     return demo.run(suite)
+
+
+def _bench(suite: str) -> int:
+    from lab import bench
+
+    return bench.run(suite)
 
 
 def _test(suite: str, words: list[str]) -> int:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab import chart, evidence, load, progress, report
+from lab import chart, evidence, load, operations, progress, report
 from lab.errors import LabError
 from lab.machine import Machine, wait_until
 from lab.pair import Pair, build_folder, now, pair
@@ -27,9 +27,6 @@ _WRITES_PER_SECOND = 25
 # Quiet seconds before, between and after the two events, so that the picture shows what normal is.
 _QUIET = 8.0
 
-_NOTICE = r"^(\d+\.\d+) \S+ pacemaker-controld\[\d+\]:\s+notice: "
-_OPERATION = re.compile(_NOTICE + r"Result of (\w+) operation for (\w+) on (\w+): OK")
-_FENCED = re.compile(_NOTICE + r"Peer (\w+) was terminated")
 _WORDS = {
     ("stop", "p_portal"): "address leaves {}",
     ("demote", "p_drbd"): "demoted on {}",
@@ -118,18 +115,12 @@ class Demonstration:
             made.wait_until_in_sync()
         recovery = Phase("recovery", f"{victim} boots, joins, resyncs", phase.end, now())
         self._events.append(Event(recovery.end, f"{victim} in sync again"))
-        fenced = self._fenced(survivor, begin)
+        fenced = operations.fenced(survivor, begin)
+        if fenced is None:
+            raise LabError(f"{survivor} never reported that it had fenced its peer")
         self._events.append(Event(fenced, f"{victim} is fenced"))
         self._note_operations(phase)
         return phase, recovery, round((fenced - begin) * 1000)
-
-    def _fenced(self, survivor: Machine, begin: float) -> float:
-        """When the survivor was told that the other server has been fenced."""
-        for line in survivor.journal().splitlines():
-            match = _FENCED.match(line)
-            if match and float(match[1]) > begin:
-                return float(match[1])
-        raise LabError(f"{survivor} never reported that it had fenced its peer")
 
     # -- the end -------------------------------------------------------------------------------------------------
 
@@ -213,12 +204,10 @@ class Demonstration:
 
     def _note_operations(self, phase: Phase) -> None:
         """Note what the controllers logged in the phase, at once: a server that loses power takes its log along."""
-        for server in self._pair.servers:
-            for line in server.journal().splitlines():
-                match = _OPERATION.match(line)
-                words = _WORDS.get((match[2], match[3])) if match else None
-                if match and words and phase.begin <= float(match[1]) <= phase.end:
-                    self._events.append(Event(float(match[1]), words.format(match[4])))
+        for operation in operations.read(self._pair.servers, phase.begin):
+            words = _WORDS.get((operation.action, operation.resource))
+            if words and operation.time <= phase.end:
+                self._events.append(Event(operation.time, words.format(operation.node)))
 
 
 def _kernel_errors(esx: Machine) -> int:
