@@ -27,9 +27,10 @@ def up(suite: str) -> int:
         os.close(reader)
         os._exit(_keep(suite, writer))
     os.close(writer)
-    with os.fdopen(reader) as told:
-        if told.read() != "ready":
-            raise LabError("the pair did not come up; the reason stands above")
+    # Not to the end: the process that stays outside the namespaces holds the other end as long as the pair runs.
+    if os.read(reader, 5) != b"ready":
+        raise LabError("the pair did not come up; the reason stands above")
+    os.close(reader)
     print("\nA pair is running.  lab/ssh atlas    lab/ssh atlas crm_mon -1    make lab-down")
     return 0
 
