@@ -274,6 +274,9 @@ def test_a_node_that_came_back_is_told_again(host: Host, tmp_path: Path) -> None
     host.log.clear()
     run("monitor", **IN_CLUSTER)
     assert host.log == ["tell atlas", "tell zeus"]
+    os.utime(told, (0, 0))
+    assert run("stop", **IN_CLUSTER) == 0
+    assert host.log.count("tell atlas") == 1, "a stop repeats nothing"
 
 
 def test_initiators_of_the_other_node_are_reset(host: Host) -> None:

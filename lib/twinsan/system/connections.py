@@ -75,15 +75,15 @@ def attribute(address: str) -> str:
     return f"twinsan-connections-{address.replace(':', '-')}"
 
 
-def publish(address: str, peers: list[Peer], deadline: Deadline) -> None:
-    """Tell all nodes who is connected, where that has changed or is long ago.
+def publish(address: str, peers: list[Peer], deadline: Deadline, *, repeated: bool = True) -> None:
+    """Tell all nodes who is connected, where that has changed or, unless `repeated` is false, is long ago.
 
     Each node gets its own copy, because the cluster forgets the attributes of a node that it loses. A private
     attribute, so that nobody computes a transition for it.
     """
     text = encode(peers)
     told = rundir.path(f"connections-{address.replace(':', '-')}")
-    if _told(told) == text:
+    if _told(told, _SECONDS_UNTIL_REPEATED if repeated else float("inf")) == text:
         return
     from twinsan.system import cluster, command
 
@@ -101,9 +101,9 @@ def recall(address: str, deadline: Deadline) -> list[Peer]:
     return decode(" ".join(dict.fromkeys(" ".join(values).split())))
 
 
-def _told(path: str) -> str | None:
+def _told(path: str, longest: float) -> str | None:
     try:
-        if not 0 <= time.time() - os.stat(path).st_mtime < _SECONDS_UNTIL_REPEATED:
+        if not 0 <= time.time() - os.stat(path).st_mtime < longest:
             return None
         with open(path, encoding="ascii") as file:
             return file.read()

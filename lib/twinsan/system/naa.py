@@ -20,10 +20,20 @@ _HEXADECIMAL = frozenset("0123456789abcdef")
 
 def serial(iqn: str, lun: int) -> str:
     """The unit serial of LUN number `lun` of the target `iqn`: 32 hexadecimal digits."""
-    # Its import costs more than all else in a monitor, which needs no serial.
+    return _sha256(f"{iqn}\n{lun}".encode("ascii"))[:32]
+
+
+def _sha256(data: bytes) -> str:
+    """Python's own SHA-256: the import of hashlib loads OpenSSL first, which takes as long as all else in a start."""
+    for module in ("_sha2", "_sha256"):
+        try:
+            return str(__import__(module).sha256(data).hexdigest())
+        except ImportError:
+            # Its name until Python 3.11 is the second; a distribution may leave out both.
+            continue
     import hashlib
 
-    return hashlib.sha256(f"{iqn}\n{lun}".encode("ascii")).hexdigest()[:32]
+    return hashlib.sha256(data).hexdigest()
 
 
 def digits(unit_serial: str) -> str:
