@@ -2,8 +2,8 @@
 """How long a switchover takes, as a ratio to what Pacemaker itself needs for it.
 
 The yardstick is the same configuration with agents that do nothing (ocf:pacemaker:Stateful and Dummy) in the place of
-ours, on the same pair in the same run: what it takes is the cluster's own share. It is measured as shipped, and with the
-clone notifications that other DRBD agents need. Leaves ``build/bench/result.json``.
+ours, on the same pair in the same run: what it takes is the cluster's own share. It is measured as shipped, and with
+the clone notifications that other DRBD agents need. Leaves ``build/bench/result.json``.
 """
 
 from __future__ import annotations
