@@ -173,6 +173,24 @@ def test_bad_input_changes_nothing(
     hand.expect(passive, 0, agent, "stop", **parameters) if agent != "drbd-vaai" or code == 6 else None
 
 
+def test_what_somebody_changed_is_named_at_check_level_10(target: str, disk: str, passive: Machine) -> None:
+    lun = _lun(1, disk, scsi_sn="0123456789abcdef0123456789")
+    hand.expect(passive, 0, "lio-lun", "start", **lun, emulate_tpu="no", emulate_tpws="no")
+    storage = passive.succeed(f"readlink -f {hand.CONFIGFS}/iscsi/{IQN}/tpgt_1/lun/lun_1/*-lun1-*").strip()
+    level = {"OCF_CHECK_LEVEL": "10"}
+    for agent, parameters, place, name in (
+        ("lio-iscsi-target", TARGET, f"{hand.CONFIGFS}/iscsi/{IQN}/tpgt_1/param", "DefaultTime2Wait"),
+        ("lio-lun", {**lun, "emulate_tpu": "no", "emulate_tpws": "no"}, f"{storage}/attrib", "max_unmap_lba_count"),
+    ):
+        hand.expect(passive, 0, agent, "monitor", **parameters, **level)
+        passive.succeed(f"echo 7 >{place}/{name}")
+        hand.expect(passive, 0, agent, "monitor", **parameters)
+        assert f"{name} is 7 instead of" in hand.reason(passive, 190, agent, "monitor", **parameters, **level)
+        hand.expect(passive, 0, agent, "start", **parameters)
+        hand.expect(passive, 0, agent, "monitor", **parameters, **level)
+    hand.expect(passive, 0, "lio-lun", "stop", **lun)
+
+
 def test_a_portal_in_use_is_named(passive: Machine, target: str) -> None:
     passive.copy({"/run/listener.py": b"import socket, time; s = socket.create_server(('', 3999)); time.sleep(120)"})
     passive.succeed("setsid python3 /run/listener.py >/dev/null 2>&1 </dev/null &")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tests.unit import agents, fake_configfs
 from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel, tree
-from twinsan.system import listener
+from twinsan.system import listener, tcp_table
 
 IQN = "iqn.2003-01.org.example:san"
 GROUP = f"iscsi/{IQN}/tpgt_1"
@@ -180,13 +181,19 @@ def test_a_portal_under_a_wildcard(kernel: Kernel, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda kernel: kernel.rmdir(f"{kernel.root}/{GROUP}/np/10.0.5.50:3260"), "does not listen on 10.0.5.50:3260"),
+        (
+            lambda kernel: [
+                kernel.rmdir(f"{kernel.root}/{GROUP}/np/{portal}")
+                for portal in ("10.0.5.50:3260", "[2001:db8::50]:3261")
+            ],
+            "does not listen on 10.0.5.50:3260 [2001:db8::50]:3261",
+        ),
         (
             lambda kernel: kernel.rmdir(f"{kernel.root}/{GROUP}/acls/iqn.1998-01.com.vmware:esx2"),
             "does not admit iqn.1998-01.com.vmware:esx2",
         ),
     ],
-    ids=["portal", "initiator"],
+    ids=["portals", "initiator"],
 )
 def test_a_half_made_target_is_found_and_repaired(
     kernel: Kernel, capsys: pytest.CaptureFixture[str], damage: object, words: str
@@ -211,6 +218,65 @@ def test_a_disabled_target_is_well_only_without_luns(kernel: Kernel, capsys: pyt
     assert "disabled" in reason(capsys)
     assert run("start") == 0
     assert run("monitor") == 0
+
+
+def test_one_of_two_portals_is_missed(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    run("start")
+    kernel.rmdir(f"{kernel.root}/{GROUP}/np/10.0.5.50:3260")
+    assert run("monitor") == 190
+    assert reason(capsys).startswith(f"target {IQN} does not listen on 10.0.5.50:3260; to repair it")
+
+
+def write(place: str, value: str) -> Callable[[Kernel], object]:
+    return lambda kernel: Path(kernel.root, GROUP, place).write_text(f"{value}\n")
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (write("attrib/generate_node_acls", "1"), "generate_node_acls is 1 instead of 0"),
+        (write("attrib/authentication", "0"), "authentication is 0 instead of 1"),
+        (write("param/ImmediateData", "No"), "ImmediateData is No instead of Yes"),
+        (write("acls/iqn.1998-01.com.vmware:esx1/auth/userid", "eve"), "CHAP user name of iqn.1998-01.com.vmware:esx1"),
+        (write("acls/iqn.1998-01.com.vmware:esx1/auth/password", "x"), "CHAP secret of iqn.1998-01.com.vmware:esx1"),
+        (lambda kernel: kernel.mkdir(f"{kernel.root}/{GROUP}/acls/iqn.eve"), "iqn.eve is admitted as well"),
+        (lambda kernel: kernel.mkdir(f"{kernel.root}/{GROUP}/np/10.9.9.9:3260"), "it listens on 10.9.9.9:3260 as well"),
+    ],
+)
+def test_drift_is_named(
+    kernel: Kernel,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[Kernel], object],
+    words: str,
+) -> None:
+    heard = [tcp_table.Row("10.0.5.50", 3260, "0.0.0.0", 0, "1"), tcp_table.Row("2001:db8::50", 3261, "::", 0, "2")]
+    monkeypatch.setattr(tcp_table, "listeners", lambda: heard)
+    chap = {"incoming_username": "esx", "incoming_password": "correct-horse-battery"}
+    run("start", **chap)
+    assert run("monitor", OCF_CHECK_LEVEL="10", **chap) == 0
+    damage(kernel)
+    assert run("monitor", **chap) == 0, "what sessions do not feel is looked for at level 10"
+    assert run("monitor", OCF_CHECK_LEVEL="10", **chap) == 190
+    told = reason(capsys)
+    assert words in told
+    assert "correct-horse" not in told
+    heard.clear()
+    assert run("monitor", OCF_CHECK_LEVEL="10", **chap) == 190
+    assert "nothing listens on 10.0.5.50:3260" in reason(capsys)
+
+
+def test_a_secret_that_was_lost_does_not_fail_a_target_that_works(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text("correct-horse-battery\n")
+    file.chmod(0o600)
+    chap = {"incoming_username": "esx", "incoming_password_file": str(file)}
+    assert run("start", **chap) == 0
+    file.unlink()
+    assert run("monitor", OCF_CHECK_LEVEL="10", **chap) == 190
+    assert "copy it from the other node" in reason(capsys)
 
 
 def test_what_is_not_declared_goes(kernel: Kernel) -> None:

@@ -227,6 +227,32 @@ def test_drift_is_repaired(kernel: Kernel) -> None:
     assert tree(kernel.root) == whole
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        ("attrib/emulate_caw", "0", "emulate_caw is 0 instead of 1"),
+        ("attrib/max_unmap_lba_count", "8", "max_unmap_lba_count is 8 instead of 65536"),
+        ("attrib/force_pr_aptpl", "0", "force_pr_aptpl is 0 instead of 1"),
+        ("wwn/product_id", "IBLOCK", "product_id is IBLOCK instead of twinsan"),
+        ("wwn/vpd_unit_serial", "T10 VPD Unit Serial Number: abc", "vpd_unit_serial is "),
+    ],
+)
+def test_drift_is_named(kernel: Kernel, capsys: pytest.CaptureFixture[str], place: str, value: str, words: str) -> None:
+    run("start")
+    assert run("monitor", OCF_CHECK_LEVEL="10") == 0
+    Path(plan().storage.place, place).write_text(f"{value}\n")
+    assert run("monitor") == run("monitor", OCF_CHECK_LEVEL="9") == 0
+    assert run("monitor", OCF_CHECK_LEVEL="10") == 190
+    assert words in reason(capsys)
+    assert run("monitor", OCF_CHECK_LEVEL="11") == 190
+
+
+def test_an_initiator_too_many_is_named(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    run("start")
+    assert run("monitor", OCF_CHECK_LEVEL="10", allowed_initiators=INITIATORS[0]) == 190
+    assert f"shown to {INITIATORS[1]} as well" in reason(capsys)
+
+
 def test_a_dead_mapping_is_found_and_repaired(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
     run("start")
     whole = tree(kernel.root)

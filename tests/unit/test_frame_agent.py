@@ -187,3 +187,16 @@ def test_help(
     monkeypatch.setattr(sys, "argv", ["thing", *([word] if word else [])])
     assert Thing.main() == code
     assert capsys.readouterr().out.startswith(says)
+
+
+@pytest.mark.parametrize(("level", "code"), [("0", 0), ("9", 0), ("", 2), ("10", 2), ("20", 2), ("99", 2)])
+def test_validate_all_looks_at_this_host_unless_told_not_to(
+    monkeypatch: pytest.MonkeyPatch, level: str, code: int
+) -> None:
+    def check_here(_: Agent) -> None:
+        raise errors.NotHere("no such device")
+
+    monkeypatch.setattr(Thing, "check_here", check_here)
+    for name in ("OCF_CHECK_LEVEL", "OCF_RESKEY_OCF_CHECK_LEVEL"):
+        assert Thing(Environment({name: level}), "validate-all").run() == code
+    assert Thing(Environment({"OCF_CHECK_LEVEL": level, "OCF_RESKEY_size": "0"}), "validate-all").run() == 6

@@ -96,6 +96,11 @@ class Agent:
         """Whether this host cannot hold what the agent serves: a monitor is then "not running", whatever the values."""
         return False
 
+    @property
+    def thorough(self) -> bool:
+        """Whether a monitor shall compare all there is with the configuration (check level 10 and above)."""
+        return (self.environment.check_level or 0) >= 10
+
     def log(self, message: str, priority: int = syslog.LOG_INFO) -> None:
         """Write to the log; to standard error instead on a terminal."""
         if sys.stderr.isatty():
@@ -122,9 +127,10 @@ class Agent:
 
     @action("validate-all", timeout=20)
     def validate_all(self) -> None:
-        """Check all parameters, and this host where the check level asks for it."""
+        """Check all parameters, and this host unless the check level is 0."""
         self.check_parameters()
-        self.check_here()
+        if self.environment.check_level != 0:
+            self.check_here()
 
     def check_parameters(self) -> None:
         """Parse every parameter; raises Misconfigured for the first that is wrong."""

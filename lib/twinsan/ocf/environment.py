@@ -75,6 +75,14 @@ class Environment:
         return int(text) / 1000 if text.isdecimal() and int(text) > 0 else None
 
     @property
+    def check_level(self) -> int | None:
+        """How deep monitor and validate-all shall look: 0, 10 or 20; None where nobody said. Levels between count as
+        the next lower one (OCF 1.1, "Check levels").
+        """
+        text = self._variables.get("OCF_CHECK_LEVEL") or self.parameter("OCF_CHECK_LEVEL") or ""
+        return min(int(text) // 10 * 10, 20) if text.isdecimal() else None
+
+    @property
     def is_probe(self) -> bool:
         """Whether a monitor is a probe. An agent run by hand has no interval and is not probing."""
         return self.meta("interval") == "0"

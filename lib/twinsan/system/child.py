@@ -29,8 +29,11 @@ _DONE = "done"
 _SECONDS_TO_REPORT = 0.2
 
 
-def bounded(work: Callable[[], None], deadline: Deadline, doing: str) -> None:
-    """Do `work` in a child, and raise what it raises; raises DeadlinePassed, with `doing`, where it takes too long."""
+def bounded(work: Callable[[], str | None], deadline: Deadline, doing: str) -> str:
+    """Do `work` in a child; returns its words and raises what it raises.
+
+    Raises DeadlinePassed, with `doing`, where it takes too long.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -44,7 +47,7 @@ def bounded(work: Callable[[], None], deadline: Deadline, doing: str) -> None:
     finally:
         os.close(reading)
     os.waitpid(child, 0)
-    _raise_again(report, doing)
+    return _words(report, doing)
 
 
 def detached(work: Callable[[], None]) -> None:
@@ -59,13 +62,12 @@ def detached(work: Callable[[], None]) -> None:
         os._exit(0)
 
 
-def _work(work: Callable[[], None], writing: int) -> None:
+def _work(work: Callable[[], str | None], writing: int) -> None:
     """The child's side; never returns."""
     report = "RuntimeError\nthe child ended without a report"
     try:
         _let_go_of_the_caller()
-        work()
-        report = _DONE
+        report = f"{_DONE}\n{work() or ''}"
     except OSError as error:
         report = f"Failure\n{error}"
     except Failure as failure:
@@ -118,10 +120,10 @@ def _hung(child: int, doing: str) -> DeadlinePassed:
     )
 
 
-def _raise_again(report: str, doing: str) -> None:
+def _words(report: str, doing: str) -> str:
     kind, _, text = report.partition("\n")
     if kind == _DONE:
-        return
+        return text
     if not kind:
         raise Failure(f"{doing} ended without a word: its process was killed; look at 'dmesg'")
     failure = getattr(errors, kind, RuntimeError)

@@ -19,6 +19,9 @@ from twinsan.errors import Misconfigured
 # The tests set another place; no agent reads it from its environment.
 root = "/sys/kernel/config/target"
 
+# What to do about an object that works and is not as configured: a start makes it so, as far as sessions let it.
+REPAIR = "; to repair it, restart the resource when its hosts can bear it"
+
 _LONGEST_NAME = 255
 
 
@@ -65,6 +68,16 @@ def read(path: str) -> str | None:
         raise OSError(error.errno, error.strerror, path) from None
     finally:
         os.close(attribute)
+
+
+def differences(place: str, wanted: dict[str, str]) -> list[str]:
+    """The attributes below `place` that hold something else than wanted, in words; one that is not there is well."""
+    found = ((name, read(f"{place}/{name}"), value) for name, value in wanted.items())
+    return [
+        f"{name.rpartition('/')[2]} is {present or 'empty'} instead of {value}"
+        for name, present, value in found
+        if present not in (value, None)
+    ]
 
 
 def write(path: str, value: str) -> None:

@@ -88,6 +88,19 @@ def _fault(lun: Lun) -> str:
     return f"is not shown to {' '.join(blind)}" if blind else ""
 
 
+def drift(lun: Lun) -> str:
+    """What differs from the plan although the LUN works, attribute by attribute; "" for nothing."""
+    found = storage_object.drift(lun.storage)
+    audience = _audience(lun)
+    admitted = configfs.names(f"{lio_target.group(lun.iqn)}/acls")
+    strangers = [
+        initiator for initiator in admitted if initiator not in audience and configfs.exists(lun.mapped(initiator))
+    ]
+    if strangers:
+        found.append(f"it is shown to {' '.join(strangers)} as well")
+    return f"{lun} is not as configured: {', '.join(found)}{configfs.REPAIR}" if found else ""
+
+
 def _audience(lun: Lun) -> list[str]:
     """The initiators that shall see the LUN."""
     return list(lun.initiators) or configfs.names(f"{lio_target.group(lun.iqn)}/acls")

@@ -96,9 +96,8 @@ def _fault(target: Target) -> str:
     if not configfs.exists(place):
         return f"target {target.iqn} has no portal group"
     present = configfs.names(f"{place}/np")
-    missing = [portal for portal in target.portals if portal not in present]
-    if missing:
-        return f"target {target.iqn} does not listen on {' '.join(missing)}"
+    if not set(target.portals).intersection(present):
+        return f"target {target.iqn} does not listen on {' '.join(target.portals)}"
     admitted = configfs.names(f"{place}/acls")
     unknown = [initiator for initiator in target.initiators if initiator not in admitted]
     if unknown:
@@ -107,6 +106,42 @@ def _fault(target: Target) -> str:
     if configfs.read(f"{place}/enable") != "1" and configfs.names(f"{place}/lun"):
         return f"target {target.iqn} is disabled although it has LUNs; somebody wrote 0 to {place}/enable"
     return ""
+
+
+def ailment(target: Target) -> str:
+    """What is missing of a target that works all the same; "" for nothing."""
+    present = configfs.names(f"{group(target.iqn)}/np")
+    missing = [portal for portal in target.portals if portal not in present]
+    return f"target {target.iqn} does not listen on {' '.join(missing)}{configfs.REPAIR}" if missing else ""
+
+
+def drift(target: Target) -> str:
+    """What differs from the plan although the target works, attribute by attribute; "" for nothing.
+
+    It reads what a dying LUN can lock (see configfs), so it belongs in a child.
+    """
+    place = group(target.iqn)
+    found = configfs.differences(f"{place}/attrib", _attributes(target))
+    found += configfs.differences(f"{place}/param", target.parameters)
+    for initiator in target.initiators:
+        if target.username and configfs.read(f"{place}/acls/{initiator}/auth/userid") != target.username:
+            found.append(f"the CHAP user name of {initiator} is another")
+        if target.username and configfs.read(f"{place}/acls/{initiator}/auth/password") != target.password:
+            found.append(f"the CHAP secret of {initiator} is another")
+    strangers = sorted(set(configfs.names(f"{place}/acls")) - set(target.initiators))
+    strange = sorted(set(configfs.names(f"{place}/np")) - set(target.portals))
+    found += [f"{name} is admitted as well" for name in strangers] + [
+        f"it listens on {name} as well" for name in strange
+    ]
+    found += [f"nothing listens on {portal}" for portal in target.portals if not _listening(portal)]
+    return f"target {target.iqn} is not as configured: {', '.join(found)}{configfs.REPAIR}" if found else ""
+
+
+def _listening(portal: str) -> bool:
+    from twinsan.system import tcp_table
+
+    address, _, port = portal.rpartition(":")
+    return any((row.local, row.local_port) == (address.strip("[]"), int(port)) for row in tcp_table.listeners())
 
 
 def ensure(target: Target) -> None:
@@ -140,15 +175,18 @@ def _ensure_group(target: Target, place: str) -> None:
 
 
 def _set_attributes(target: Target, place: str) -> None:
-    authentication = "1" if target.username else "0"
+    for name, value in _attributes(target).items():
+        configfs.settle(f"{place}/attrib/{name}", value)
+
+
+def _attributes(target: Target) -> dict[str, str]:
     # An access control list takes its queue depth from the group when it is made, and changing it later ends its
     # sessions.
-    for name, value in {
+    return {
         **_ATTRIBUTES,
-        "authentication": authentication,
+        "authentication": "1" if target.username else "0",
         "default_cmdsn_depth": str(target.queue_depth),
-    }.items():
-        configfs.settle(f"{place}/attrib/{name}", value)
+    }
 
 
 def _set_parameters(target: Target, place: str) -> None:

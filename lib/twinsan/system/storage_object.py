@@ -99,6 +99,18 @@ def identical(storage: StorageObject) -> bool:
     )
 
 
+def drift(storage: StorageObject) -> list[str]:
+    """The attributes that somebody has changed: where each is, what it holds, and what it should hold."""
+    wanted = {
+        "wwn/vpd_unit_serial": _SERIAL_LABEL + storage.serial,
+        "wwn/vendor_id": storage.vendor,
+        "wwn/product_id": storage.product,
+        **{f"attrib/{name}": value for name, value in _HIDDEN_ATTRIBUTES.items()},
+        **{f"attrib/{name}": str(value) for name, value in storage.attributes.items()},
+    }
+    return configfs.differences(storage.place, wanted)
+
+
 def require_unique(storage: StorageObject) -> None:
     """Refuse a second device with the same NAA name: initiators would take both for one disk. Raises Failure."""
     ours = naa.name(storage.serial)
