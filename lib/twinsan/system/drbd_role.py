@@ -44,8 +44,8 @@ def settled(resource: Resource, deadline: Deadline) -> Resource:
     return states[-1]
 
 
-def promote(name: str, deadline: Deadline) -> None:
-    """Make this node Primary and wait until its devices can be written.
+def promote(name: str, deadline: Deadline) -> Resource:
+    """Make this node Primary and wait until its devices can be written; returns the state then.
 
     It waits as long as half of the time for what may pass: a peer that is still Primary, data that is not yet known to
     be the newest. The other half belongs to DRBD, which waits inside the kernel for its fence handler.
@@ -62,6 +62,7 @@ def promote(name: str, deadline: Deadline) -> None:
     deadline.within(10).wait_until(
         lambda: drbd.writable(resource), f"the devices of {name} can be written; see 'dmesg' and: drbdadm status {name}"
     )
+    return resource
 
 
 def demote(resource: Resource, deadline: Deadline) -> None:
