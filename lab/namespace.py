@@ -126,7 +126,8 @@ def _interrupted(_number: int, _frame: FrameType | None) -> None:
 
 def _mount(source: str, target: str, kind: str, flags: int, options: str) -> None:
     if _libc.mount(source.encode(), target.encode(), kind.encode(), flags, options.encode()) != 0:
-        raise LabError(f"cannot mount {kind or 'private'} on {target}: {os.strerror(ctypes.get_errno())}")
+        hint = "; a chroot has to be a mount point: mount --bind FOLDER FOLDER" if target == "/" else ""
+        raise LabError(f"cannot mount {kind or 'private'} on {target}: {os.strerror(ctypes.get_errno())}{hint}")
 
 
 def _wait(child: int) -> int:
