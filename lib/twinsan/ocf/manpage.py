@@ -102,12 +102,15 @@ def _example(agent: type[Agent]) -> list[str]:
     """The agent in a configuration, and by hand; required parameters in capitals."""
     resource = f"p_{agent.name.replace('-', '_')}"
     given = [f"{parameter.name}={parameter.name.upper()}" for parameter in agent.parameters() if parameter.required]
-    configured = [f"crm configure primitive {resource} ocf:twinsan:{agent.name}", f"    params {' '.join(given)}"]
-    configured += [_operation(listed) for listed, _ in agent.actions() if listed.name in _CONFIGURED]
-    lines = ["In the cluster:", *_command(configured)]
+    operations = [_operation(listed) for listed, _ in agent.actions() if listed.name in _CONFIGURED]
+    clone = f"ms_{resource[2:]}"
+    crm = [f"crm configure primitive {resource} ocf:twinsan:{agent.name}", f"    params {' '.join(given)}", *operations]
+    pcs = [f"pcs resource create {resource} ocf:twinsan:{agent.name}", f"    {' '.join(given)}", *operations]
+    lines = ["In the cluster, with crmsh:", *_command(crm)]
     if _promotes(agent):
-        clone = [f"crm configure clone ms_{resource[2:]} {resource}", "    meta promotable=true interleave=true"]
-        lines += _command(clone)
+        lines += _command([f"crm configure clone {clone} {resource}", "    meta promotable=true interleave=true"])
+        pcs.append(f"    promotable {clone}")
+    lines += [".PP", "The same with pcs:", *_command(pcs)]
     by_hand = [*(f"OCF_RESKEY_{word}" for word in given), f"{_FOLDER}/{agent.name} monitor; echo $?"]
     return [*lines, ".PP", "By hand, to see what it says:", *_command(by_hand)]
 
@@ -120,6 +123,7 @@ def _operation(listed: Action) -> str:
     text = f"    op {listed.name} timeout={listed.timeout}s"
     if listed.interval is not None:
         text += f" interval={listed.interval}s"
+    text += f" OCF_CHECK_LEVEL={listed.depth}" if listed.depth else ""
     return text + (f" role={listed.role}" if listed.role else "")
 
 
