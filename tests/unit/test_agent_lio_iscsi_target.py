@@ -277,6 +277,10 @@ def test_a_secret_that_was_lost_does_not_fail_a_target_that_works(
     file.unlink()
     assert run("monitor", OCF_CHECK_LEVEL="10", **chap) == 190
     assert "copy it from the other node" in reason(capsys)
+    file.write_text("short\n")
+    file.chmod(0o600)
+    assert run("monitor", OCF_CHECK_LEVEL="10", **chap) == 190
+    assert "has 5 characters" in reason(capsys)
 
 
 def test_what_is_not_declared_goes(kernel: Kernel) -> None:

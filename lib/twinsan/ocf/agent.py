@@ -125,6 +125,12 @@ class Agent:
         self.explain(reason)
         return codes.DEGRADED_PROMOTED if promoted else codes.DEGRADED
 
+    def drifted(self, difference: str) -> int:
+        """The code for "works, but is not as configured", with what to type: a start makes it so again."""
+        name = self.environment.resource if self.environment.in_cluster else "RESOURCE"
+        repair = f"to repair it, when its hosts can bear a pause, type: crm_resource --restart --resource {name}"
+        return self.degraded(f"{difference}; {repair}")
+
     @action("validate-all", timeout=20)
     def validate_all(self) -> None:
         """Check all parameters, and this host unless the check level is 0."""

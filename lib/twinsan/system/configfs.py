@@ -19,9 +19,6 @@ from twinsan.errors import Misconfigured
 # The tests set another place; no agent reads it from its environment.
 root = "/sys/kernel/config/target"
 
-# What to do about an object that works and is not as configured: a start makes it so, as far as sessions let it.
-REPAIR = "; to repair it, restart the resource when its hosts can bear it"
-
 _LONGEST_NAME = 255
 
 

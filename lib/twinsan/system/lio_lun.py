@@ -98,7 +98,7 @@ def drift(lun: Lun) -> str:
     ]
     if strangers:
         found.append(f"it is shown to {' '.join(strangers)} as well")
-    return f"{lun} is not as configured: {', '.join(found)}{configfs.REPAIR}" if found else ""
+    return f"{lun} is not as configured: {', '.join(found)}" if found else ""
 
 
 def _audience(lun: Lun) -> list[str]:

@@ -112,7 +112,7 @@ def ailment(target: Target) -> str:
     """What is missing of a target that works all the same; "" for nothing."""
     present = configfs.names(f"{group(target.iqn)}/np")
     missing = [portal for portal in target.portals if portal not in present]
-    return f"target {target.iqn} does not listen on {' '.join(missing)}{configfs.REPAIR}" if missing else ""
+    return f"target {target.iqn} does not listen on {' '.join(missing)}" if missing else ""
 
 
 def drift(target: Target) -> str:
@@ -134,7 +134,7 @@ def drift(target: Target) -> str:
         f"it listens on {name} as well" for name in strange
     ]
     found += [f"nothing listens on {portal}" for portal in target.portals if not _listening(portal)]
-    return f"target {target.iqn} is not as configured: {', '.join(found)}{configfs.REPAIR}" if found else ""
+    return f"target {target.iqn} is not as configured: {', '.join(found)}" if found else ""
 
 
 def _listening(portal: str) -> bool:

@@ -89,26 +89,22 @@ def fault(storage: StorageObject) -> str:
 
 def identical(storage: StorageObject) -> bool:
     """Whether it is what it shall be in all that cannot be changed while it is shown."""
-    return (
-        configfs.read(f"{storage.place}/enable") == "1"
-        and configfs.read(f"{storage.place}/udev_path") == storage.path
-        and configfs.read(f"{storage.place}/wwn/vpd_unit_serial") == _SERIAL_LABEL + storage.serial
-        and configfs.read(f"{storage.place}/wwn/vendor_id") in (storage.vendor, None)
-        and configfs.read(f"{storage.place}/wwn/product_id") in (storage.product, None)
-        and all(configfs.read(f"{storage.place}/attrib/{name}") == value for name, value in _HIDDEN_ATTRIBUTES.items())
-    )
+    return not fault(storage) and not configfs.differences(storage.place, _identity(storage))
 
 
 def drift(storage: StorageObject) -> list[str]:
-    """The attributes that somebody has changed: where each is, what it holds, and what it should hold."""
-    wanted = {
+    """The attributes that somebody has changed: what each holds, and what it should hold."""
+    wanted = {f"attrib/{name}": str(value) for name, value in storage.attributes.items()}
+    return configfs.differences(storage.place, {**_identity(storage), **wanted})
+
+
+def _identity(storage: StorageObject) -> dict[str, str]:
+    return {
         "wwn/vpd_unit_serial": _SERIAL_LABEL + storage.serial,
         "wwn/vendor_id": storage.vendor,
         "wwn/product_id": storage.product,
         **{f"attrib/{name}": value for name, value in _HIDDEN_ATTRIBUTES.items()},
-        **{f"attrib/{name}": str(value) for name, value in storage.attributes.items()},
     }
-    return configfs.differences(storage.place, wanted)
 
 
 def require_unique(storage: StorageObject) -> None:
