@@ -97,9 +97,14 @@ class Agent:
         return False
 
     @property
-    def thorough(self) -> bool:
-        """Whether a monitor shall compare all there is with the configuration (check level 10 and above)."""
-        return (self.environment.check_level or 0) >= 10
+    def check_level(self) -> int:
+        """How deep a monitor shall look: 0 whether it runs, 10 at all that is configured, 20 whether it answers."""
+        return self.environment.check_level or 0
+
+    @property
+    def shown_name(self) -> str:
+        """The resource's name as it stands in what an operator shall type."""
+        return self.environment.resource if self.environment.in_cluster else "RESOURCE"
 
     def log(self, message: str, priority: int = syslog.LOG_INFO) -> None:
         """Write to the log; to standard error instead on a terminal."""
@@ -127,9 +132,8 @@ class Agent:
 
     def drifted(self, difference: str) -> int:
         """The code for "works, but is not as configured", with what to type: a start makes it so again."""
-        name = self.environment.resource if self.environment.in_cluster else "RESOURCE"
-        repair = f"to repair it, when its hosts can bear a pause, type: crm_resource --restart --resource {name}"
-        return self.degraded(f"{difference}; {repair}")
+        repair = "to repair it, when its hosts can bear a pause, type: crm_resource --restart --resource"
+        return self.degraded(f"{difference}; {repair} {self.shown_name}")
 
     @action("validate-all", timeout=20)
     def validate_all(self) -> None:
