@@ -492,3 +492,15 @@ def test_a_new_initiator_sees_the_luns_that_are_meant_for_all(kernel: Kernel) ->
     # To take its last initiator from a LUN is the target's doing: the LUN is as it was.
     assert other("monitor") == 0
     assert other("monitor", OCF_CHECK_LEVEL="10") == 190
+
+
+@pytest.mark.parametrize("changes", [{"portals": "10.0.5.300"}, {"allowed_initiators": "esx"}, {"queue_depth": "0"}])
+def test_a_wrong_value_does_not_take_down_what_runs(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], changes: dict[str, str]
+) -> None:
+    run("start")
+    before = tree(kernel.root)
+    for action in ("monitor", "reload-agent"):
+        assert run(action, **changes) == 190
+        assert "goes on as it was" in reason(capsys)
+    assert tree(kernel.root) == before

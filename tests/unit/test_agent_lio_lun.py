@@ -460,3 +460,18 @@ def test_at_check_level_20_the_device_is_read(
     monkeypatch.setattr(child, "bounded", hang)
     assert run("monitor", OCF_CHECK_LEVEL="20") == 190
     assert reason(capsys) == "reading /dev/drbd0 hangs"
+
+
+@pytest.mark.parametrize("changes", [{"allowed_initiators": "esx1"}, {"emulate_caw": "maybe"}, {"vendor_id": "a" * 9}])
+def test_a_wrong_value_does_not_take_down_what_runs(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], changes: dict[str, str]
+) -> None:
+    run("start")
+    before = tree(kernel.root)
+    for action in ("monitor", "reload-agent"):
+        assert run(action, **changes) == 190
+        told = reason(capsys)
+        assert next(iter(changes)) in told
+        assert "goes on as it was" in told
+    assert run("start", **changes) == 6
+    assert tree(kernel.root) == before

@@ -5,6 +5,8 @@ Rules written here once, so that no agent needs them:
 
 - an unknown action is 3; a wrong value 6; a right value on the wrong host 2; missing software 5; not allowed 4;
 - a probe or a stop that fails for one of those finds nothing that could be running: 7 and 0;
+- a wrong value does not take down what runs: the cluster stops a resource everywhere for a 6, so its monitor and its
+  reload say "degraded" instead;
 - every failure is one ``ocf-exit-reason:`` line on standard error, never a traceback.
 """
 
@@ -96,6 +98,10 @@ class Agent:
         """Whether this host cannot hold what the agent serves: a monitor is then "not running", whatever the values."""
         return False
 
+    def standing(self) -> int:
+        """NOT_RUNNING, SUCCESS or RUNNING_PROMOTED: what is here, by the parameters alone that name the resource."""
+        return codes.NOT_RUNNING
+
     @property
     def check_level(self) -> int:
         """How deep a monitor shall look: 0 whether it runs, 10 at all that is configured, 20 whether it answers."""
@@ -180,11 +186,22 @@ class Agent:
 
     def _code_of(self, failure: errors.Failure) -> int:
         code = _CODES.get(type(failure), codes.ERR_GENERIC)
+        if code == codes.ERR_CONFIGURED and self.action_name in ("monitor", "reload-agent") and not self._tolerant:
+            standing = self._standing()
+            if standing != codes.NOT_RUNNING:
+                kept = f"{failure}; what runs goes on as it was configured before, and could not be started so"
+                return self.degraded(kept, promoted=standing == codes.RUNNING_PROMOTED)
         if self._tolerant and code in (codes.ERR_CONFIGURED, codes.ERR_ARGS, codes.ERR_INSTALLED):
             self.log(f"nothing to {'stop' if self.action_name == 'stop' else 'find'}: {failure}", syslog.LOG_WARNING)
             return codes.SUCCESS if self.action_name == "stop" else codes.NOT_RUNNING
         self.explain(str(failure))
         return code
+
+    def _standing(self) -> int:
+        try:
+            return self.standing()
+        except (errors.Failure, OSError):
+            return codes.NOT_RUNNING
 
     def _defect(self, error: Exception) -> int:
         import traceback
