@@ -16,7 +16,7 @@ _IQN = "iqn.2003-01.org.example:reload"
 _MIB = 1 << 20
 _SECRETS = {"incoming_password": "correcthorse12", "outgoing_password": "batterystaple34"}
 _NAMES = {"incoming_username": "esxone", "outgoing_username": "sanone"}
-_CIB_SECRETS = "/var/lib/pacemaker/lrm/cibsecrets"
+_CIB_SECRETS = "/var/lib/pacemaker/lrm/secrets"
 
 
 @pytest.fixture
