@@ -24,10 +24,11 @@ _WORK = Path("/var/tmp")  # noqa: S108
 # An image that nobody has used for a week makes room for others.
 _KEPT_SECONDS = 7 * 24 * 3600
 
+# resource-agents brings ocf-tester, which wants xmllint (libxml2-utils).
 _PACKAGES = """
     systemd-sysv dbus kmod udev iproute2 procps python3 python3-rtslib-fb python3-psutil python3-lxml
-    pacemaker pacemaker-cli-utils pacemaker-resource-agents corosync crmsh drbd-utils ipmitool
-    open-iscsi sg3-utils strace iputils-ping
+    pacemaker pacemaker-cli-utils pacemaker-resource-agents corosync crmsh pcs drbd-utils ipmitool
+    open-iscsi sg3-utils strace iputils-ping resource-agents libxml2-utils targetcli-fb
 """.split()
 # bookworm ships Pacemaker's and the fence agents each in one package.
 _PACKAGES_OF = {
@@ -56,6 +57,7 @@ _MASKED = """
     openipmi.service ipmievd.service sbd.service drbd.service systemd-networkd.service systemd-networkd.socket
     systemd-networkd-wait-online.service systemd-network-generator.service systemd-networkd-persistent-storage.service
     systemd-udev-load-credentials.service systemd-tmpfiles-setup-dev-early.service
+    pcsd.service pcsd-ruby.service targetclid.service targetclid.socket
 """.split()
 _DISABLED = ("iscsid.socket", "iscsid.service")
 

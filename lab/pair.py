@@ -90,7 +90,7 @@ class Pair:
         for server in self.servers:
             server.copy({"/etc/drbd.d/san.res": resource.replace("/dev/sdb", "/dev/ubdb").encode()})
             # As a reboot would do after the installation.
-            server.succeed("python3 -m compileall -q /usr/lib/twinsan/lib && systemctl restart systemd-modules-load")
+            server.succeed("python3 -m compileall -q /usr/lib/twinsan && systemctl restart systemd-modules-load")
         self.esx.copy(
             {
                 "/usr/local/lib/lab/load": PROJECT / "lab" / "load.py",

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.machinery
 import importlib.util
 import os
+import re
 import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from twinsan.ocf import diagnostics
 from twinsan.ocf.agent import Agent
 from twinsan.ocf.environment import Environment
 
@@ -49,11 +52,29 @@ class Runner:
 
     def __call__(self, action: str, **changes: str) -> int:
         variables = {f"OCF_RESKEY_{name}": value for name, value in {**self._values, **changes}.items()}
-        return self.agent(Environment({"PCMK_logfacility": "none", **variables}), action).run()
+        agent = self.agent(Environment({"PCMK_logfacility": "none", **variables}), action)
+        told: list[str] = []
+        explain = agent.explain
+        agent.explain = lambda reason: told.append(reason) or explain(reason)  # type: ignore[method-assign,func-returns-value]
+        status = agent.run()
+        assert not [reason for reason in told if not is_in_the_manual(self.agent.name, reason)]
+        return status
 
     def probe(self, **changes: str) -> int:
         """Run a monitor as the cluster does before it knows where a resource runs."""
         return self("monitor", CRM_meta_interval="0", **changes)
+
+
+@functools.cache
+def diagnosed(name: str) -> list[diagnostics.Reason]:
+    """The reasons that the manual page of an agent has."""
+    found = diagnostics.of(str(FOLDER / name), str(ROOT / "lib"))
+    return [reason for reasons in found.values() for reason in reasons]
+
+
+def is_in_the_manual(name: str, text: str) -> bool:
+    """Whether the manual page of an agent has a reason that it gives."""
+    return any(re.search(reason.pattern(), text, re.DOTALL) for reason in diagnosed(name))
 
 
 def reason(capture: pytest.CaptureFixture[str]) -> str:

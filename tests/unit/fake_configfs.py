@@ -398,7 +398,7 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, release: str = "6.12"
         if number == 0 and kernel.claimed(path):
             number = errno.EBUSY
         if number == errno.ENOENT:
-            raise NotHere(f"device {path} is not there; check the path")
+            raise NotHere(f"device {path} is not there (No such file or directory); check the path")
         if number:
             raise Failure(block_device.explain(path, number))
 

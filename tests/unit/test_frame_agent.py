@@ -200,3 +200,11 @@ def test_validate_all_looks_at_this_host_unless_told_not_to(
     for name in ("OCF_CHECK_LEVEL", "OCF_RESKEY_OCF_CHECK_LEVEL"):
         assert Thing(Environment({name: level}), "validate-all").run() == code
     assert Thing(Environment({"OCF_CHECK_LEVEL": level, "OCF_RESKEY_size": "0"}), "validate-all").run() == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "variables", "code"),
+    [("start", {}, codes.ERR_INSTALLED), ("monitor", RECURRING, codes.ERR_INSTALLED), ("monitor", PROBE, 7)],
+)
+def test_ocf_tester_may_take_all_programs_away(name: str, variables: dict[str, str], code: int) -> None:
+    assert run(name, None, {**variables, "OCF_TESTER_FAIL_HAVE_BINARY": "1"}) == code

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from twinsan.errors import Failure
 from twinsan.ocf import manpage, parameter
 from twinsan.ocf.agent import Agent, action
 
@@ -22,12 +23,15 @@ class Odd(Agent):
     """
 
     name = "odd-agent"
+    files = (("/etc/odd", "What it is."),)
+    see_also = ("other(8)",)
     needed = parameter.Iqn("The name.", "How it is\n    called.", required=True, unique_group="name")
     optional = parameter.Integer("Number", "", least=0, most=9, default="0", reloadable=True)
 
     @action("start", timeout=30)
     def start(self) -> None:
         """Not called."""
+        raise Failure(f"{self.name} is odd; make it even: {self.name}")
 
     @action("monitor", timeout=20, interval=10)
     def monitor(self) -> None:
@@ -43,7 +47,9 @@ def test_every_section_is_there() -> None:
         "PARAMETERS",
         "ACTIONS",
         "EXIT STATUS",
+        "FILES",
         "EXAMPLE",
+        "DIAGNOSTICS",
         "SEE ALSO",
     ]
 
@@ -67,8 +73,10 @@ def test_it_reads_as_it_was_written() -> None:
     assert "How it is called.\n" in text
     assert "optional (integer, default 0, changes without a restart)\n" in text
     assert "Advised timeout 20 s, interval 10 s.\n" in text
-    assert "ocf:twinsan:odd-agent \\\n" in text
-    assert "params needed=NEEDED \\\n" in text
+    assert "\n       /etc/odd\n              What it is.\n" in text
+    assert "OCF_RESKEY_needed=NEEDED \\\n" in text
+    assert "\n       NAME is odd\n              Make it even: NAME\n" in text
+    assert "other(8), crm(8)" in text
 
 
 def test_an_agent_without_a_promoted_role_has_no_codes_of_one() -> None:

@@ -68,6 +68,9 @@ class Agent:
     """A resource agent. Its docstring is the description: the first line the short one, the rest the long one."""
 
     name = ""
+    # For the manual page: (path, what it is), and pages to read, as "drbdadm(8)".
+    files: tuple[tuple[str, str], ...] = ()
+    see_also: tuple[str, ...] = ()
     # Actions that change the system and therefore need root.
     privileged = frozenset(("start", "stop", "promote", "demote", "reload-agent"))
 
@@ -87,6 +90,11 @@ class Agent:
     def actions(cls) -> list[tuple[Action, Callable[[Agent], int | None]]]:
         """The declared actions with their methods, in the order of their declaration."""
         return [(listed, method) for method in vars(cls).values() for listed in getattr(method, "ocf_actions", ())]
+
+    @classmethod
+    def source(cls) -> str:
+        """The path of the file that the agent is written in."""
+        return cls.actions()[0][1].__code__.co_filename
 
     def check(self) -> None:
         """Check rules that span parameters; raises Misconfigured."""
@@ -164,6 +172,8 @@ class Agent:
         try:
             if self.action_name in self.privileged and os.geteuid() != 0:
                 raise errors.NotPermitted(f"{self.action_name} needs root; run it as root or with sudo")
+            if self.environment.plays_bare_host:
+                raise errors.NotInstalled("OCF_TESTER_FAIL_HAVE_BINARY is set, as if no program was there; unset it")
             if self.action_name == "monitor" and self.absent():
                 return codes.NOT_RUNNING
             if not self._tolerant:

@@ -60,6 +60,11 @@ class Environment:
         return "OCF_RA_VERSION_MAJOR" in self._variables
 
     @property
+    def plays_bare_host(self) -> bool:
+        """Whether ocf-tester wants to see what the agent does on a host without any of its programs."""
+        return "OCF_TESTER_FAIL_HAVE_BINARY" in self._variables
+
+    @property
     def knows_degraded(self) -> bool:
         """Whether the cluster understands "degraded" (190, 191)."""
         text = self._variables.get("OCF_RESKEY_crm_feature_set", "")

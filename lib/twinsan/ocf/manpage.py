@@ -1,21 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An agent's class as a manual page, ``ocf_twinsan_AGENT.7``."""
+"""An agent's class as a manual page, ``ocf_twinsan_AGENT.7``.
+
+What the class does not tell comes from where it is decided: the example from the shipped configuration, the reasons of
+failures from the source (see `example` and `diagnostics`).
+"""
 
 from __future__ import annotations
 
-from twinsan import __version__
-from twinsan.ocf import codes, metadata
+import os
+
+from twinsan import __version__, errors
+from twinsan.ocf import codes, diagnostics, example, metadata
 from twinsan.ocf.agent import Agent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.ocf.agent import Action
+    from twinsan.ocf.example import Example
     from twinsan.ocf.parameter import Parameter
 
 _FOLDER = "/usr/lib/ocf/resource.d/twinsan"
+_AGENTS = ("drbd-vaai", "lio-iscsi-target", "lio-lun", "portal-ip")
 
-# The operations that a configuration names.
-_CONFIGURED = ("start", "stop", "monitor", "promote", "demote")
+# The library, in a checkout or below the prefix of an installation; and where either keeps the configuration.
+_LIBRARY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_TEMPLATES = ("../cib-templates/san.xml", "../share/twinsan/cib-templates/san.xml")
 
 _STATUS = (
     (codes.SUCCESS, "The action succeeded; for monitor: the resource runs, unpromoted where it can be promoted."),
@@ -33,10 +42,55 @@ _STATUS = (
 )
 
 
-def render(agent: type[Agent]) -> str:
-    """The page, in roff."""
+# Each kind of failure: what it is called, what to do about it, and about a reason that does not say it by itself.
+_DIAGNOSED = (
+    (
+        (diagnostics.DEGRADED,),
+        "The resource works, but is not well (190, 191)",
+        "Nothing is restarted for it. Mend the cause; the next monitor sees it.",
+        "See the log.",
+    ),
+    (
+        (errors.Failure.__name__,),
+        "The action failed (1, or 9 of a promoted resource; 3 for an unknown action)",
+        "The cluster tries again by itself, here or on the other node, until migration-threshold is reached. When the "
+        "cause is mended, let it forget the failures: crm_resource --cleanup --resource RESOURCE",
+        "See the log and 'dmesg'.",
+    ),
+    (
+        (errors.DeadlinePassed.__name__,),
+        "The action did not end in time (1)",
+        "It gave up before the cluster would have killed it. Mend what it waited for, then: crm_resource --cleanup "
+        "--resource RESOURCE",
+        "See what is slow or hangs: 'dmesg' and the log.",
+    ),
+    (
+        (errors.NotHere.__name__,),
+        "A parameter does not hold on this host (2)",
+        "The cluster does not try this node again. Mend it here, then: crm_resource --cleanup --resource RESOURCE",
+        "Correct it on this host.",
+    ),
+    (
+        (errors.Misconfigured.__name__,),
+        "A parameter is wrong on every host (6)",
+        "The cluster tries no node. Correct the value with 'crm resource param RESOURCE set NAME VALUE' or 'pcs "
+        "resource update RESOURCE NAME=VALUE'.",
+        "Correct the parameter that it names.",
+    ),
+    (
+        (errors.NotInstalled.__name__, errors.NotPermitted.__name__),
+        "Something is missing (5), or not allowed (4)",
+        "The cluster does not try this node again. Install it here, then: crm_resource --cleanup --resource RESOURCE",
+        "Install it.",
+    ),
+)
+
+
+def render(agent: type[Agent], template: str = "") -> str:
+    """The page, in roff; the example is taken from `template`, or else from the shipped configuration."""
     page = f"ocf_twinsan_{agent.name}"
     short, long = metadata.descriptions(agent)
+    shown = example.of(template or _template(), "twinsan", agent.name)
     lines = [
         '.\\" Generated from the agent by "make man".',
         f'.TH {_escape(page.upper())} 7 "" "twinsan {__version__}" "OCF resource agents"',
@@ -56,9 +110,18 @@ def render(agent: type[Agent]) -> str:
     lines += [".SH EXIT STATUS"]
     for code, meaning in _statuses(agent):
         lines += [".TP", f"\\fB{code}\\fR", _escape(meaning)]
-    lines += [".SH EXAMPLE", *_example(agent)]
-    lines += [".SH SEE ALSO", ".BR crm (8),", ".BR pcs (8),", ".BR crm_mon (8)"]
+    lines += [".SH FILES"]
+    for path, meaning in agent.files:
+        lines += [".TP", f"\\fI{_escape(path)}\\fR", _escape(meaning)]
+    lines += [".SH EXAMPLE", *_example(agent, shown)]
+    lines += [".SH DIAGNOSTICS", *_diagnostics(agent, shown)]
+    lines += [".SH SEE ALSO", *_see_also(agent)]
     return "\n".join(lines) + "\n"
+
+
+def _template() -> str:
+    places = [os.path.join(_LIBRARY, place) for place in _TEMPLATES]
+    return next(filter(os.path.exists, places), places[0])
 
 
 def _text(text: str) -> list[str]:
@@ -98,39 +161,74 @@ def _statuses(agent: type[Agent]) -> list[tuple[int, str]]:
     return [(code, meaning) for code, meaning in _STATUS if _promotes(agent) or code not in promoted]
 
 
-def _example(agent: type[Agent]) -> list[str]:
-    """The agent in a configuration, and by hand; required parameters in capitals."""
-    resource = f"p_{agent.name.replace('-', '_')}"
-    given = [f"{parameter.name}={parameter.name.upper()}" for parameter in agent.parameters() if parameter.required]
-    operations = [_operation(listed) for listed, _ in agent.actions() if listed.name in _CONFIGURED]
-    clone = f"ms_{resource[2:]}"
-    crm = [f"crm configure primitive {resource} ocf:twinsan:{agent.name}", f"    params {' '.join(given)}", *operations]
-    pcs = [f"pcs resource create {resource} ocf:twinsan:{agent.name}", f"    {' '.join(given)}", *operations]
-    lines = ["In the cluster, with crmsh:", *_command(crm)]
-    if _promotes(agent):
-        lines += _command([f"crm configure clone {clone} {resource}", "    meta promotable=true interleave=true"])
-        pcs.append(f"    promotable {clone}")
-    lines += [".PP", "The same with pcs:", *_command(pcs)]
-    by_hand = [*(f"OCF_RESKEY_{word}" for word in given), f"{_FOLDER}/{agent.name} monitor; echo $?"]
-    return [*lines, ".PP", "By hand, to see what it says:", *_command(by_hand)]
+def _example(agent: type[Agent], shown: Example | None) -> list[str]:
+    """The agent in a configuration, and by hand."""
+    if shown is None:
+        given = [f"{parameter.name}={parameter.name.upper()}" for parameter in agent.parameters() if parameter.required]
+        return _by_hand(agent, given)
+    about = (
+        "The commands of the manual pages of drbd-vaai, lio-iscsi-target, lio-lun and portal-ip, in this order, make "
+        "the configuration of cib-templates/san.xml, apart from its fencing and its properties: a cluster must have "
+        "those before. With crmsh:"
+    )
+    lines = [_escape(about), *_verbatim(shown.crmsh())]
+    lines += [".PP", "The same with pcs:", *_verbatim(shown.pcs())]
+    deep = [listed for listed, _ in agent.actions() if listed.name == "monitor" and listed.depth]
+    if deep:
+        words = f"monitor interval={deep[0].interval}s timeout={deep[0].timeout}s OCF_CHECK_LEVEL={deep[0].depth}"
+        lines += [".PP", "A further operation looks more closely, though less often:", *_verbatim([f"op {words}"])]
+    return [*lines, ".PP", *_by_hand(agent, shown.parameters)]
+
+
+def _by_hand(agent: type[Agent], given: list[str]) -> list[str]:
+    lines = [*(f"OCF_RESKEY_{word} \\" for word in given), f"{_FOLDER}/{agent.name} monitor; echo $?"]
+    return ["By hand, to see what it says:", *_verbatim(lines)]
+
+
+def _diagnostics(agent: type[Agent], shown: Example | None) -> list[str]:
+    """Every reason that the agent's source can give, by what the cluster does about it."""
+    reasons = diagnostics.of(agent.source(), _LIBRARY)
+    name = shown.name if shown is not None else "RESOURCE"
+    log = f"journalctl -t '{agent.name}({name})'"
+    about = (
+        "A failure has one line as its reason: 'crm_mon -1' shows it beside the failed action, the log has it as well "
+        f"({log}). It says what, why, and after a semicolon what to type. What is in capitals here stands for a value."
+    )
+    lines = [_escape(about)]
+    for kinds, title, advice, else_ in _DIAGNOSED:
+        found = [reason for kind in kinds for reason in reasons.get(kind, ())]
+        if found:
+            lines += [f".SS {_escape(title)}", _escape(advice.replace("RESOURCE", name))]
+            for reason in found:
+                remedy = reason.remedy or else_
+                lines += [".TP", _marked(reason.reason), _marked(remedy[0].upper() + remedy[1:])]
+    return lines
+
+
+def _marked(text: str) -> str:
+    """A text whose blanks are set in italics."""
+    marked = "".join(
+        f"\\fI{_escape(piece)}\\fR" if blank else _escape(piece) for piece, blank in diagnostics.parts(text)
+    )
+    return f"\\&{marked}" if marked.startswith((".", "'")) else marked
+
+
+def _see_also(agent: type[Agent]) -> list[str]:
+    """The other pages, and those that the agent names."""
+    others = [f"ocf_twinsan_{name}(7)" for name in _AGENTS if name != agent.name]
+    pages = [*others, *agent.see_also, "crm(8)", "pcs(8)", "crm_mon(8)", "crm_resource(8)"]
+    names = [page.rstrip(")").split("(") for page in pages]
+    comma = [","] * (len(names) - 1) + [""]
+    return [f".BR {_escape(name)} ({section}){end}" for (name, section), end in zip(names, comma)]
 
 
 def _promotes(agent: type[Agent]) -> bool:
     return any(listed.name == "promote" for listed, _ in agent.actions())
 
 
-def _operation(listed: Action) -> str:
-    text = f"    op {listed.name} timeout={listed.timeout}s"
-    if listed.interval is not None:
-        text += f" interval={listed.interval}s"
-    text += f" OCF_CHECK_LEVEL={listed.depth}" if listed.depth else ""
-    return text + (f" role={listed.role}" if listed.role else "")
-
-
-def _command(lines: list[str]) -> list[str]:
-    """A command over several lines."""
-    continued = [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
-    return [".PP", ".RS 4", ".nf", *(_escape(line) for line in continued), ".fi", ".RE"]
+def _verbatim(lines: list[str]) -> list[str]:
+    """What is to be typed as it stands."""
+    return [".PP", ".RS 4", ".nf", *map(_escape, lines), ".fi", ".RE"]
 
 
 def _escape(text: str) -> str:

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The example of a manual page: a resource of the shipped configuration, as the commands that make it.
+
+The commands of all pages together make what the template has, apart from fencing and the cluster's properties. Each
+page is one change of the configuration, so that no resource starts before its place in the chain is known.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from xml.etree.ElementTree import Element
+
+# What a line holds, so that a page fits a terminal of 80 columns.
+_WIDTH = 58
+
+# What comes before and after the commands of one change.
+_CRM = (["crm configure <<'END'"], ["commit", "END"])
+_PCS = (
+    ["pcs cluster cib before.xml", "cp before.xml after.xml"],
+    ["pcs cluster cib-push after.xml diff-against=before.xml"],
+)
+
+
+class Example:
+    """The resource of an agent in a configuration, its clone or group, and what places and orders that."""
+
+    def __init__(self, configuration: Element, primitive: Element) -> None:
+        self.name = primitive.get("id", "")
+        self._primitive = primitive
+        self._agent = ":".join(primitive.get(part, "") for part in ("class", "provider", "type"))
+        self._clone = next(_parents(configuration, "clone", primitive), None)
+        self._group = next(_parents(configuration, "group", primitive), None)
+        members = self._group.findall("primitive") if self._group is not None else []
+        self._opens_group = primitive in members[:1]
+        named = self._group.get("id") if self._group is not None and self._opens_group else None
+        self._order = [each for each in configuration.iter("rsc_order") if named and each.get("then") == named]
+        self._colocation = [each for each in configuration.iter("rsc_colocation") if named and each.get("rsc") == named]
+
+    @property
+    def parameters(self) -> list[str]:
+        """The parameters with their values."""
+        return _pairs(self._primitive, "instance_attributes")
+
+    def crmsh(self) -> list[str]:
+        """The lines to type for crmsh."""
+        return [*_CRM[0], *self._crm(), *_CRM[1]]
+
+    def pcs(self) -> list[str]:
+        """The lines to type for pcs."""
+        return [*_PCS[0], *self._pcs(), *_PCS[1]]
+
+    def _crm(self) -> Iterator[str]:
+        meta = _pairs(self._primitive, "meta_attributes")
+        yield from _continued(
+            f"primitive {self.name} {self._agent}",
+            *_folded("params", self.parameters),
+            *(f"op {' '.join(words)}" for words in _operations(self._primitive)),
+            *([f"meta {' '.join(meta)}"] if meta else []),
+        )
+        if self._clone is not None:
+            meta = _pairs(self._clone, "meta_attributes")
+            yield from _continued(f"clone {self._clone.get('id')} {self.name}", *_folded("meta", meta))
+        if self._group is not None and self._opens_group:
+            meta = _pairs(self._group, "meta_attributes")
+            yield from _continued(f"group {self._group.get('id')} {self.name}", *_folded("meta", meta))
+        elif self._group is not None:
+            yield f"modgroup {self._group.get('id')} add {self.name}"
+        for order in self._order:
+            first = f"{order.get('first')}:{order.get('first-action')}"
+            then = f"{order.get('then')}:{order.get('then-action')}"
+            yield f"order {order.get('id')} {order.get('kind')}: {first} {then}"
+        for place in self._colocation:
+            score = place.get("score", "").replace("INFINITY", "inf")
+            where = f"{place.get('with-rsc')}:{place.get('with-rsc-role')}"
+            yield f"colocation {place.get('id')} {score}: {place.get('rsc')} {where}"
+
+    def _pcs(self) -> Iterator[str]:
+        pcs = "pcs -f after.xml"
+        meta = _pairs(self._primitive, "meta_attributes")
+        operations = [" ".join(words) for words in _operations(self._primitive)]
+        yield from _continued(
+            f"{pcs} resource create {self.name} {self._agent}",
+            *_folded("", self.parameters),
+            f"op {operations[0]}",
+            *(f"   {operation}" for operation in operations[1:]),
+            *([f"meta {' '.join(meta)}"] if meta else []),
+        )
+        if self._clone is not None:
+            meta = [pair for pair in _pairs(self._clone, "meta_attributes") if not pair.startswith("promotable=")]
+            promotable = f"{pcs} resource promotable {self.name} {self._clone.get('id')}"
+            yield from _continued(promotable, *_folded("meta", meta))
+        if self._group is not None:
+            yield f"{pcs} resource group add {self._group.get('id')} {self.name}"
+            if self._opens_group:
+                meta = _pairs(self._group, "meta_attributes")
+                yield from _continued(f"{pcs} resource meta {self._group.get('id')}", *_folded("", meta))
+        for order in self._order:
+            first = f"{order.get('first-action')} {order.get('first')}"
+            then = f"{order.get('then-action')} {order.get('then')}"
+            last = f"kind={order.get('kind')} id={order.get('id')}"
+            yield from _continued(f"{pcs} constraint order {first} then {then}", last)
+        for place in self._colocation:
+            where = f"{place.get('with-rsc-role')} {place.get('with-rsc')}"
+            last = f"score={place.get('score')} id={place.get('id')}"
+            yield from _continued(f"{pcs} constraint colocation add Started {place.get('rsc')} with {where}", last)
+
+
+def of(template: str, provider: str, agent: str) -> Example | None:
+    """The first resource of an agent in a file; None where it has none."""
+    from xml.etree import ElementTree as ET
+
+    configuration = ET.parse(template).getroot()  # noqa: S314  the page's own template
+    for primitive in configuration.iter("primitive"):
+        if (primitive.get("provider"), primitive.get("type")) == (provider, agent):
+            return Example(configuration, primitive)
+    return None
+
+
+def _parents(configuration: Element, tag: str, child: Element) -> Iterator[Element]:
+    return (parent for parent in configuration.iter(tag) if child in list(parent))
+
+
+def _pairs(element: Element, what: str) -> list[str]:
+    found = ((pair.get("name", ""), pair.get("value", "")) for pair in element.findall(f"{what}/nvpair"))
+    return [f'{name}="{value}"' if " " in value else f"{name}={value}" for name, value in found]
+
+
+def _operations(primitive: Element) -> Iterator[list[str]]:
+    """The operations, each in words; an interval of 0 goes without saying."""
+    for operation in primitive.iter("op"):
+        said = ((name, operation.get(name, "")) for name in ("interval", "timeout", "role"))
+        yield [operation.get("name", ""), *(f"{name}={value}" for name, value in said if value not in ("", "0s"))]
+
+
+def _folded(word: str, pairs: list[str]) -> list[str]:
+    """Words over as many lines as they need, below one another."""
+    lines = [word]
+    for pair in pairs:
+        if len(lines[-1]) + len(pair) > _WIDTH:
+            lines.append(" " * len(word))
+        lines[-1] += f" {pair}" if lines[-1] else pair
+    return lines
+
+
+def _continued(first: str, *more: str) -> Iterator[str]:
+    """A command over several lines."""
+    lines = [first, *(f"    {line}" for line in more)]
+    yield from (f"{line} \\" for line in lines[:-1])
+    yield lines[-1]
