@@ -219,6 +219,22 @@ def test_monitor_of_what_is_well(host: FakeHost, run: Runner, role: str, status:
     assert run.reason == ""
 
 
+@pytest.mark.parametrize(("role", "status"), [("Secondary", 190), ("Primary", 191)])
+def test_a_wrong_value_does_not_take_down_what_runs(host: FakeHost, run: Runner, role: str, status: int) -> None:
+    host.bring_up(role=role)
+    assert run("monitor", OCF_RESKEY_wfc_timeout="long") == status
+    assert "wfc_timeout" in run.reason
+    assert run("reload-agent", OCF_RESKEY_wfc_timeout="long") == status
+
+
+def test_reload_has_nothing_to_do(host: FakeHost, run: Runner) -> None:
+    assert run("reload-agent", OCF_RESKEY_wfc_timeout="3") == 7
+    host.bring_up()
+    host.calls.clear()
+    assert run("reload-agent", OCF_RESKEY_wfc_timeout="3") == 0
+    assert [call.split()[1] for call in host.calls] == ["events2"]
+
+
 def test_monitor_is_one_program_as_long_as_nothing_changes(host: FakeHost, run: Runner) -> None:
     host.bring_up()
     run("monitor")
