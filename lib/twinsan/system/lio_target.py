@@ -232,7 +232,7 @@ def _ensure_portal(place: str, portal: str) -> None:
 def _why_no_portal(portal: str, error: OSError) -> str:
     """Who has the portal: LIO says EINVAL for all that can be wrong with one."""
     address, _, port = portal.rpartition(":")
-    for iqn in _targets():
+    for iqn in targets():
         for tag in configfs.names(configfs.place("iscsi", iqn)):
             for other in configfs.names(f"{configfs.place('iscsi', iqn, tag)}/np"):
                 wildcards = ("0.0.0.0", "[::]")
@@ -327,6 +327,6 @@ def _remove_portal(place: str) -> None:
     configfs.remove(place)
 
 
-def _targets() -> list[str]:
+def targets() -> list[str]:
     """The iSCSI names below the fabric, which has folders of its own beside them."""
     return [name for name in configfs.names(configfs.place("iscsi")) if name.startswith(("iqn.", "eui.", "naa."))]
