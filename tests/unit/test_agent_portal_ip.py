@@ -67,6 +67,11 @@ class Host:
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
+    return install(monkeypatch, tmp_path)
+
+
+def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Host:
+    """Put a fake in place of the host's network, with `folder` for the files of what was told."""
     fake = Host()
 
     class Probe:
@@ -87,7 +92,7 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
         fake.log.append(f"drop {connections.encode(peers)}".rstrip())
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(rundir, "DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(rundir, "DIRECTORY", str(folder))
     monkeypatch.setattr(network, "links", lambda: list(fake.links))
     monkeypatch.setattr(network, "addresses", lambda: list(fake.held))
     monkeypatch.setattr(network, "add", fake.add)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
         environment: Environment
 
 
+# How ::ffff:10.0.5.50 begins: one address with two writings, of which the second hides what it is.
+_MAPPED = bytes(10) + b"\xff\xff"
+
 _PRINTABLE = frozenset(map(chr, range(0x20, 0x7F)))
 _IQN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-:")
 _RESOURCE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-+")
@@ -265,9 +268,12 @@ def _ip(parameter: Parameter, text: str) -> str:
 
     try:
         family = _socket.AF_INET6 if ":" in text else _socket.AF_INET
-        return _socket.inet_ntop(family, _socket.inet_pton(family, text))
+        packed = _socket.inet_pton(family, text)
     except (OSError, ValueError):
         raise parameter.wrong(text, "is no IPv4 or IPv6 address") from None
+    if packed.startswith(_MAPPED):
+        raise parameter.wrong(text, "is an IPv4 address in the writing of IPv6; write it as IPv4")
+    return _socket.inet_ntop(family, packed)
 
 
 def _is_dated(rest: str) -> bool:
