@@ -44,14 +44,15 @@ class Kernel:
     """Stands for the module `os`: changes below the root follow the kernel's rules, all else is the real module's.
 
     `devices` are the block devices, each with the errno that opening it gives, or 0; those in `thick` cannot discard.
-    `foreign` are the addresses and ports that other programs listen on, as portals. `fail_at` makes the change with
-    that number fail with EIO, counted by `changes`.
+    `sizes` are theirs in bytes. `foreign` are the addresses and ports that other programs listen on, as portals.
+    `fail_at` makes the change with that number fail with EIO, counted by `changes`.
     """
 
     def __init__(self, root: str, release: str = "6.12") -> None:
         self.root = root
         self.objects: dict[str, dict[str, str]] = _OBJECTS[release]
         self.devices: dict[str, int] = {"/dev/drbd0": 0, "/dev/drbd1": 0}
+        self.sizes = dict.fromkeys(self.devices, 128 << 20)
         self.thick: set[str] = set()
         self.foreign: set[str] = set()
         self.changes: list[str] = []
@@ -407,5 +408,6 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, release: str = "6.12"
     monkeypatch.setattr(lio, "_loaded_modules", str(folder / "module"))
     monkeypatch.setattr(rundir, "DIRECTORY", str(folder / "run"))
     monkeypatch.setattr(block_device, "require_free", require_free)
+    monkeypatch.setattr(block_device, "size", lambda path: kernel.sizes[path])
     monkeypatch.setattr(block_device, "is_free", lambda path: not kernel.claimed(path))
     return kernel

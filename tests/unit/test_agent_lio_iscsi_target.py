@@ -369,3 +369,138 @@ def test_a_host_without_lio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert run("monitor") == 7
     assert run("stop") == 0
     assert os.listdir(tmp_path) == []
+
+
+SECRET, OTHER = "correct-horse-battery", "staple-of-another-kind"
+ESX1, ESX2 = VALUES["allowed_initiators"].split()
+
+
+def credentials(kernel: Kernel, initiator: str) -> list[str]:
+    """Name and secret of an initiator, and those of the target for it."""
+    names = ("userid", "password", "userid_mutual", "password_mutual")
+    return [read(kernel, f"{GROUP}/acls/{initiator}/auth/{name}").strip() for name in names]
+
+
+def test_chap_in_both_directions_and_for_one_initiator(kernel: Kernel) -> None:
+    common = {"incoming_username": "esx", "incoming_password": SECRET}
+    back = {"outgoing_username": "san", "outgoing_password": OTHER}
+    own = {"initiator_credentials": f"{ESX2} esx2 {OTHER}"}
+    assert run("start", **common, **back, **own) == 0
+    assert credentials(kernel, ESX1) == ["esx", SECRET, "san", OTHER]
+    assert credentials(kernel, ESX2) == ["esx2", OTHER, "", ""]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"outgoing_username": "san"}, "give the secret"),
+        ({"outgoing_username": "san", "outgoing_password": OTHER}, "does so first"),
+        ({"initiator_credentials": f"{ESX1} esx1 {SECRET}"}, f"{ESX2} has no CHAP credentials"),
+        ({"initiator_credentials": f"iqn.1998-01.com.vmware:eve eve {SECRET}"}, "allowed_initiators does not"),
+        ({"initiator_credentials": f"{ESX1} {SECRET}"}, "entry 1 of initiator_credentials"),
+        ({"initiator_credentials": f"{ESX1} esx1 {SECRET}", "initiator_credentials_file": "/x"}, "not both"),
+        ({"incoming_password": SECRET, "incoming_password_file": "/x"}, "not both"),
+        ({"demo_mode": "yes"}, "demo_mode"),
+    ],
+)
+def test_credentials_that_do_not_go_together(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], changes: dict[str, str], words: str
+) -> None:
+    assert run("start", **changes) == 6
+    text = reason(capsys)
+    assert words in text
+    assert SECRET not in text
+    assert not Path(kernel.root, "iscsi").exists()
+
+
+def test_demo_mode_is_what_a_parameter_asks_for(kernel: Kernel) -> None:
+    run("start", allowed_initiators="")
+    assert read(kernel, f"{GROUP}/attrib/generate_node_acls") == "0\n"
+    chap = {"incoming_username": "esx", "incoming_password": SECRET}
+    assert run("start", allowed_initiators="", demo_mode="yes", **chap) == 0
+    shown = {name: read(kernel, f"{GROUP}/attrib/{name}") for name in ("generate_node_acls", "authentication")}
+    assert shown == {"generate_node_acls": "1\n", "authentication": "1\n"}
+    assert read(kernel, f"{GROUP}/auth/password") == SECRET
+
+
+def test_reload_changes_what_is_configured_and_nothing_else(kernel: Kernel) -> None:
+    chap = {"incoming_username": "esx", "incoming_password": SECRET}
+    run("start", **chap, outgoing_username="san", outgoing_password=OTHER)
+    assert run("reload-agent", **chap, outgoing_username="san", outgoing_password=OTHER) == 0
+    kernel.changes.clear()
+    assert run("reload-agent", **{**chap, "incoming_password": OTHER}) == 0
+    assert sorted(kernel.changes) == sorted(
+        f"write {GROUP}/acls/{initiator}/auth/{name}"
+        for initiator in (ESX1, ESX2)
+        for name in ("password", "userid_mutual", "password_mutual")
+    )
+    assert credentials(kernel, ESX1) == ["esx", OTHER, "NULL", "NULL"]
+    kernel.changes.clear()
+    assert run("reload-agent", **{**chap, "incoming_password": OTHER}) == 0
+    assert kernel.changes == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"portals": "10.0.5.50 10.0.5.51"}, ["rmdir np/[2001:db8::50]:3261", "mkdir np/10.0.5.51:3260"]),
+        ({"allowed_initiators": ESX1}, [f"rmdir acls/{ESX2}"]),
+        ({"allowed_initiators": f"{ESX1} {ESX2} {ESX2}0"}, [f"mkdir acls/{ESX2}0"]),
+        ({"additional_parameters": "MaxBurstLength=65536"}, ["write param/MaxBurstLength"]),
+        ({"additional_parameters": "DataDigest=None"}, ["write param/DataDigest"]),
+        (
+            {"queue_depth": "64"},
+            ["write attrib/default_cmdsn_depth", f"write acls/{ESX1}/cmdsn_depth", f"write acls/{ESX2}/cmdsn_depth"],
+        ),
+    ],
+)
+def test_reload_and_back(kernel: Kernel, changes: dict[str, str], expected: list[str]) -> None:
+    run("start")
+    before = tree(kernel.root)
+    kernel.changes.clear()
+    assert run("reload-agent", **changes) == 0
+    assert [change.replace(f"{GROUP}/", "") for change in kernel.changes] == expected
+    assert run("reload-agent") == 0
+    assert tree(kernel.root) == before
+
+
+def test_reload_keeps_the_queue_of_a_session_that_lives(kernel: Kernel) -> None:
+    run("start")
+    Path(kernel.root, GROUP, "acls", ESX1, "info").write_text("InitiatorName: x\nLIO Session ID: 1\n")
+    assert run("reload-agent", queue_depth="64") == 0
+    assert read(kernel, f"{GROUP}/acls/{ESX1}/cmdsn_depth") == "128\n"
+    assert read(kernel, f"{GROUP}/acls/{ESX2}/cmdsn_depth") == "64\n"
+
+
+def test_reload_of_nothing_makes_nothing(kernel: Kernel) -> None:
+    before = tree(kernel.root)
+    assert run("reload-agent") == 7
+    assert tree(kernel.root) == before
+
+
+def test_a_new_initiator_sees_the_luns_that_are_meant_for_all(kernel: Kernel) -> None:
+    lun = agents.Runner("lio-lun", target_iqn=IQN, lun="1", path="/dev/drbd0")
+    other = agents.Runner("lio-lun", target_iqn=IQN, lun="2", path="/dev/drbd1", allowed_initiators=ESX1)
+    run("start", allowed_initiators=ESX1)
+    assert lun("start") == other("start") == 0
+    assert run("reload-agent") == 0
+    acls = Path(kernel.root, GROUP, "acls")
+    assert sorted(path.name for path in (acls / ESX2).glob("lun_*")) == ["lun_1"]
+    assert sorted(path.name for path in (acls / ESX1).glob("lun_*")) == ["lun_1", "lun_2"]
+    assert lun("monitor") == other("monitor") == 0
+    assert run("reload-agent", allowed_initiators=ESX2) == 0
+    # To take its last initiator from a LUN is the target's doing: the LUN is as it was.
+    assert other("monitor") == 0
+    assert other("monitor", OCF_CHECK_LEVEL="10") == 190
+
+
+@pytest.mark.parametrize("changes", [{"portals": "10.0.5.300"}, {"allowed_initiators": "esx"}, {"queue_depth": "0"}])
+def test_a_wrong_value_does_not_take_down_what_runs(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], changes: dict[str, str]
+) -> None:
+    run("start")
+    before = tree(kernel.root)
+    for action in ("monitor", "reload-agent"):
+        assert run(action, **changes) == 190
+        assert "goes on as it was" in reason(capsys)
+    assert tree(kernel.root) == before

@@ -12,7 +12,8 @@ import pytest
 from tests.unit import agents, fake_configfs
 from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel, tree
-from twinsan.system import naa
+from twinsan.errors import DeadlinePassed
+from twinsan.system import block_device, child, naa, scsi
 from twinsan.system.lio_lun import Lun
 
 IQN = "iqn.2003-01.org.example:san"
@@ -386,3 +387,91 @@ def show(kernel: Kernel, name: str, number: int) -> None:
     unit = f"{kernel.root}/{GROUP}/lun/lun_{number}"
     kernel.mkdir(unit)
     kernel.symlink(f"{kernel.root}/core/iblock_0/{name}", f"{unit}/link")
+
+
+def test_reload_changes_what_is_configured_and_nothing_else(kernel: Kernel) -> None:
+    run("start")
+    kernel.changes.clear()
+    assert run("reload-agent") == 0
+    assert kernel.changes == []
+    assert run("reload-agent", emulate_tpu="no", max_unmap_lba_count="8192", allowed_initiators=INITIATORS[0]) == 0
+    assert (attribute("attrib/emulate_tpu"), attribute("attrib/max_unmap_lba_count")) == ("0", "8192")
+    shown = [path.parts[-2] for path in Path(kernel.root, GROUP, "acls").glob("*/lun_1")]
+    assert shown == [INITIATORS[0]]
+    touched = {change.split("/")[0].partition(" ")[2] for change in kernel.changes if not change.startswith("write")}
+    assert touched == {"iscsi"}, "the storage object stays"
+
+
+def test_reload_of_nothing_makes_nothing(kernel: Kernel) -> None:
+    before = tree(kernel.root)
+    assert run("reload-agent") == 7
+    assert tree(kernel.root) == before
+
+
+def test_reload_does_not_make_another_disk(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    run("start")
+    before = tree(kernel.root)
+    assert run("reload-agent", product_id="another") == 1
+    assert "cannot become another disk while it is shown" in reason(capsys)
+    assert tree(kernel.root) == before
+
+
+def test_a_device_that_has_grown(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    size = kernel.sizes["/dev/drbd0"]
+    assert run("start", size=str(size)) == 0
+    kernel.sizes["/dev/drbd0"] = 2 * size
+    assert run("monitor", size=str(size)) == 0
+    for configured in (str(size), "0"):
+        assert run("monitor", OCF_CHECK_LEVEL="10", size=configured) == 190
+        told = reason(capsys)
+        assert f"has {2 * size} bytes and initiators were told {size}" in told
+        assert told.endswith(f"--set-parameter size --parameter-value {2 * size}")
+    assert run("reload-agent", size=str(2 * size)) == 0
+    assert run("monitor", OCF_CHECK_LEVEL="10", size=str(2 * size)) == 0
+
+
+def test_a_device_of_another_size_is_not_served(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    before = tree(kernel.root)
+    assert run("start", size="4096") == 2
+    assert "instead of the 4096 of parameter size" in reason(capsys)
+    assert tree(kernel.root) == before
+
+
+def test_at_check_level_20_the_device_is_read(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[str] = []
+
+    def read_ends(path: str) -> None:
+        answers.append(path)
+
+    monkeypatch.setattr(block_device, "read_ends", read_ends)
+    monkeypatch.setattr(scsi, "ready", lambda path, milliseconds: f"{path} {milliseconds}" if len(answers) > 1 else "")
+    run("start")
+    assert run("monitor", OCF_CHECK_LEVEL="10") == 0
+    assert answers == []
+    assert run("monitor", OCF_CHECK_LEVEL="20") == 0
+    assert run("monitor", OCF_CHECK_LEVEL="20") == 1
+    assert reason(capsys).startswith("/dev/drbd0 10000")
+
+    def hang(_work: object, _deadline: object, doing: str) -> str:
+        raise DeadlinePassed(f"{doing} hangs")
+
+    monkeypatch.setattr(child, "bounded", hang)
+    assert run("monitor", OCF_CHECK_LEVEL="20") == 190
+    assert reason(capsys) == "reading /dev/drbd0 hangs"
+
+
+@pytest.mark.parametrize("changes", [{"allowed_initiators": "esx1"}, {"emulate_caw": "maybe"}, {"vendor_id": "a" * 9}])
+def test_a_wrong_value_does_not_take_down_what_runs(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], changes: dict[str, str]
+) -> None:
+    run("start")
+    before = tree(kernel.root)
+    for action in ("monitor", "reload-agent"):
+        assert run(action, **changes) == 190
+        told = reason(capsys)
+        assert next(iter(changes)) in told
+        assert "goes on as it was" in told
+    assert run("start", **changes) == 6
+    assert tree(kernel.root) == before

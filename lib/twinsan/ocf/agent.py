@@ -5,6 +5,8 @@ Rules written here once, so that no agent needs them:
 
 - an unknown action is 3; a wrong value 6; a right value on the wrong host 2; missing software 5; not allowed 4;
 - a probe or a stop that fails for one of those finds nothing that could be running: 7 and 0;
+- a wrong value does not take down what runs: the cluster stops a resource everywhere for a 6, so its monitor and its
+  reload say "degraded" instead;
 - every failure is one ``ocf-exit-reason:`` line on standard error, never a traceback.
 """
 
@@ -104,10 +106,19 @@ class Agent:
         """Whether this host cannot hold what the agent serves: a monitor is then "not running", whatever the values."""
         return False
 
+    def standing(self) -> int:
+        """NOT_RUNNING, SUCCESS or RUNNING_PROMOTED: what is here, by the parameters alone that name the resource."""
+        return codes.NOT_RUNNING
+
     @property
-    def thorough(self) -> bool:
-        """Whether a monitor shall compare all there is with the configuration (check level 10 and above)."""
-        return (self.environment.check_level or 0) >= 10
+    def check_level(self) -> int:
+        """How deep a monitor shall look: 0 whether it runs, 10 at all that is configured, 20 whether it answers."""
+        return self.environment.check_level or 0
+
+    @property
+    def shown_name(self) -> str:
+        """The resource's name as it stands in what an operator shall type."""
+        return self.environment.resource if self.environment.in_cluster else "RESOURCE"
 
     def log(self, message: str, priority: int = syslog.LOG_INFO) -> None:
         """Write to the log; to standard error instead on a terminal."""
@@ -135,9 +146,8 @@ class Agent:
 
     def drifted(self, difference: str) -> int:
         """The code for "works, but is not as configured", with what to type: a start makes it so again."""
-        name = self.environment.resource if self.environment.in_cluster else "RESOURCE"
-        repair = f"to repair it, when its hosts can bear a pause, type: crm_resource --restart --resource {name}"
-        return self.degraded(f"{difference}; {repair}")
+        repair = "to repair it, when its hosts can bear a pause, type: crm_resource --restart --resource"
+        return self.degraded(f"{difference}; {repair} {self.shown_name}")
 
     @action("validate-all", timeout=20)
     def validate_all(self) -> None:
@@ -186,11 +196,22 @@ class Agent:
 
     def _code_of(self, failure: errors.Failure) -> int:
         code = _CODES.get(type(failure), codes.ERR_GENERIC)
+        if code == codes.ERR_CONFIGURED and self.action_name in ("monitor", "reload-agent") and not self._tolerant:
+            standing = self._standing()
+            if standing != codes.NOT_RUNNING:
+                kept = f"{failure}; what runs goes on as it was configured before, and could not be started so"
+                return self.degraded(kept, promoted=standing == codes.RUNNING_PROMOTED)
         if self._tolerant and code in (codes.ERR_CONFIGURED, codes.ERR_ARGS, codes.ERR_INSTALLED):
             self.log(f"nothing to {'stop' if self.action_name == 'stop' else 'find'}: {failure}", syslog.LOG_WARNING)
             return codes.SUCCESS if self.action_name == "stop" else codes.NOT_RUNNING
         self.explain(str(failure))
         return code
+
+    def _standing(self) -> int:
+        try:
+            return self.standing()
+        except (errors.Failure, OSError):
+            return codes.NOT_RUNNING
 
     def _defect(self, error: Exception) -> int:
         import traceback

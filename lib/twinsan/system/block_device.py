@@ -12,6 +12,9 @@ from twinsan.errors import Failure, NotHere
 # The major number that DRBD has for ever (Documentation/admin-guide/devices.txt).
 _DRBD_MAJOR = 147
 
+# The largest block size of a disk that LIO serves.
+_BLOCK = 4096
+
 # A Secondary refuses readers with the first and writers with the second.
 _SECONDARY = (errno.EMEDIUMTYPE, errno.EROFS)
 
@@ -22,15 +25,11 @@ def require_free(path: str) -> None:
 
     It is opened for reading: opening it for writing would promote a DRBD 9 resource that has auto-promote.
     """
+    _require_there(path)
     try:
-        mode = os.stat(path).st_mode
+        os.close(os.open(path, os.O_RDONLY | os.O_EXCL))
     except OSError as error:
-        raise NotHere(
-            f"device {path} is not there ({error.strerror}); check the path, and 'lsblk' or 'drbdadm status'"
-        ) from None
-    if not stat.S_ISBLK(mode):
-        raise NotHere(f"{path} is no block device; name one, such as /dev/drbd0")
-    _open(path)
+        raise Failure(explain(path, error.errno or 0)) from None
 
 
 def is_free(path: str) -> bool:
@@ -42,11 +41,47 @@ def is_free(path: str) -> bool:
     return True
 
 
-def _open(path: str) -> None:
+def size(path: str) -> int:
+    """The size in bytes. Raises as require_free, but also of a device that is in use."""
+    _require_there(path)
     try:
-        os.close(os.open(path, os.O_RDONLY | os.O_EXCL))
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise Failure(explain(path, error.errno or 0)) from None
+    try:
+        return os.lseek(descriptor, 0, os.SEEK_END)
+    finally:
+        os.close(descriptor)
+
+
+def read_ends(path: str) -> None:
+    """Read the first and the last block, from the device itself and from no cache. It may hang, as any I/O may."""
+    import mmap
+
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
+    try:
+        with mmap.mmap(-1, _BLOCK) as buffer:
+            end = os.lseek(descriptor, 0, os.SEEK_END)
+            for place in (0, max(0, end - _BLOCK)):
+                if os.preadv(descriptor, [buffer], place) != min(_BLOCK, end):
+                    raise Failure(f"device {path} ends before its size of {end} bytes; see 'dmesg'")
+    except OSError as error:
+        raise Failure(
+            f"device {path} cannot be read: {os.strerror(error.errno or 0)}; see 'dmesg' and 'drbdadm status'"
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def _require_there(path: str) -> None:
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        raise NotHere(
+            f"device {path} is not there ({error.strerror}); check the path, and 'lsblk' or 'drbdadm status'"
+        ) from None
+    if not stat.S_ISBLK(mode):
+        raise NotHere(f"{path} is no block device; name one, such as /dev/drbd0")
 
 
 def explain(path: str, number: int) -> str:

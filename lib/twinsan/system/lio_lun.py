@@ -16,21 +16,28 @@ from __future__ import annotations
 
 import os
 
-from twinsan.errors import Failure, Misconfigured
-from twinsan.system import configfs, lio_target, storage_object
+from twinsan.errors import Failure, Misconfigured, NotHere
+from twinsan.system import block_device, configfs, lio_acl, lio_target, storage_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# LIO tells nobody that a block device has grown: iblock never raises CAPACITY DATA HAS CHANGED (SPC-3, 2A/09).
+RESCAN = (
+    "have each host look again (ESXi: esxcli storage core adapter rescan --all; "
+    "Linux: iscsiadm --mode session --rescan)"
+)
+
 
 class Lun:
-    """What a LUN shall be. `initiators` are those that see it; empty for all that the target admits.
+    """What a LUN shall be. `initiators` are those that see it; empty for all that the target admits. `size` is that of
+    its device in bytes; 0 for whatever it is.
 
     The further arguments are those of its storage object.
     """
 
-    __slots__ = ("initiators", "iqn", "number", "storage")
+    __slots__ = ("initiators", "iqn", "number", "size", "storage")
 
     def __init__(
         self,
@@ -43,9 +50,11 @@ class Lun:
         product: str = "",
         attributes: dict[str, int] | None = None,
         initiators: tuple[str, ...] = (),
+        size: int = 0,
     ) -> None:
         self.iqn = iqn
         self.number = number
+        self.size = size
         self.initiators = initiators
         self.storage = storage_object.StorageObject(
             (iqn, number), path, serial=serial, vendor=vendor, product=product, attributes=attributes
@@ -57,16 +66,17 @@ class Lun:
     @property
     def unit(self) -> str:
         """The place of the LUN in the portal group."""
-        return f"{lio_target.group(self.iqn)}/lun/lun_{self.number}"
+        return f"{self.group}/lun/lun_{self.number}"
 
     @property
     def export(self) -> str:
         """The symbolic link that makes the storage object the LUN."""
         return f"{self.unit}/{self.storage.name}"
 
-    def mapped(self, initiator: str) -> str:
-        """The place of the LUN in an initiator's access control list. It has the same number there."""
-        return f"{configfs.place('iscsi', self.iqn, 'tpgt_1', 'acls', initiator)}/lun_{self.number}"
+    @property
+    def group(self) -> str:
+        """The place of the portal group that it belongs to."""
+        return lio_target.group(self.iqn)
 
 
 def state(lun: Lun) -> tuple[bool, str]:
@@ -83,27 +93,35 @@ def state(lun: Lun) -> tuple[bool, str]:
 def _fault(lun: Lun) -> str:
     if not configfs.exists(lun.export):
         return f"is half made: its backstore {lun.storage.name} is no LUN of the target"
-    # Where the LUN was removed under it, a mapping stays and is dead: its attribute is then empty.
-    blind = [initiator for initiator in _audience(lun) if not configfs.read(f"{lun.mapped(initiator)}/write_protect")]
+    blind = [initiator for initiator in _audience(lun) if lio_acl.blind(lun.group, initiator, lun.number)]
     return f"is not shown to {' '.join(blind)}" if blind else ""
 
 
 def drift(lun: Lun) -> str:
     """What differs from the plan although the LUN works, attribute by attribute; "" for nothing."""
     found = storage_object.drift(lun.storage)
-    audience = _audience(lun)
-    admitted = configfs.names(f"{lio_target.group(lun.iqn)}/acls")
-    strangers = [
-        initiator for initiator in admitted if initiator not in audience and configfs.exists(lun.mapped(initiator))
-    ]
+    audience, admitted = _audience(lun), lio_acl.admitted(lun.group)
+    unseen = [initiator for initiator in admitted if initiator not in audience]
+    strangers = [name for name in unseen if configfs.exists(lio_acl.mapping(lun.group, name, lun.number))]
     if strangers:
         found.append(f"it is shown to {' '.join(strangers)} as well")
+    absent = [initiator for initiator in lun.initiators if initiator not in admitted]
+    if absent:
+        found.append(f"the target does not admit {' '.join(absent)}")
     return f"{lun} is not as configured: {', '.join(found)}" if found else ""
 
 
+def resized(lun: Lun) -> tuple[int, int] | None:
+    """The size that initiators were told of, or that is configured, and the present one, where they differ."""
+    told = lun.size or int(storage_object.notes(lun.storage.place).get("size", "0"))
+    present = block_device.size(lun.storage.path)
+    return (told, present) if told not in (0, present) else None
+
+
 def _audience(lun: Lun) -> list[str]:
-    """The initiators that shall see the LUN."""
-    return list(lun.initiators) or configfs.names(f"{lio_target.group(lun.iqn)}/acls")
+    """The initiators that shall see the LUN, of those that the target admits."""
+    admitted = lio_acl.admitted(lun.group)
+    return [initiator for initiator in admitted if not lun.initiators or initiator in lun.initiators]
 
 
 def ensure(lun: Lun, note: Callable[[str], None]) -> None:
@@ -111,6 +129,7 @@ def ensure(lun: Lun, note: Callable[[str], None]) -> None:
     _require_target(lun)
     _refuse_taken_number(lun)
     storage_object.require_unique(lun.storage)
+    _require_size(lun)
     if storage_object.exists(lun.storage) and not storage_object.identical(lun.storage):
         remove(lun)
     created = not storage_object.exists(lun.storage)
@@ -129,14 +148,41 @@ def ensure(lun: Lun, note: Callable[[str], None]) -> None:
         note(warning)
 
 
+def reload(lun: Lun) -> str:
+    """Make the LUN, which is shown and stays so, as planned in all that can change meanwhile; returns what the
+    initiators have to do about it, or "". The caller holds lio.LOCK.
+    """
+    _require_target(lun)
+    if not storage_object.identical(lun.storage):
+        raise Failure(
+            f"{lun} cannot become another disk while it is shown; when its hosts can bear a pause, type: crm_resource "
+            "--restart --resource RESOURCE"
+        )
+    _require_size(lun)
+    told = storage_object.notes(lun.storage.place).get("size")
+    storage_object.set_attributes(lun.storage)
+    _show(lun)
+    present = storage_object.notes(lun.storage.place)["size"]
+    if told in (None, present):
+        return ""
+    return f"{lun} has {present} bytes now instead of {told}; {RESCAN}"
+
+
+def _require_size(lun: Lun) -> None:
+    if lun.size and block_device.size(lun.storage.path) != lun.size:
+        raise NotHere(
+            f"device {lun.storage.path} has {block_device.size(lun.storage.path)} bytes on this node instead of the "
+            f"{lun.size} of parameter size; look which is right, on both nodes: blockdev --getsize64 {lun.storage.path}"
+        )
+
+
 def _require_target(lun: Lun) -> None:
-    group = lio_target.group(lun.iqn)
-    if not configfs.exists(group):
+    if not configfs.exists(lun.group):
         raise Failure(
             f"target {lun.iqn} does not exist on this node; start its lio-iscsi-target first, "
             "and order it before this resource"
         )
-    admitted = configfs.names(f"{group}/acls")
+    admitted = lio_acl.admitted(lun.group)
     strangers = [initiator for initiator in lun.initiators if initiator not in admitted]
     if strangers:
         raise Misconfigured(
@@ -156,33 +202,24 @@ def _refuse_taken_number(lun: Lun) -> None:
 
 
 def _show(lun: Lun) -> None:
+    # For lio_acl, which shows what is meant for all, and for `resized`.
+    size = block_device.size(lun.storage.path)
+    storage_object.note(lun.storage.place, audience="some" if lun.initiators else "all", size=size)
     configfs.make(lun.unit)
     configfs.link(lun.storage.place, lun.export)
     audience = _audience(lun)
     for initiator in audience:
-        place = lun.mapped(initiator)
-        if configfs.read(f"{place}/write_protect") == "":
-            _hide(lun, initiator)
-        configfs.make(place)
-        configfs.link(lun.unit, f"{place}/{lun.storage.name}")
-        configfs.settle(f"{place}/write_protect", "0")
-    for stranger in set(configfs.names(f"{lio_target.group(lun.iqn)}/acls")) - set(audience):
-        _hide(lun, stranger)
-
-
-def _hide(lun: Lun, initiator: str) -> None:
-    place = lun.mapped(initiator)
-    for link in configfs.links(place):
-        configfs.unlink(f"{place}/{link}")
-    configfs.remove(place)
+        lio_acl.show(lun.group, initiator, lun.number, lun.storage.name)
+    for stranger in set(lio_acl.admitted(lun.group)) - set(audience):
+        lio_acl.hide(lun.group, stranger, lun.number)
 
 
 def remove(lun: Lun) -> None:
     """Take the LUN away, whatever state it is in, with or without its target. Another LUN of its number stays."""
     if configfs.exists(lun.export) or (configfs.exists(lun.unit) and not configfs.links(lun.unit)):
         _keep_silent(lun)
-        for initiator in configfs.names(f"{lio_target.group(lun.iqn)}/acls"):
-            _hide(lun, initiator)
+        for initiator in lio_acl.admitted(lun.group):
+            lio_acl.hide(lun.group, initiator, lun.number)
         configfs.unlink(lun.export)
         configfs.remove(lun.unit)
     storage_object.remove(lun.storage)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An iSCSI target: one IQN with one portal group, its portals and its access control lists.
+"""An iSCSI target: one IQN with one portal group, its portals and its access control lists (lio_acl).
 
 - `ensure` makes a target as planned from whatever is there, and leaves nothing of its own where it fails;
 - `remove` takes away whatever is there;
@@ -12,7 +12,7 @@ import binascii
 import errno
 
 from twinsan.errors import Failure, Misconfigured
-from twinsan.system import configfs
+from twinsan.system import chap, configfs, lio_acl
 
 # What initiators and target agree on at login, beyond LIO's defaults, which are those of RFC 7143 and slow: 8 KiB in a
 # PDU, one outstanding R2T, an R2T before each write, two seconds before a lost connection is made again (13.15: the
@@ -28,24 +28,23 @@ PARAMETERS = {
     "MaxXmitDataSegmentLength": "262144",
 }
 
-# All that may be asked for; the kernel's others are fixed by its code, or follow from whether CHAP is used.
-PARAMETER_NAMES = frozenset(
-    (
-        *PARAMETERS,
-        "DataDigest",
-        "DataPDUInOrder",
-        "DataSequenceInOrder",
-        "DefaultTime2Retain",
-        "ErrorRecoveryLevel",
-        "HeaderDigest",
-        "MaxConnections",
-        "TargetAlias",
-    )
-)
+# What else may be asked for, with the kernel's own values (iscsi_target_parameters.h). The others are fixed by its
+# code, or follow from whether CHAP is used.
+_KERNEL_PARAMETERS = {
+    "DataDigest": "CRC32C,None",
+    "DataPDUInOrder": "Yes",
+    "DataSequenceInOrder": "Yes",
+    "DefaultTime2Retain": "20",
+    "ErrorRecoveryLevel": "0",
+    "HeaderDigest": "CRC32C,None",
+    "MaxConnections": "1",
+    "TargetAlias": "LIO Target",
+}
+PARAMETER_NAMES = frozenset((*PARAMETERS, *_KERNEL_PARAMETERS))
 
 # No session without an access control list, none made up for strangers, and the target shown to its own initiators
 # only.
-_ATTRIBUTES = {
+_CLOSED = {
     "generate_node_acls": "0",
     "cache_dynamic_acls": "0",
     "demo_mode_write_protect": "1",
@@ -53,11 +52,24 @@ _ATTRIBUTES = {
     "prod_mode_write_protect": "0",
 }
 
+# The kernel calls it demo mode: whoever comes gets a list, sees every LUN and may write.
+_OPEN = {
+    **_CLOSED,
+    "generate_node_acls": "1",
+    "cache_dynamic_acls": "1",
+    "demo_mode_write_protect": "0",
+    "demo_mode_discovery": "1",
+}
+
 
 class Target:
-    """What a target shall be. Portals are written as LIO writes them: ``10.0.5.50:3260``, ``[2001:db8::1]:3260``."""
+    """What a target shall be. Portals are written as LIO writes them: ``10.0.5.50:3260``, ``[2001:db8::50]:3260``.
 
-    __slots__ = ("initiators", "iqn", "parameters", "password", "portals", "queue_depth", "username")
+    `credentials` are those of the initiators that prove themselves; `everybody` opens it to all (demo mode), who then
+    prove themselves with the credentials of "".
+    """
+
+    __slots__ = ("credentials", "everybody", "initiators", "iqn", "parameters", "portals", "queue_depth")
 
     def __init__(
         self,
@@ -65,18 +77,18 @@ class Target:
         portals: tuple[str, ...],
         initiators: tuple[str, ...],
         *,
-        username: str = "",
-        password: str = "",
+        credentials: dict[str, chap.Credentials] | None = None,
+        everybody: bool = False,
         queue_depth: int = 128,
         parameters: dict[str, str] | None = None,
     ) -> None:
         self.iqn = iqn
         self.portals = portals
         self.initiators = initiators
-        self.username = username
-        self.password = password
+        self.credentials = credentials or {}
+        self.everybody = everybody
         self.queue_depth = queue_depth
-        self.parameters = {**PARAMETERS, **(parameters or {})}
+        self.parameters = {**_KERNEL_PARAMETERS, **PARAMETERS, **(parameters or {})}
 
 
 def group(iqn: str) -> str:
@@ -98,7 +110,7 @@ def _fault(target: Target) -> str:
     present = configfs.names(f"{place}/np")
     if not set(target.portals).intersection(present):
         return f"target {target.iqn} does not listen on {' '.join(target.portals)}"
-    admitted = configfs.names(f"{place}/acls")
+    admitted = lio_acl.admitted(place)
     unknown = [initiator for initiator in target.initiators if initiator not in admitted]
     if unknown:
         return f"target {target.iqn} does not admit {' '.join(unknown)}"
@@ -124,15 +136,14 @@ def drift(target: Target) -> str:
     found = configfs.differences(f"{place}/attrib", _attributes(target))
     found += configfs.differences(f"{place}/param", target.parameters)
     for initiator in target.initiators:
-        if target.username and configfs.read(f"{place}/acls/{initiator}/auth/userid") != target.username:
-            found.append(f"the CHAP user name of {initiator} is another")
-        if target.username and configfs.read(f"{place}/acls/{initiator}/auth/password") != target.password:
-            found.append(f"the CHAP secret of {initiator} is another")
-    strangers = sorted(set(configfs.names(f"{place}/acls")) - set(target.initiators))
+        wrong = lio_acl.unproven(lio_acl.place(place, initiator), target.credentials.get(initiator, chap.NONE))
+        found += [f"the {what} of {initiator} is another" for what in wrong]
+    wrong = lio_acl.unproven(place, target.credentials.get("", chap.NONE))
+    found += [f"the {what} of everybody is another" for what in wrong]
+    strangers = sorted(set(lio_acl.admitted(place)) - set(target.initiators))
     strange = sorted(set(configfs.names(f"{place}/np")) - set(target.portals))
-    found += [f"{name} is admitted as well" for name in strangers] + [
-        f"it listens on {name} as well" for name in strange
-    ]
+    found += [f"{name} is admitted as well" for name in strangers]
+    found += [f"it listens on {name} as well" for name in strange]
     found += [f"nothing listens on {portal}" for portal in target.portals if not _listening(portal)]
     return f"target {target.iqn} is not as configured: {', '.join(found)}" if found else ""
 
@@ -163,10 +174,11 @@ def _ensure_group(target: Target, place: str) -> None:
     _set_attributes(target, place)
     _set_parameters(target, place)
     _fix_relative_port(target.iqn, place)
+    lio_acl.prove(place, target.credentials.get("", chap.NONE))
     for initiator in target.initiators:
-        _ensure_initiator(target, f"{place}/acls/{initiator}")
-    for stranger in set(configfs.names(f"{place}/acls")) - set(target.initiators):
-        _remove_initiator(f"{place}/acls/{stranger}")
+        lio_acl.ensure(place, initiator, target.credentials.get(initiator, chap.NONE), target.queue_depth)
+    for stranger in set(lio_acl.admitted(place)) - set(target.initiators):
+        lio_acl.remove(place, stranger)
     for stale in set(configfs.names(f"{place}/np")) - set(target.portals):
         _remove_portal(f"{place}/np/{stale}")
     for portal in target.portals:
@@ -180,11 +192,10 @@ def _set_attributes(target: Target, place: str) -> None:
 
 
 def _attributes(target: Target) -> dict[str, str]:
-    # An access control list takes its queue depth from the group when it is made, and changing it later ends its
-    # sessions.
+    # An access control list takes its queue depth from the group when it is made.
     return {
-        **_ATTRIBUTES,
-        "authentication": "1" if target.username else "0",
+        **(_OPEN if target.everybody else _CLOSED),
+        "authentication": "1" if target.credentials else "0",
         "default_cmdsn_depth": str(target.queue_depth),
     }
 
@@ -213,13 +224,6 @@ def _fix_relative_port(iqn: str, place: str) -> None:
     number = 1 + binascii.crc32(iqn.encode("ascii")) % 0xFFFF
     if int(configfs.read(f"{place}/rtpi") or "0", 0) != number:
         configfs.write(f"{place}/rtpi", str(number))
-
-
-def _ensure_initiator(target: Target, place: str) -> None:
-    configfs.make(place)
-    if target.username:
-        configfs.write(f"{place}/auth/userid", target.username)
-        configfs.write(f"{place}/auth/password", target.password)
 
 
 def _ensure_portal(place: str, portal: str) -> None:
@@ -280,22 +284,14 @@ def remove(iqn: str) -> None:
 
 def _remove_group(place: str) -> None:
     configfs.settle(f"{place}/enable", "0")
-    for initiator in configfs.names(f"{place}/acls"):
-        _remove_initiator(f"{place}/acls/{initiator}")
+    for initiator in lio_acl.admitted(place):
+        lio_acl.remove(place, initiator)
     for lun in configfs.names(f"{place}/lun"):
         for link in configfs.links(f"{place}/lun/{lun}"):
             configfs.unlink(f"{place}/lun/{lun}/{link}")
         configfs.remove(f"{place}/lun/{lun}")
     for portal in configfs.names(f"{place}/np"):
         _remove_portal(f"{place}/np/{portal}")
-    configfs.remove(place)
-
-
-def _remove_initiator(place: str) -> None:
-    for mapped in [name for name in configfs.names(place) if name.startswith("lun_")]:
-        for link in configfs.links(f"{place}/{mapped}"):
-            configfs.unlink(f"{place}/{mapped}/{link}")
-        configfs.remove(f"{place}/{mapped}")
     configfs.remove(place)
 
 

@@ -107,6 +107,19 @@ def _identity(storage: StorageObject) -> dict[str, str]:
     }
 
 
+def notes(place: str) -> dict[str, str]:
+    """What `note` wrote, by names; empty where somebody else has made the storage object."""
+    words = (configfs.read(f"{place}/alias") or "").split()
+    return dict(word.partition("=")[::2] for word in words if "=" in word)
+
+
+def note(place: str, **values: str | int) -> None:
+    """Write down what the kernel does not know of a storage object, in its alias: a free text of up to 511 characters,
+    which lives as long as the object and which nobody else reads.
+    """
+    configfs.settle(f"{place}/alias", " ".join(f"{name}={value}" for name, value in values.items()))
+
+
 def require_unique(storage: StorageObject) -> None:
     """Refuse a second device with the same NAA name: initiators would take both for one disk. Raises Failure."""
     ours = naa.name(storage.serial)
