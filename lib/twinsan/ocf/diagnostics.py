@@ -75,7 +75,8 @@ class _Reader:
         for place in self._program.places.values():
             if isinstance(place.definition, ast.FunctionDef):
                 for kind, text in self._told(place):
-                    if any(map(str.isalpha, "".join(_literal(text)))):
+                    # What only repeats the text of an exception stands in the page by itself.
+                    if _has_words(text):
                         found.setdefault(kind, {}).setdefault("*".join(_literal(text)), Reason(text))
         return {kind: list(reasons.values()) for kind, reasons in found.items()}
 
@@ -148,12 +149,11 @@ class _Reader:
 
     def _texts_of_template(self, place: Place, node: ast.JoinedStr, seen: tuple[int, ...]) -> Iterator[str]:
         whole = "".join(self._piece(place, piece) for piece in node.values)
-        said = "".join(_literal(whole))
         complete: list[str] = []
         for piece in node.values:
             if isinstance(piece, ast.FormattedValue) and not self._inlined(place, piece.value):
                 for text in self._texts(place, piece.value, seen):
-                    if not any(map(str.isalpha, said)) or text.startswith((";", " ")):
+                    if not _has_words(whole) or text.startswith((";", " ")):
                         # Only together they make a sentence.
                         complete.append(whole.replace(self._piece(place, piece), text))
                     elif "; " in text:
@@ -168,6 +168,8 @@ class _Reader:
         for argument in call.args:
             if isinstance(argument, ast.Lambda):
                 yield from self._texts(place, argument.body, seen)
+            elif isinstance(argument, ast.Name) and argument.id in place.functions():
+                yield from self._returned(place.functions()[argument.id], seen)
             elif not called:
                 yield from self._texts(place, argument, seen)
 
@@ -218,6 +220,11 @@ def _alternatives(place: Place, node: ast.expr) -> Iterator[ast.expr]:
         yield node.elt
     elif isinstance(node, (ast.BoolOp, ast.Tuple, ast.List, ast.Subscript, ast.NamedExpr, ast.Starred)):
         yield from (child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
+
+
+def _has_words(text: str) -> bool:
+    """Whether a reason says something of its own before it says what to type."""
+    return any(map(str.isalpha, "".join(_literal(text.partition("; ")[0]))))
 
 
 def _literal(text: str) -> list[str]:

@@ -46,6 +46,11 @@ class Place:
         self.definition = definition
         self.owner = owner
 
+    def functions(self) -> dict[str, Place]:
+        """The functions that are defined in it."""
+        nested = (node for node in ast.walk(self.definition) if isinstance(node, ast.FunctionDef))
+        return {node.name: Place(self.module, node, self.owner) for node in nested}
+
     def bindings(self, name: str) -> Iterator[ast.expr]:
         """All that a local name may have been given."""
         for node in ast.walk(self.definition):
