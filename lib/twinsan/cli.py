@@ -59,6 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     unfence.add_argument("resource", metavar="RESOURCE", nargs="?", help="DRBD's name of it (default: as DRBD says)")
     unfence.add_argument("--force", action="store_true", help="although the peer's replica is not complete")
     unfence.set_defaults(run=_unfence_peer)
+
+    text = "note that DRBD has found a split brain"
+    split = commands.add_parser("split-brain", help=text, description=_SPLIT_BRAIN)
+    split.add_argument("resource", metavar="RESOURCE", nargs="?", help="DRBD's name of it (default: as DRBD says)")
+    split.set_defaults(run=_split_brain)
     return parser
 
 
@@ -73,6 +78,11 @@ _FENCE_PEER_STATUS = (
 _UNFENCE_PEER = (
     "DRBD's handler unfence-peer. Removes the constraint that fence-peer has left, once both replicas are UpToDate. "
     "Called by DRBD it answers at once and works in the background, because DRBD's worker waits for it."
+)
+_SPLIT_BRAIN = (
+    "DRBD's handler split-brain. Notes the time, so that the monitor of drbd-vaai can tell a split brain from a "
+    "connection that was taken down, and say what to type. It changes nothing: whose changes are thrown away is for "
+    "the operator to decide. The note goes when the replicas are equal again."
 )
 
 
@@ -105,3 +115,10 @@ def _unfence_peer(arguments: argparse.Namespace) -> int:
     if by_drbd and not command.in_background():
         return 0
     return handler.unfence_peer(resource, force=arguments.force)
+
+
+def _split_brain(arguments: argparse.Namespace) -> int:
+    from twinsan.system import split_brain
+
+    split_brain.record(_resource(arguments))
+    return 0

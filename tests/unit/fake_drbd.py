@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from twinsan.deadline import Deadline
+from twinsan.errors import DeadlinePassed
 from twinsan.system import command, drbd, rundir
 
 HELD_OPEN_9 = """\
@@ -40,6 +42,18 @@ class FakeHost:
         self.peer_role = "Secondary"
         self.peer_disk = "UpToDate"
         self.replication = "Established"
+        self.out_of_sync = 0
+        # Requests that the local disk has not answered.
+        self.pending = 0
+        # How many looks a disk needs to become Diskless after it was detached, as on 8.4.
+        self.looks_until_diskless = 0
+        self.no_data_policy = "suspend-io"
+        # Every state that I/O went on or failed in.
+        self.released: list[str] = []
+        # What the peer has told the cluster.
+        self.peer_attributes: dict[str, str] = {}
+        # Programs that do not end, by how their command begins.
+        self.hanging: tuple[str, ...] = ()
         self.configuration_error = ""
         # For a verb, the refusals that come before it works: exit status and standard error.
         self.refusals: dict[str, list[tuple[int, str]]] = {}
@@ -53,7 +67,8 @@ class FakeHost:
         self._configuration = folder / "drbd.conf"
         self._configuration.write_text("")
         monkeypatch.setattr(drbd, "MODULE", str(self._module))
-        monkeypatch.setattr(drbd, "PROC", str(folder / "no-proc"))
+        self.proc = folder / "proc-drbd"
+        monkeypatch.setattr(drbd, "PROC", str(self.proc))
         monkeypatch.setattr(drbd, "BLOCK_DEVICES", str(self._devices))
         monkeypatch.setattr(rundir, "DIRECTORY", str(folder / "run"))
         monkeypatch.setattr(command, "run", self.run)
@@ -82,6 +97,8 @@ class FakeHost:
         if argv[0] in self.missing:
             command.find(f"/nowhere/{argv[0]}")
         self.calls.append(" ".join(argv))
+        if self.hanging and " ".join(argv).startswith(self.hanging):
+            raise DeadlinePassed(f"{' '.join(argv)} did not end in time")
         status, stdout, stderr = self._answer(list(argv))
         result = command.Result(argv, status, stdout, stderr)
         if check and status:
@@ -95,12 +112,19 @@ class FakeHost:
             return 0, "", ""
         if program == "attrd_updater":
             name = argv[argv.index("--name") + 1]
+            if "--query" in argv:
+                return self._attribute(name)
             self.attributes[name] = argv[argv.index("--update") + 1] if "--update" in argv else ""
             return 0, "", ""
         if program == "drbdadm":
             return self._drbdadm(argv[3:])
         assert program == "drbdsetup", argv
         return self._drbdsetup(argv[1:])
+
+    def _attribute(self, name: str) -> tuple[int, str, str]:
+        values = {os.uname().nodename: self.attributes.get(name, ""), "zeus": self.peer_attributes.get(name, "")}
+        lines = [f'name="{name}" host="{node}" value="{value}"' for node, value in values.items() if value]
+        return (0, "\n".join(lines), "") if lines else (105, "", "")
 
     def _drbdadm(self, words: list[str]) -> tuple[int, str, str]:
         verb, name = words
@@ -113,7 +137,7 @@ class FakeHost:
         assert verb == "adjust"
         if self._refused(verb):
             return self.refusals[verb].pop(0)[0], "", "san: Failure: (104) Can not open backing device.\n"
-        self.up = True
+        self.up, self.disk, self.no_data_policy = True, "UpToDate", "suspend-io"
         self._show_device()
         return 0, "", ""
 
@@ -121,7 +145,12 @@ class FakeHost:
         assert self._module.exists(), "drbdsetup would load the module"
         verb, target = words[0], words[-1]
         if verb == "events2":
+            if self.disk == "Failed":
+                self.looks_until_diskless -= 1
+                self.disk = "Diskless" if self.looks_until_diskless < 0 else "Failed"
             return 0, self.events2(), ""
+        if verb in ("resume-io", "detach", "resource-options") or "--force" in words:
+            return self._release(words)
         expected = "0" if self.version == 8 and verb != "down" else "san"
         assert target == expected
         if self._refused(verb):
@@ -132,6 +161,28 @@ class FakeHost:
         else:
             self.role = {"primary": "Primary", "secondary": "Secondary"}[verb]
             self._show_device()
+        return 0, "", ""
+
+    def _release(self, words: list[str]) -> tuple[int, str, str]:
+        verb = words[0]
+        if self._refused(verb):
+            status, stderr = self.refusals[verb].pop(0)
+            return status, "", stderr
+        if verb == "resource-options":
+            assert words[1] == "san"
+            assert "--on-no-data-accessible=io-error" in words
+            self.no_data_policy = "io-error"
+        elif verb == "detach":
+            assert words == ["detach", "--force", "0"]
+            self.disk = "Failed"
+        elif verb == "secondary":
+            assert words == ["secondary", "--force", "san"]
+            self.role = "Secondary"
+            self.released.append("failed")
+        else:
+            assert words == ["resume-io", "0"]
+            self.released.append(f"{self.disk} {self.no_data_policy}")
+            self.suspended = "no" if self.no_data_policy == "io-error" or self.disk == "UpToDate" else "no-data"
         return 0, "", ""
 
     def _refused(self, verb: str) -> bool:
@@ -153,8 +204,8 @@ class FakeHost:
         return (
             f"exists resource name:san role:{self.role} suspended:{self.suspended}{extra}\n"
             f"exists connection name:san {peer} connection:{self.connection} role:{self.peer_role}\n"
-            f"exists device name:san volume:0 minor:0{device} disk:{self.disk}{quorum}\n"
+            f"exists device name:san volume:0 minor:0{device} disk:{self.disk}{quorum} lower-pending:{self.pending}\n"
             f"exists peer-device name:san {peer} volume:0 replication:{self.replication} peer-disk:{self.peer_disk}"
-            f"{client} resync-suspended:no\n"
+            f"{client} resync-suspended:no out-of-sync:{self.out_of_sync}\n"
             "exists -\n"
         )

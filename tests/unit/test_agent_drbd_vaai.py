@@ -13,9 +13,21 @@ from tests.unit import agents, fake_drbd
 from tests.unit.fake_drbd import FakeHost
 from twinsan import fence
 from twinsan.ocf.environment import Environment
-from twinsan.system import drbd_role
+from twinsan.system import drbd_release, drbd_role, split_brain
 
 AGENT = agents.load("drbd-vaai")
+PROC_8_4 = """\
+version: 8.4.11 (api:1/proto:86-101)
+srcversion: 059B1B470318F053F5077D5
+ 0: cs:SyncSource ro:Primary/Secondary ds:UpToDate/Inconsistent C r-----
+    ns:3048 nr:0 dw:7168 dr:0 al:10 bm:0 lo:0 pe:0 ua:0 ap:0 ep:1 wo:f oos:99384
+\t[>...................] sync'ed:  7.7% (99384/102400)K
+\tfinish: 0:01:33 speed: 1,004 (1,004) want: 1,024 K/sec
+ 1: cs:SyncSource ro:Primary/Secondary ds:UpToDate/Inconsistent C r-----
+    ns:3048 nr:0 dw:7168 dr:0 al:10 bm:0 lo:0 pe:0 ua:0 ap:0 ep:1 wo:f oos:99384
+\t[====>...............] sync'ed: 27.7% (99384/102400)K
+\tfinish: 5:01:33 speed: 1,004 (1,004) want: 1,024 K/sec
+"""
 SCORE = "master-p_drbd"
 
 
@@ -207,12 +219,28 @@ def test_monitor_of_what_is_well(host: FakeHost, run: Runner, role: str, status:
     assert run.reason == ""
 
 
+@pytest.mark.parametrize(("role", "status"), [("Secondary", 190), ("Primary", 191)])
+def test_a_wrong_value_does_not_take_down_what_runs(host: FakeHost, run: Runner, role: str, status: int) -> None:
+    host.bring_up(role=role)
+    assert run("monitor", OCF_RESKEY_wfc_timeout="long") == status
+    assert "wfc_timeout" in run.reason
+    assert run("reload-agent", OCF_RESKEY_wfc_timeout="long") == status
+
+
+def test_reload_has_nothing_to_do(host: FakeHost, run: Runner) -> None:
+    assert run("reload-agent", OCF_RESKEY_wfc_timeout="3") == 7
+    host.bring_up()
+    host.calls.clear()
+    assert run("reload-agent", OCF_RESKEY_wfc_timeout="3") == 0
+    assert [call.split()[1] for call in host.calls] == ["events2"]
+
+
 def test_monitor_is_one_program_as_long_as_nothing_changes(host: FakeHost, run: Runner) -> None:
     host.bring_up()
     run("monitor")
     host.calls.clear()
     run("monitor")
-    assert host.calls == ["drbdsetup events2 --now san"]
+    assert host.calls == ["drbdsetup events2 --now --statistics san"]
 
 
 def test_monitor_tells_a_changed_score(host: FakeHost, run: Runner) -> None:
@@ -263,7 +291,7 @@ def test_a_passing_state_does_not_cost_the_score(host: FakeHost, run: Runner, mo
         ({"role": "Primary", "suspended": "fencing"}, 191, "frozen until the lost peer is fenced"),
         ({"role": "Primary", "suspended": "user"}, 191, "drbdadm resume-io san"),
         ({"role": "Primary", "replication": "SyncSource", "peer_disk": "Inconsistent"}, 191, "resynchronising"),
-        ({"connection": "StandAlone", "peer_disk": "DUnknown", "replication": "Off"}, 190, "split brain"),
+        ({"connection": "StandAlone", "peer_disk": "DUnknown", "replication": "Off"}, 190, "is cut (StandAlone)"),
         ({"forced": "yes"}, 190, "demoted by force"),
         ({"disk": "Diskless"}, 190, "local disk of san is gone"),
         ({"disk": "Inconsistent", "replication": "SyncTarget"}, 190, "resynchronising"),
@@ -306,6 +334,50 @@ def test_a_constraint_that_was_left_behind_is_shown(host: FakeHost, run: Runner)
     Path(fence.marker("san")).touch()
     assert run("monitor") == 191
     assert "twinsan unfence-peer san" in run.reason
+
+
+def test_a_split_brain_is_told_with_what_to_type(host: FakeHost, run: Runner) -> None:
+    host.bring_up(role="Primary", connection="StandAlone", peer_disk="DUnknown", replication="Off")
+    split_brain.record("san")
+    assert run("monitor") == 191
+    assert "split brain of san, found" in run.reason
+    assert "drbdadm connect --discard-my-data san" in run.reason
+    assert host.attributes[SCORE] == "10000"
+
+
+def test_a_replica_that_diverged_is_not_promoted_while_it_waits_for_its_peer(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    host.lose_peer()
+    assert run("monitor") == 0
+    assert host.attributes[SCORE] == "1000"
+    split_brain.record("san")
+    assert run("monitor") == 190
+    assert "split brain of san" in run.reason
+    assert host.attributes[SCORE] == ""
+
+
+def test_a_healed_split_brain_is_forgotten(host: FakeHost, run: Runner) -> None:
+    host.bring_up(role="Primary")
+    split_brain.record("san")
+    assert run("monitor") == 8
+    host.calls.clear()
+    assert run("monitor") == 8
+    assert host.calls == ["drbdsetup events2 --now --statistics san"]
+
+
+def test_8_4_tells_the_progress_of_a_resync_elsewhere(host: FakeHost, run: Runner) -> None:
+    host.version = 8
+    host.proc.write_text(PROC_8_4)
+    host.bring_up(role="Primary", peer_disk="Inconsistent", replication="SyncSource")
+    assert run("monitor") == 191
+    assert "(SyncSource, 7.7% done, 1:33 min left)" in run.reason
+
+
+def test_progress_that_cannot_be_read_is_left_out(host: FakeHost, run: Runner) -> None:
+    host.version = 8
+    host.bring_up(role="Primary", peer_disk="Inconsistent", replication="SyncSource")
+    assert run("monitor") == 191
+    assert "(SyncSource)" in run.reason
 
 
 # promote
@@ -416,6 +488,97 @@ def test_demote_on_8_4_looks_for_the_holder_itself(
     host.refusals["secondary"] = [(11, fake_drbd.HELD_OPEN_8_4)] * 20
     assert run("demote") == 1
     assert "LIO backstore iblock_0/lun1" in run.reason
+
+
+@pytest.mark.parametrize("version", [8, 9])
+@pytest.mark.parametrize("action", ["demote", "stop"])
+def test_frozen_io_is_released_first(host: FakeHost, run: Runner, version: int, action: str) -> None:
+    host.version = version
+    host.bring_up(role="Primary", suspended="fencing")
+    host.lose_peer()
+    assert run(action, milliseconds=20000) == 0
+    assert host.released == ["Diskless io-error" if version == 8 else "failed"]
+    assert host.role == "Secondary"
+    # What is attached for the time being comes back: at once where the resource stays, else with the next start.
+    assert (host.disk, host.no_data_policy) == ("UpToDate", "suspend-io") or action == "stop"
+
+
+def test_a_start_after_it_is_as_configured_again(host: FakeHost, run: Runner) -> None:
+    host.version = 8
+    host.bring_up(role="Primary", suspended="fencing")
+    host.lose_peer()
+    assert run("stop", milliseconds=20000) == 0
+    assert run("start") == 0
+    assert (host.disk, host.no_data_policy) == ("UpToDate", "suspend-io")
+    assert not os.path.exists(drbd_release.marker("san"))
+
+
+def test_a_demotion_that_cannot_bring_the_disk_back_has_demoted(host: FakeHost, run: Runner) -> None:
+    host.version = 8
+    host.bring_up(role="Primary", suspended="fencing")
+    host.lose_peer()
+    host.configuration_error = fake_drbd.PARSE_ERROR
+    assert run("demote", milliseconds=20000) == 0
+    assert (host.role, host.disk) == ("Secondary", "Diskless")
+    assert os.path.exists(drbd_release.marker("san"))
+
+
+def test_frozen_io_of_a_lun_is_not_released_by_its_demotion(
+    host: FakeHost, run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backstore = tmp_path / "core" / "iblock_0" / "lun1"
+    backstore.mkdir(parents=True)
+    (backstore / "udev_path").write_text("/dev/drbd0\n")
+    monkeypatch.setattr("twinsan.system.holders.LIO_BACKSTORES", str(tmp_path / "core"))
+    host.version = 8
+    host.bring_up(role="Primary", suspended="fencing")
+    host.lose_peer()
+    host.refusals["secondary"] = [(11, fake_drbd.HELD_OPEN_8_4)] * 20
+    assert run("demote") == 1
+    assert host.released == []
+    assert "LIO backstore iblock_0/lun1" in run.reason
+
+
+# a DRBD that does not answer
+
+HANGING = [
+    ("start", "drbdadm -c"),
+    ("start", "drbdsetup events2"),
+    ("stop", "drbdsetup events2"),
+    ("stop", "drbdsetup secondary"),
+    ("stop", "drbdsetup down"),
+    ("monitor", "drbdsetup events2"),
+    ("promote", "drbdsetup events2"),
+    ("promote", "drbdsetup primary"),
+    ("demote", "drbdsetup events2"),
+    ("demote", "drbdsetup secondary"),
+]
+
+
+@pytest.mark.parametrize(("action", "program"), HANGING)
+def test_what_hangs_is_named(host: FakeHost, run: Runner, action: str, program: str) -> None:
+    host.bring_up(role="Secondary" if action in ("start", "promote") else "Primary")
+    host.hanging = (program,)
+    assert run(action) == 1
+    assert program in run.reason
+    assert "did not end in time" in run.reason
+
+
+def test_a_notification_that_hangs_is_named(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    host.hanging = ("drbdsetup",)
+    assert run("notify", OCF_RESKEY_CRM_meta_notify_type="post", OCF_RESKEY_CRM_meta_notify_operation="stop") == 1
+    assert "DRBD does not answer" in run.reason
+
+
+def test_a_release_that_hangs_is_named(host: FakeHost, run: Runner) -> None:
+    host.version = 8
+    host.bring_up(role="Primary", suspended="fencing")
+    host.lose_peer()
+    host.hanging = ("drbdsetup detach",)
+    assert run("demote", milliseconds=20000) == 1
+    assert "drbdsetup detach --force 0 did not end in time" in run.reason
+    assert host.role == "Primary"
 
 
 # the rest

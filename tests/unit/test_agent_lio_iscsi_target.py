@@ -12,7 +12,7 @@ import pytest
 from tests.unit import agents, fake_configfs
 from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel, tree
-from twinsan.system import listener, tcp_table
+from twinsan.system import drbd_release, lio_target, listener, network, tcp_table
 
 IQN = "iqn.2003-01.org.example:san"
 GROUP = f"iscsi/{IQN}/tpgt_1"
@@ -347,6 +347,40 @@ def test_stop_takes_everything_that_others_put_there(kernel: Kernel) -> None:
     assert not Path(kernel.root, f"iscsi/{IQN}").exists()
     # The storage object is not the target's.
     assert Path(storage).exists()
+
+
+def test_stop_releases_the_io_of_luns_that_are_left(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str, int]] = []
+
+    def below(device: str, heard: str, *_: object) -> None:
+        asked.append((device, heard, len(kernel.changes)))
+
+    monkeypatch.setattr(drbd_release, "below", below)
+    monkeypatch.setattr(network, "addresses", lambda: [network.Held(1, "10.0.5.50", 24, 0)])
+    run("start")
+    agents.Runner("lio-lun", target_iqn=IQN, lun="1", path="/dev/drbd0")("start")
+    kernel.changes.clear()
+    assert run("stop") == 0
+    assert asked == [("/dev/drbd0", "10.0.5.50:3260", 0)]
+    run("start")
+    assert run("stop") == 0
+    assert len(asked) == 1, "a target without LUNs has none that could be frozen"
+
+
+@pytest.mark.parametrize(
+    ("address", "heard"),
+    [("10.0.5.50", "10.0.5.50:3260"), ("2001:db8::50", "[2001:db8::50]:3261"), ("10.0.5.2", ""), ("2001:db8::2", "")],
+)
+def test_who_hears_the_target(kernel: Kernel, monkeypatch: pytest.MonkeyPatch, address: str, heard: str) -> None:
+    run("start")
+    monkeypatch.setattr(network, "addresses", lambda: [network.Held(1, address, 64, 0)])
+    assert lio_target.heard(IQN) == heard
+
+
+def test_a_portal_on_all_addresses_is_always_heard(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("start", portals="0.0.0.0", wildcard_portals="yes")
+    monkeypatch.setattr(network, "addresses", list)
+    assert lio_target.heard(IQN) == "0.0.0.0:3260"
 
 
 def test_stop_ends_the_sessions_before_anything_goes(kernel: Kernel) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ import pytest
 from tests.unit import agents, fake_configfs
 from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel, tree
-from twinsan.errors import DeadlinePassed
-from twinsan.system import block_device, child, naa, scsi
+from twinsan.deadline import Deadline
+from twinsan.errors import DeadlinePassed, Failure
+from twinsan.system import block_device, child, drbd_release, lio_target, naa, scsi
 from twinsan.system.lio_lun import Lun
 
 IQN = "iqn.2003-01.org.example:san"
@@ -480,3 +482,64 @@ def test_a_wrong_value_does_not_take_down_what_runs(
         assert "goes on as it was" in told
     assert run("start", **changes) == 6
     assert tree(kernel.root) == before
+
+
+class Frozen:
+    """What a stop asks of DRBD; with a refusal, the answer that initiators would hear of it."""
+
+    def __init__(self, kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[tuple[str, str, int]] = []
+        self.refusal = ""
+        self._kernel = kernel
+        monkeypatch.setattr(drbd_release, "below", self._below)
+        monkeypatch.setattr(lio_target, "heard", lambda iqn: f"a portal of {iqn}")
+
+    def _below(self, device: str, heard: str, _deadline: Deadline, _note: object) -> None:
+        self.calls.append((device, heard, len(self._kernel.changes)))
+        if self.refusal:
+            raise Failure(self.refusal)
+
+
+@pytest.fixture
+def frozen(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> Frozen:
+    return Frozen(kernel, monkeypatch)
+
+
+def test_frozen_io_is_released_before_anything_is_touched(kernel: Kernel, frozen: Frozen) -> None:
+    run("start")
+    kernel.changes.clear()
+    assert run("stop") == 0
+    assert frozen.calls == [("/dev/drbd0", f"a portal of {IQN}", 0)]
+    assert run("stop") == 0
+    assert len(frozen.calls) == 1, "of a LUN that is gone nothing is asked"
+
+
+def test_a_stop_that_would_be_heard_touches_nothing(
+    kernel: Kernel, frozen: Frozen, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("start")
+    kernel.changes.clear()
+    frozen.refusal = (
+        "I/O of san is frozen (user), and initiators would hear it fail over portal 10.0.5.50:3260; stop it"
+    )
+    assert run("stop") == 1
+    assert kernel.changes == []
+    assert "initiators would hear it" in reason(capsys)
+
+
+def test_what_freezes_during_the_removal_is_released_as_well(
+    kernel: Kernel, frozen: Frozen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("start")
+    hung: list[str] = []
+
+    def bounded(work: Callable[[], None], _deadline: Deadline, doing: str) -> None:
+        if not hung:
+            hung.append(doing)
+            raise DeadlinePassed(f"{doing} hangs in the kernel")
+        work()
+
+    monkeypatch.setattr(child, "bounded", bounded)
+    assert run("stop") == 0
+    assert len(frozen.calls) == 2
+    assert run("monitor") == 7

@@ -131,6 +131,21 @@ def test_a_life(host: Host, address: str, prefix: int) -> None:
     assert host.held == before
 
 
+def test_reload_has_nothing_to_do(host: Host) -> None:
+    assert run("reload-agent", port="3261") == 7
+    run("start")
+    host.log.clear()
+    assert run("reload-agent", port="3261") == 0
+    assert host.log == []
+
+
+def test_a_wrong_value_does_not_take_down_what_runs(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    run("start")
+    for action in ("monitor", "reload-agent"):
+        assert run(action, port="0") == 190
+        assert "port is not a whole number" in reason(capsys)
+
+
 def test_an_address_on_another_host(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
     host.elsewhere = "02:00:00:00:00:02"
     assert run("start") == 2

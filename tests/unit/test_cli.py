@@ -14,10 +14,10 @@ from twinsan import cli
 PROGRAM = agents.ROOT / "bin" / "twinsan"
 
 
-@pytest.mark.parametrize("words", [["--help"], ["fence-peer", "--help"], ["unfence-peer", "--help"]])
+@pytest.mark.parametrize("words", [[], ["fence-peer"], ["unfence-peer"], ["split-brain"]])
 def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(words)
+        cli.main([*words, "--help"])
     assert ended.value.code == 0
     assert "usage: twinsan" in capsys.readouterr().out
 

@@ -47,6 +47,7 @@ def test_the_parser_reads_it_on_both_nodes(version: str, node: str) -> None:
         "fencing resource-and-stonith;",
         'fence-peer "/usr/sbin/twinsan fence-peer";',
         'unfence-peer "/usr/sbin/twinsan unfence-peer";',
+        'split-brain "/usr/sbin/twinsan split-brain";',
         "on-no-data-accessible suspend-io;",
         "c-max-rate 750M;",
     ):

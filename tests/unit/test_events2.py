@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -71,11 +72,11 @@ def test_score(state: str, score: int | None) -> None:
         ("primary-sync-source", "data0 is resynchronising (SyncSource, 3.34% done), zeus is behind"),
         ("secondary-sync-target", "this node is behind"),
         ("secondary-peer-lost", "atlas does not answer"),
-        ("secondary-standalone", "perhaps a split brain"),
+        ("secondary-standalone", "drbdadm connect data0"),
         ("primary-diskless", "drbdadm attach data0"),
         ("primary-no-data", "no UpToDate data is in reach"),
         ("primary-suspended-fencing", "stonith_admin --confirm"),
-        ("secondary-no-quorum", "frozen (quorum)"),
+        ("secondary-no-quorum", "has no quorum"),
         ("secondary-outdated", "data0 is Outdated"),
         ("secondary-forced", "demoted by force"),
         ("primary-two-volumes-one-diskless", "data1/1 is gone"),
@@ -170,3 +171,46 @@ def test_all_recordings_are_judged() -> None:
             resource = recorded(path.stem)
             drbd_health.obstacle(resource)
             assert resource.primary == path.stem.startswith("primary")
+
+
+def judgements() -> Iterator[str]:
+    """What a monitor says of each state that was recorded, in the order of the recording: code, score and reason."""
+    for section in (DATA / "every-state.events2").read_text().split("# ")[1:]:
+        where, _, text = section.partition("\n")
+        names = {word[5:] for line in text.splitlines() for word in line.split() if word.startswith("name:")}
+        for name in sorted(names) or [""]:
+            resource = events2.parse(text, name)
+            yield f"{where}: {_judgement(resource)}"
+
+
+def _judgement(resource: Resource | None) -> str:
+    if resource is None:
+        return "7"
+    failure = drbd_health.failure(resource) if resource.primary else ""
+    ailment = drbd_health.ailment(resource)
+    well, ill = (8, 191) if resource.primary else (0, 190)
+    code = 9 if failure else ill if ailment else well
+    return f"{code}, score {drbd_health.score(resource)}. {failure or ailment}".rstrip()
+
+
+def test_every_state_of_a_real_pair_is_judged_as_agreed() -> None:
+    agreed = (DATA / "every-state.judgements").read_text()
+    assert "\n".join(judgements()) + "\n" == agreed
+
+
+def test_what_a_running_resync_tells() -> None:
+    replica = events2.PeerVolume({"replication": "SyncTarget", "done": "2.88", "eta": "117", "out-of-sync": "254548"})
+    assert (replica.done, replica.seconds_left, replica.out_of_sync) == ("2.88", 117, 254548)
+    assert replica.resyncing
+    assert events2.PeerVolume({"eta": "soon"}).seconds_left is None
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0, "0 s"), (59, "59 s"), (117, "1:57 min"), (3723, "1:02:03 h")])
+def test_a_duration(seconds: int, words: str) -> None:
+    assert drbd_health.duration(seconds) == words
+
+
+def test_the_owner_of_a_device() -> None:
+    assert events2.owner(TEXT_8_4, 0) == "san"
+    assert events2.owner(TEXT_8_4, 1) == "other"
+    assert events2.owner(TEXT_8_4, 2) == ""

@@ -169,6 +169,15 @@ def _plain(page: Path) -> str:
     return text.replace("\\-", "-").replace("\\e", "\\")
 
 
+@pytest.mark.parametrize("name", agents.NAMES)
+def test_what_can_be_reloaded_has_an_action_for_it(name: str) -> None:
+    agent = agents.load(name)
+    reloads = any(listed.name == "reload-agent" for listed, _ in agent.actions())
+    assert reloads == any(parameter.reloadable for parameter in agent.parameters())
+    fixed = [parameter.name for parameter in agent.parameters() if parameter.unique_group and parameter.reloadable]
+    assert fixed == [], "what makes a resource this one cannot change while it runs"
+
+
 @pytest.mark.runs_programs
 def test_the_manual_page_formats_without_a_warning(name: str) -> None:
     page = agents.ROOT / "man" / f"ocf_twinsan_{name}.7"

@@ -107,13 +107,11 @@ def _await(reading: int, deadline: Deadline) -> str | None:
 
 def _hung(child: int, doing: str) -> DeadlinePassed:
     """The failure for a child that does not end. It dies once the kernel lets go of it, before it changes more."""
-    try:
-        with open(f"/proc/{child}/wchan", encoding="ascii") as file:
-            place = file.read().strip("\0\n") or "0"
-    except OSError:
-        place = "0"
+    from twinsan.system import stuck
+
+    place = stuck.where(child)
     os.kill(child, _SIGKILL)
-    where = f" in {place}" if place != "0" else ""
+    where = f" in {place}" if place else ""
     return DeadlinePassed(
         f"{doing} hangs in the kernel{where}; the backing device does not answer, or a session does not end: "
         "look at 'drbdsetup status' and 'dmesg'"

@@ -195,8 +195,7 @@ def _attend(argv: tuple[str, ...], pid: int, deadline: Deadline, pipes: _Pipes) 
     try:
         while not select.select([ended], [], [], 0)[0]:
             if not pipes.move(deadline.remaining(), ended) and deadline.expired():
-                _kill(pid, ended)
-                raise DeadlinePassed(f"{' '.join(argv)} did not end in time")
+                raise DeadlinePassed(f"{' '.join(argv)} did not end in time{_kill(pid, ended)}")
         pipes.drain()
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         stdout, stderr = (data.decode(errors="replace") for data in pipes.received.values())
@@ -206,10 +205,16 @@ def _attend(argv: tuple[str, ...], pid: int, deadline: Deadline, pipes: _Pipes) 
         pipes.close()
 
 
-def _kill(pid: int, ended: int) -> None:
+def _kill(pid: int, ended: int) -> str:
+    """Kill the program; returns where it hangs, in words, for one that cannot be killed."""
+    from twinsan.system import stuck
+
+    place = stuck.where(pid)
     try:
         os.killpg(pid, _SIGKILL)
     except ProcessLookupError:
         pass
     if select.select([ended], [], [], _SECONDS_TO_DIE)[0]:
         os.waitpid(pid, 0)
+        return ""
+    return f" and hangs in the kernel{f' in {place}' if place else ''}, where nothing can kill it"

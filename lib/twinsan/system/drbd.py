@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from twinsan.errors import Failure, NotHere, NotInstalled
+from twinsan.errors import DeadlinePassed, Failure, NotHere, NotInstalled
 from twinsan.system import command, events2, holders
 
 TYPE_CHECKING = False
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MODULE = "/sys/module/drbd"
 PROC = "/proc/drbd"
 BLOCK_DEVICES = "/sys/block"
+
+# The major number of its devices, for ever (Documentation/admin-guide/devices.txt).
+MAJOR = 147
 
 # Exit statuses of drbdsetup for a change of state that the kernel refuses: the second means "no UpToDate disk".
 _REFUSED = (11, 17)
@@ -58,12 +61,57 @@ def query(name: str, deadline: Deadline) -> Resource | None:
     if not loaded():
         return None
     try:
-        printed = command.run("drbdsetup", "events2", "--now", name, deadline=deadline).stdout
+        resource = events2.parse(_events2(deadline, name), name)
     except NotInstalled:
         if not has_devices():
             return None
         raise
-    return events2.parse(printed, name)
+    if resource is not None and resource.speaks_8_4:
+        _add_progress(resource)
+    return resource
+
+
+def owner(path: str, deadline: Deadline) -> Resource | None:
+    """The resource that a block device belongs to; None where it is none of DRBD's, or is gone."""
+    try:
+        number = os.stat(path).st_rdev
+    except OSError:
+        return None
+    if os.major(number) != MAJOR or not loaded():
+        return None
+    printed = _events2(deadline)
+    return events2.parse(printed, events2.owner(printed, os.minor(number)))
+
+
+def _events2(deadline: Deadline, *name: str) -> str:
+    try:
+        return command.run("drbdsetup", "events2", "--now", "--statistics", *name, deadline=deadline).stdout
+    except DeadlinePassed as passed:
+        raise DeadlinePassed(f"DRBD does not answer: {passed}; see 'dmesg'; this node may need a reset") from None
+
+
+def _add_progress(resource: Resource) -> None:
+    """How far a resync of 8.4 is: it tells that in /proc/drbd alone, which is read while one runs."""
+    for volume in resource.volumes:
+        for _, replica in resource.replicas(volume):
+            if replica.resyncing:
+                replica.done, replica.seconds_left = _progress(volume.minor)
+
+
+def _progress(minor: int) -> tuple[str, int | None]:
+    """Percent done, and seconds left, from lines such as ``sync'ed:  7.7% (...)`` and ``finish: 0:01:33 speed: ...``"""
+    try:
+        with open(PROC, encoding="ascii", errors="replace") as file:
+            text = file.read()
+    except OSError:
+        return "", None
+    own = text.partition(f"\n{minor:2}: cs:")[2].partition(": cs:")[0]
+    done = own.partition("sync'ed:")[2].partition("%")[0].strip()
+    parts = own.partition("finish:")[2].split()[:1]
+    clock = parts[0].split(":") if parts else []
+    if len(clock) != 3 or not all(map(str.isdecimal, clock)):
+        return done, None
+    return done, int(clock[0]) * 3600 + int(clock[1]) * 60 + int(clock[2])
 
 
 def load(deadline: Deadline) -> None:
@@ -142,7 +190,12 @@ def _targets(resource: Resource) -> list[str]:
 
 
 def _change(verb: str, name: str, target: str, deadline: Deadline) -> None:
-    result = command.run("drbdsetup", verb, target, deadline=deadline, check=False)
+    try:
+        result = command.run("drbdsetup", verb, target, deadline=deadline, check=False)
+    except DeadlinePassed as passed:
+        # A promotion waits for the fence handler.
+        log = "'journalctl -t twinsan'" if verb == "primary" else f"'drbdadm status {name}'"
+        raise DeadlinePassed(f"{name}: {passed}; see {log} and 'dmesg'") from None
     if result.status in _REFUSED:
         raise Refused(name, verb, result)
     if not result.ok:

@@ -30,7 +30,6 @@ THROUGH_PEER = 10
 # Disk states that pass by themselves: DRBD is reading meta data, or asking its peer.
 _PASSING_DISKS = ("Attaching", "Negotiating", "Consistent")
 _GONE_DISKS = ("Diskless", "Failed", "Detaching")
-_WELL_REPLICATED = ("Established", "VerifyS", "VerifyT")
 
 
 def score(resource: Resource) -> int | None:
@@ -130,6 +129,14 @@ def ailment(resource: Resource) -> str:
     return ""
 
 
+def duration(seconds: int) -> str:
+    """A time span, in words that stay right for a disk of any size: ``1:02:03 h``, ``2:03 min``, ``3 s``."""
+    minutes, rest = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02} min" if minutes else f"{rest} s"
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02} h"
+
+
 def peer(connection: Connection) -> str:
     """The peer's name, as far as DRBD tells; 8.4 calls everybody "peer"."""
     return "the peer" if connection.name == "peer" else connection.name
@@ -146,11 +153,15 @@ def _suspended(resource: Resource) -> str:
     if "no-data" in resource.suspended:
         return f"I/O of {name} is frozen: no UpToDate data is in reach; bring back peer or disk: drbdadm adjust {name}"
     if "fencing" in resource.suspended:
+        names = [connection.name for connection in resource.connections if not connection.connected]
+        lost = names[0] if len(names) == 1 and names[0] != "peer" else "PEER"
         return (
             f"I/O of {name} is frozen until the lost peer is fenced; see 'journalctl -t twinsan' and 'stonith_admin "
-            f"--history=*'; once the peer is off for sure: stonith_admin --confirm=PEER"
+            f"--history=*'; once the peer is off for sure: stonith_admin --confirm={lost}"
         )
-    if resource.suspended:
+    if "quorum" in resource.suspended and resource.primary:
+        return f"I/O of {name} is frozen: quorum is lost; bring the other nodes back: drbdadm status {name}"
+    if resource.suspended and resource.suspended != ("quorum",):
         return f"I/O of {name} is frozen ({','.join(resource.suspended)}); see: drbdadm status {name}"
     return ""
 
@@ -175,6 +186,8 @@ def _local_disk(resource: Resource) -> str:
             through = ", I/O goes through the peer" if resource.primary else ""
             gone = f"the local disk of {where} is gone ({volume.disk}){through}"
             return f"{gone}; see 'dmesg', replace it, then: drbdadm attach {name}"
+        if volume.disk in ("Attaching", "Negotiating"):
+            return f"the local disk of {where} is still {volume.disk}; see 'dmesg' and: drbdadm status {name}"
         if volume.disk in ("Outdated", "Consistent") and not any(
             connection.connected for connection in resource.connections
         ):
@@ -187,9 +200,9 @@ def _link(resource: Resource) -> str:
     for connection in resource.connections:
         if connection.state == "StandAlone":
             return (
-                f"replication of {name} to {peer(connection)} is cut (StandAlone), perhaps a split brain: see 'dmesg'; "
-                f"reconnect with 'drbdadm connect {name}', and on the node whose changes are to be thrown away "
-                f"'drbdadm connect --discard-my-data {name}'"
+                f"replication of {name} to {peer(connection)} is cut (StandAlone): somebody disconnected it, or DRBD "
+                f"refused it; on each node where it is StandAlone type: drbdadm connect {name}; if that does not help, "
+                "see 'dmesg'"
             )
         if not connection.connected:
             return (
@@ -202,7 +215,7 @@ def _link(resource: Resource) -> str:
 def _resync(resource: Resource) -> str:
     for volume in resource.volumes:
         for connection, replica in resource.replicas(volume):
-            if replica.replication not in (*_WELL_REPLICATED, "Off"):
+            if replica.resyncing:
                 return _resync_text(resource, volume, connection, replica)
     return ""
 
@@ -211,9 +224,12 @@ def _resync_text(resource: Resource, volume: Volume, connection: Connection, rep
     where, name = _where(resource, volume), resource.name
     behind = "this node" if replica.replication.endswith("T") or "Target" in replica.replication else peer(connection)
     done = f", {replica.done}% done" if replica.done else ""
+    if replica.seconds_left is not None:
+        done += f", {duration(replica.seconds_left)} left"
     if replica.replication.startswith("PausedSync") or replica.resync_suspended != "no":
         paused = f"the resync of {where} is paused ({replica.resync_suspended}), {behind} is behind"
-        return f"{paused}; go on with it: drbdadm resume-sync {name}"
+        there = f" on {peer(connection)}" if replica.resync_suspended == "peer" else ""
+        return f"{paused}; to go on with it, type{there}: drbdadm resume-sync {name}"
     return f"{where} is resynchronising ({replica.replication}{done}), {behind} is behind; watch: drbdadm status {name}"
 
 

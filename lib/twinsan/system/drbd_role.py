@@ -7,7 +7,7 @@ What cannot pass by itself is refused at once. Whatever is refused is refused wi
 from __future__ import annotations
 
 from twinsan.errors import DeadlinePassed, Failure
-from twinsan.system import drbd, drbd_health
+from twinsan.system import drbd, drbd_health, drbd_release
 from twinsan.system.drbd import Refused
 
 TYPE_CHECKING = False
@@ -65,15 +65,20 @@ def promote(name: str, deadline: Deadline) -> Resource:
     return resource
 
 
-def demote(resource: Resource, deadline: Deadline) -> None:
-    """Make this node Secondary; a Secondary stays what it is."""
-    if resource.primary:
-        _until_released(resource, "demoted", lambda: drbd.demote(resource, deadline), deadline)
+def demote(resource: Resource, deadline: Deadline, note: Callable[[str], None]) -> None:
+    """Make this node Secondary; a Secondary stays what it is. Frozen I/O is released, unless a LUN would hear of it;
+    DRBD then says that the device is held open. `note` takes what an operator should know.
+    """
+    if not resource.primary:
+        return
+    if resource.suspended and drbd_release.unheard(resource):
+        drbd_release.release(resource, deadline, note)
+    _until_released(resource, "demoted", lambda: drbd.demote(resource, deadline), deadline)
 
 
-def take_down(resource: Resource, deadline: Deadline) -> None:
+def take_down(resource: Resource, deadline: Deadline, note: Callable[[str], None]) -> None:
     """Take the resource out of the kernel, whatever its role."""
-    demote(resource, deadline)
+    demote(resource, deadline, note)
     _until_released(resource, "taken down", lambda: drbd.down(resource.name, deadline), deadline)
     if drbd.query(resource.name, deadline) is not None:
         raise Failure(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The state of a DRBD resource, from what ``drbdsetup events2 --now`` prints.
+"""The state of a DRBD resource, from what ``drbdsetup events2 --now --statistics`` prints.
 
 DRBD 8.4 and 9 print the same grammar. 8.4 lacks some fields, calls every peer "peer", and prints all resources
 whichever was asked for; 9 prints volumes in any order. Parsing is pure: text in, state out.
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class PeerVolume:
     """A volume as its replica on the peer is known here."""
 
-    __slots__ = ("client", "disk", "done", "number", "replication", "resync_suspended")
+    __slots__ = ("client", "disk", "done", "number", "out_of_sync", "replication", "resync_suspended", "seconds_left")
 
     def __init__(self, fields: dict[str, str]) -> None:
         self.number = int(fields.get("volume", "0"))
@@ -23,8 +23,16 @@ class PeerVolume:
         self.disk = fields.get("peer-disk", "DUnknown")
         self.client = fields.get("peer-client") == "yes"
         self.resync_suspended = fields.get("resync-suspended", "no")
-        # Percent of a running resync or verify; "" where the version does not tell.
+        # Percent of a running resync or verify, and how long it will take; "" and None where the version does not tell.
         self.done = fields.get("done", "")
+        self.seconds_left = _number(fields, "eta")
+        # KiB that differ: what a resync has still to copy, or what has changed here since the peer was lost.
+        self.out_of_sync = _number(fields, "out-of-sync")
+
+    @property
+    def resyncing(self) -> bool:
+        """Whether data is copied, or is about to be."""
+        return self.replication not in _RESTING
 
 
 class Connection:
@@ -51,7 +59,7 @@ class Connection:
 class Volume:
     """A volume as it is here."""
 
-    __slots__ = ("client", "disk", "minor", "number", "quorum")
+    __slots__ = ("client", "disk", "minor", "number", "pending", "quorum")
 
     def __init__(self, fields: dict[str, str]) -> None:
         self.number = int(fields.get("volume", "0"))
@@ -61,6 +69,8 @@ class Volume:
         self.client = fields.get("client") == "yes"
         # None on 8.4, which has no quorum.
         self.quorum = fields["quorum"] == "yes" if "quorum" in fields else None
+        # How many requests the local disk has not answered yet.
+        self.pending = _number(fields, "lower-pending") or 0
 
 
 class Resource:
@@ -82,6 +92,22 @@ class Resource:
     def primary(self) -> bool:
         """Whether this node may write."""
         return self.role == "Primary"
+
+    @property
+    def alone(self) -> bool:
+        """Whether a peer is missing that should be connected."""
+        return not all(connection.connected for connection in self.connections)
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether all replicas, this one and each peer's, are connected and equal."""
+        replicas = [replica for volume in self.volumes for _, replica in self.replicas(volume)]
+        return (
+            not self.alone
+            and all(volume.disk == "UpToDate" for volume in self.volumes)
+            and all(replica.client or replica.disk == "UpToDate" for replica in replicas)
+            and not any(replica.resyncing for replica in replicas)
+        )
 
     @property
     def minors(self) -> list[int]:
@@ -107,6 +133,10 @@ _NOT_CONNECTED = frozenset((
     "StandAlone", "Disconnecting", "Unconnected", "Timeout", "BrokenPipe", "NetworkFailure", "ProtocolError",
     "TearDown", "Connecting", "WFConnection",
 ))  # fmt: skip
+
+
+# What a replica does when nothing is copied; a verify reads only.
+_RESTING = frozenset(("Off", "Established", "VerifyS", "VerifyT"))
 
 
 def parse(text: str, name: str) -> Resource | None:
@@ -135,14 +165,25 @@ def parse(text: str, name: str) -> Resource | None:
     return resource
 
 
-def _objects(text: str, name: str) -> Iterator[tuple[str, dict[str, str]]]:
+def owner(text: str, minor: int) -> str:
+    """The name of the resource that the device /dev/drbd`minor` belongs to; "" where no resource has it."""
+    devices = (fields for kind, fields in _objects(text) if kind == "device")
+    return next((fields.get("name", "") for fields in devices if fields.get("minor") == str(minor)), "")
+
+
+def _objects(text: str, name: str = "") -> Iterator[tuple[str, dict[str, str]]]:
     for line in text.splitlines():
         words = line.split()
         if len(words) < 3 or words[0] != "exists":
             continue
         fields = dict(word.partition(":")[::2] for word in words[2:])
-        if fields.get("name") == name:
+        if not name or fields.get("name") == name:
             yield words[1], fields
+
+
+def _number(fields: dict[str, str], key: str) -> int | None:
+    text = fields.get(key, "")
+    return int(text) if text.isdecimal() and text.isascii() else None
 
 
 def _peer(fields: dict[str, str]) -> str:

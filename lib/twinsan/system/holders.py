@@ -16,10 +16,11 @@ PROCESSES = "/proc"
 def of(device: str) -> list[str]:
     """The holders of a device such as /dev/drbd0, in words."""
     name = os.path.basename(device)
-    return [*_backstores(device), *_devices_on_top(name), *_mounts(name), *_processes(device)]
+    return [*backstores(device), *_devices_on_top(name), *_mounts(name), *_processes(device)]
 
 
-def _backstores(device: str) -> list[str]:
+def backstores(device: str) -> list[str]:
+    """The storage objects of LIO that are made of a device, in words."""
     found = []
     for hba in _entries(LIO_BACKSTORES):
         for backstore in _entries(f"{LIO_BACKSTORES}/{hba}"):

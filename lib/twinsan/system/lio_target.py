@@ -272,6 +272,26 @@ def disable(iqn: str) -> None:
         configfs.settle(place, "0")
 
 
+def heard(iqn: str) -> str:
+    """A portal over which initiators hear the target now; "" where none of its addresses is on this host."""
+    from twinsan.system import network
+
+    present = {network.pack(held.address) for held in network.addresses()}
+    for portal in configfs.names(f"{group(iqn)}/np"):
+        address = portal.rpartition(":")[0].strip("[]")
+        if address in ("0.0.0.0", "::") or network.pack(address) in present:
+            return portal
+    return ""
+
+
+def devices(iqn: str) -> list[str]:
+    """The block devices that are shown as LUNs. It enters what a dying LUN can lock, so it belongs in a child."""
+    place = f"{group(iqn)}/lun"
+    luns = [f"{place}/{lun}" for lun in configfs.names(place)]
+    found = {configfs.read(f"{lun}/{link}/udev_path") or "" for lun in luns for link in configfs.links(lun)}
+    return sorted(found - {""})
+
+
 def remove(iqn: str) -> None:
     """Take the target away, whatever state it is in, with every portal group that somebody gave it."""
     place = configfs.place("iscsi", iqn)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Frozen I/O is released so that nothing that was acknowledged is lost, and nothing diverges."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.unit.fake_drbd import FakeHost
+from twinsan.deadline import Deadline
+from twinsan.errors import Failure
+from twinsan.system import drbd, drbd_release, holders
+
+LOST = {"connection": "Connecting", "peer_role": "Unknown", "peer_disk": "DUnknown", "replication": "Off"}
+BOTH = pytest.mark.parametrize("version", [8, 9])
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
+    monkeypatch.setattr(drbd_release, "_SECONDS_FOR_DISK", 0.3)
+    monkeypatch.setattr(drbd_release, "_SECONDS_TO_THAW", 0.3)
+    monkeypatch.setattr(holders, "LIO_BACKSTORES", str(tmp_path / "core"))
+    return FakeHost(tmp_path, monkeypatch)
+
+
+def release(host: FakeHost, version: int, **state: str) -> list[str]:
+    host.version = version
+    host.bring_up(role="Primary", **state)
+    resource = drbd.query("san", Deadline(2))
+    assert resource is not None
+    notes: list[str] = []
+    drbd_release.release(resource, Deadline(5), notes.append)
+    return notes
+
+
+@BOTH
+def test_what_is_not_frozen_stays_as_it_is(host: FakeHost, version: int) -> None:
+    assert release(host, version) == []
+    assert host.released == []
+
+
+@BOTH
+def test_what_was_frozen_by_hand_goes_on_where_the_peer_gets_it_too(host: FakeHost, version: int) -> None:
+    notes = release(host, version, suspended="user")
+    assert host.released == ["UpToDate suspend-io"]
+    assert not host.ran("drbdsetup detach", "drbdsetup secondary")
+    assert "it goes on" in notes[0]
+
+
+@BOTH
+def test_what_was_frozen_by_hand_goes_on_where_the_peer_is_known_to_be_outdated(host: FakeHost, version: int) -> None:
+    release(host, version, suspended="user", **{**LOST, "peer_disk": "Outdated"})
+    assert host.released == ["UpToDate suspend-io"]
+
+
+@pytest.mark.parametrize("suspended", ["user", "fencing", "no-data", "user,fencing"])
+def test_8_4_fails_what_the_peer_may_lack_and_begins_no_data_generation(host: FakeHost, suspended: str) -> None:
+    """The disk has to be Diskless before I/O is resumed: one that is still Failed gets a new generation."""
+    host.looks_until_diskless = 2
+    notes = release(host, 8, suspended=suspended, **LOST)
+    assert host.released == ["Diskless io-error"]
+    assert os.path.exists(drbd_release.marker("san"))
+    assert "it fails now" in notes[0]
+
+
+@pytest.mark.parametrize("suspended", ["user", "fencing", "no-data", "quorum"])
+def test_9_demotes_by_force(host: FakeHost, suspended: str) -> None:
+    release(host, 9, suspended=suspended, **LOST)
+    assert host.released == ["failed"]
+    assert not os.path.exists(drbd_release.marker("san"))
+
+
+def test_an_older_9_does_as_8_4(host: FakeHost) -> None:
+    host.refusals["secondary"] = [(20, "drbdsetup: unrecognized option '--force'\n")]
+    release(host, 9, suspended="quorum", **LOST)
+    assert host.released == ["Diskless io-error"]
+    assert "--on-no-quorum=io-error" in host.ran("drbdsetup resource-options")[0]
+
+
+def test_a_disk_that_does_not_answer_is_not_detached(host: FakeHost) -> None:
+    host.pending = 3
+    with pytest.raises(Failure, match="local disk does not answer"):
+        release(host, 8, suspended="fencing", **LOST)
+    assert host.released == []
+    assert not host.ran("drbdsetup detach")
+
+
+def test_a_disk_that_stays_failed_is_not_resumed(host: FakeHost) -> None:
+    host.looks_until_diskless = 1000
+    with pytest.raises(Failure, match="detached"):
+        release(host, 8, suspended="fencing", **LOST)
+    assert host.released == []
+
+
+def test_what_stays_frozen_is_a_failure(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "_release", lambda _words: (0, "", ""))
+    with pytest.raises(Failure, match=r"still frozen \(user\)"):
+        release(host, 8, suspended="user")
+
+
+def test_a_secondary_has_nobody_who_waits(host: FakeHost) -> None:
+    host.bring_up(suspended="quorum", **LOST)
+    resource = drbd.query("san", Deadline(2))
+    assert resource is not None
+    drbd_release.release(resource, Deadline(5), lambda _: None)
+    assert host.released == []
+
+
+def test_restore_attaches_again_once(host: FakeHost) -> None:
+    release(host, 8, suspended="fencing", **LOST)
+    for _ in range(2):
+        drbd_release.restore("san", host.configuration, Deadline(5))
+    assert (host.disk, host.no_data_policy) == ("UpToDate", "suspend-io")
+    assert len(host.ran("drbdadm")) == 1
+
+
+class Below:
+    """A LUN on /dev/drbd0, as its stop asks for it."""
+
+    def __init__(self, host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.host = host
+        self.notes: list[str] = []
+        monkeypatch.setattr(drbd, "owner", lambda _path, deadline: drbd.query("san", deadline))
+
+    def __call__(self, heard: str = "") -> None:
+        drbd_release.below("/dev/drbd0", heard, Deadline(5), self.notes.append)
+
+
+@pytest.fixture
+def below(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> Below:
+    return Below(host, monkeypatch)
+
+
+def test_nothing_fails_that_an_initiator_would_hear(host: FakeHost, below: Below) -> None:
+    host.version = 8
+    host.bring_up(role="Primary", suspended="fencing", **LOST)
+    with pytest.raises(Failure, match=r"over portal 10\.0\.5\.50:3260; .* stop its portal-ip"):
+        below("10.0.5.50:3260")
+    assert host.released == []
+    below()
+    assert host.released == ["Diskless io-error"]
+
+
+def test_what_goes_on_may_be_heard(host: FakeHost, below: Below) -> None:
+    host.bring_up(role="Primary", suspended="user")
+    below("10.0.5.50:3260")
+    assert host.released == ["UpToDate suspend-io"]
+
+
+def test_a_drbd_that_cannot_be_asked_keeps_no_lun_from_going(host: FakeHost, below: Below) -> None:
+    host.bring_up(role="Primary")
+    host.hanging = ("drbdsetup events2",)
+    below()
+    assert "is unknown" in below.notes[0]
+
+
+def test_a_device_that_is_none_of_drbd_is_nobodys(host: FakeHost) -> None:
+    host.bring_up(role="Primary", suspended="fencing", **LOST)
+    for path in ("/dev/null", "/no/such/device"):
+        assert drbd.owner(path, Deadline(2)) is None
+    assert host.calls == []

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kernel's stack of a process that hangs, in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from twinsan.system import stuck
+
+# As a writer on a frozen device has it.
+STACK = """\
+[<0>] __switch_to+0x50/0x7f
+[<0>] __schedule+0x51b/0x568
+[<0>] schedule+0xc8/0x115
+[<0>] drbd_submit_bio+0xdb/0x111 [drbd]
+[<0>] __submit_bio+0x57/0x8c
+[<0>] submit_bio_noacct_nocheck+0x1c3/0x271
+[<0>] submit_bio_noacct+0x2a3/0x2df
+[<0>] submit_bio+0xf5/0x100
+"""
+
+
+@pytest.fixture
+def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(stuck, "PROCESSES", str(tmp_path))
+    folder = tmp_path / "42"
+    folder.mkdir()
+    return folder
+
+
+def test_the_innermost_functions_are_named_without_how_they_sleep(process: Path) -> None:
+    (process / "stack").write_text(STACK)
+    expected = "drbd_submit_bio < __submit_bio < submit_bio_noacct_nocheck < submit_bio_noacct"
+    assert stuck.where(42) == expected
+
+
+@pytest.mark.parametrize(("place", "words"), [("drbd_submit_bio", "drbd_submit_bio"), ("0", "")])
+def test_without_a_stack_there_is_the_one_function(process: Path, place: str, words: str) -> None:
+    (process / "wchan").write_text(place)
+    assert stuck.where(42) == words
+
+
+def test_a_process_that_is_gone_is_nowhere(process: Path) -> None:
+    assert stuck.where(43) == ""
