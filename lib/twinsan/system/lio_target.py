@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An iSCSI target: one IQN with one portal group, its portals and its access control lists (lio_acl).
+"""An iSCSI target: one IQN with one portal group, its portals (lio_portal) and its access control
+lists (lio_acl).
 
 - `ensure` makes a target as planned from whatever is there, and leaves nothing of its own where it fails;
 - `remove` takes away whatever is there;
@@ -12,7 +13,7 @@ import binascii
 import errno
 
 from twinsan.errors import Failure, Misconfigured
-from twinsan.system import chap, configfs, lio_acl
+from twinsan.system import chap, configfs, lio_acl, lio_portal
 
 # What initiators and target agree on at login, beyond LIO's defaults, which are those of RFC 7143 and slow: 8 KiB in a
 # PDU, one outstanding R2T, an R2T before each write, two seconds before a lost connection is made again (13.15: the
@@ -107,7 +108,7 @@ def _fault(target: Target) -> str:
     place = group(target.iqn)
     if not configfs.exists(place):
         return f"target {target.iqn} has no portal group"
-    present = configfs.names(f"{place}/np")
+    present = lio_portal.present(place)
     if not set(target.portals).intersection(present):
         return f"target {target.iqn} does not listen on {' '.join(target.portals)}"
     admitted = lio_acl.admitted(place)
@@ -122,7 +123,7 @@ def _fault(target: Target) -> str:
 
 def ailment(target: Target) -> str:
     """What is missing of a target that works all the same; "" for nothing."""
-    present = configfs.names(f"{group(target.iqn)}/np")
+    present = lio_portal.present(group(target.iqn))
     missing = [portal for portal in target.portals if portal not in present]
     return f"target {target.iqn} does not listen on {' '.join(missing)}" if missing else ""
 
@@ -141,18 +142,11 @@ def drift(target: Target) -> str:
     wrong = lio_acl.unproven(place, target.credentials.get("", chap.NONE))
     found += [f"the {what} of everybody is another" for what in wrong]
     strangers = sorted(set(lio_acl.admitted(place)) - set(target.initiators))
-    strange = sorted(set(configfs.names(f"{place}/np")) - set(target.portals))
+    strange = sorted(set(lio_portal.present(place)) - set(target.portals))
     found += [f"{name} is admitted as well" for name in strangers]
     found += [f"it listens on {name} as well" for name in strange]
-    found += [f"nothing listens on {portal}" for portal in target.portals if not _listening(portal)]
+    found += [f"nothing listens on {portal}" for portal in target.portals if not lio_portal.listening(portal)]
     return f"target {target.iqn} is not as configured: {', '.join(found)}" if found else ""
-
-
-def _listening(portal: str) -> bool:
-    from twinsan.system import tcp_table
-
-    address, _, port = portal.rpartition(":")
-    return any((row.local, row.local_port) == (address.strip("[]"), int(port)) for row in tcp_table.listeners())
 
 
 def ensure(target: Target) -> None:
@@ -179,10 +173,10 @@ def _ensure_group(target: Target, place: str) -> None:
         lio_acl.ensure(place, initiator, target.credentials.get(initiator, chap.NONE), target.queue_depth)
     for stranger in set(lio_acl.admitted(place)) - set(target.initiators):
         lio_acl.remove(place, stranger)
-    for stale in set(configfs.names(f"{place}/np")) - set(target.portals):
-        _remove_portal(f"{place}/np/{stale}")
+    for stale in set(lio_portal.present(place)) - set(target.portals):
+        lio_portal.remove(place, stale)
     for portal in target.portals:
-        _ensure_portal(place, portal)
+        lio_portal.ensure(place, portal)
     enable(target.iqn)
 
 
@@ -226,33 +220,6 @@ def _fix_relative_port(iqn: str, place: str) -> None:
         configfs.write(f"{place}/rtpi", str(number))
 
 
-def _ensure_portal(place: str, portal: str) -> None:
-    try:
-        configfs.make(f"{place}/np/{portal}")
-    except OSError as error:
-        raise Failure(_why_no_portal(portal, error)) from None
-
-
-def _why_no_portal(portal: str, error: OSError) -> str:
-    """Who has the portal: LIO says EINVAL for all that can be wrong with one."""
-    address, _, port = portal.rpartition(":")
-    for iqn in _targets():
-        for tag in configfs.names(configfs.place("iscsi", iqn)):
-            for other in configfs.names(f"{configfs.place('iscsi', iqn, tag)}/np"):
-                wildcards = ("0.0.0.0", "[::]")
-                if other.rpartition(":")[2] == port and {address, other.rpartition(":")[0]}.intersection(wildcards):
-                    return (
-                        f"portal {portal} is in use by target {iqn}, which listens on {other}; "
-                        f"remove that portal: targetcli /iscsi/{iqn}/{tag}/portals ls"
-                    )
-    from twinsan.system import listener
-
-    process = listener.on(address.strip("[]"), int(port))
-    if process:
-        return f"portal {portal} is in use by {process}; end it, or give the target another port"
-    return f"the kernel refuses portal {portal}: {configfs.reason(error)}; see 'ss -tln' and 'dmesg'"
-
-
 def enable(iqn: str) -> None:
     """Let the target accept logins."""
     place = group(iqn)
@@ -274,14 +241,7 @@ def disable(iqn: str) -> None:
 
 def heard(iqn: str) -> str:
     """A portal over which initiators hear the target now; "" where none of its addresses is on this host."""
-    from twinsan.system import network
-
-    present = {network.pack(held.address) for held in network.addresses()}
-    for portal in configfs.names(f"{group(iqn)}/np"):
-        address = portal.rpartition(":")[0].strip("[]")
-        if address in ("0.0.0.0", "::") or network.pack(address) in present:
-            return portal
-    return ""
+    return next(filter(lio_portal.reachable, lio_portal.present(group(iqn))), "")
 
 
 def devices(iqn: str) -> list[str]:
@@ -310,19 +270,6 @@ def _remove_group(place: str) -> None:
         for link in configfs.links(f"{place}/lun/{lun}"):
             configfs.unlink(f"{place}/lun/{lun}/{link}")
         configfs.remove(f"{place}/lun/{lun}")
-    for portal in configfs.names(f"{place}/np"):
-        _remove_portal(f"{place}/np/{portal}")
+    for portal in lio_portal.present(place):
+        lio_portal.remove(place, portal)
     configfs.remove(place)
-
-
-def _remove_portal(place: str) -> None:
-    # A portal of another transport hangs on the TCP portal, and stays behind where it is not taken away first.
-    for transport in ("iser", "cxgbit"):
-        if configfs.read(f"{place}/{transport}") == "1":
-            configfs.write(f"{place}/{transport}", "0")
-    configfs.remove(place)
-
-
-def _targets() -> list[str]:
-    """The iSCSI names below the fabric, which has folders of its own beside them."""
-    return [name for name in configfs.names(configfs.place("iscsi")) if name.startswith(("iqn.", "eui.", "naa."))]
