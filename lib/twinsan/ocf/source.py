@@ -108,6 +108,15 @@ class Program:
             if place.definition.name == name and any(map(_is_property, place.definition.decorator_list)):
                 yield place
 
+    def constant(self, module: Module, node: ast.expr) -> str:
+        """The value of a constant of a module; "" for anything else."""
+        if isinstance(node, ast.Name):
+            return module.constants.get(node.id, "")
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            home = self.module(module.imported.get(node.value.id, ""))
+            return home.constants.get(node.attr, "") if home else ""
+        return ""
+
     def find(self, module: Module, node: ast.AST) -> tuple[Module, Definition] | None:
         """What a name, or a name of another module, stands for."""
         if isinstance(node, ast.Name):
