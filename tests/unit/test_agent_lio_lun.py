@@ -448,20 +448,25 @@ def test_at_check_level_20_the_device_is_read(
         answers.append(path)
 
     monkeypatch.setattr(block_device, "read_ends", read_ends)
-    monkeypatch.setattr(scsi, "ready", lambda path, milliseconds: f"{path} {milliseconds}" if len(answers) > 1 else "")
+
+    def ready(path: str, milliseconds: int) -> str:
+        unready = f"{path} is not ready: status 0, host status {milliseconds}, sense key 0"
+        return unready if len(answers) > 1 else ""
+
+    monkeypatch.setattr(scsi, "ready", ready)
     run("start")
     assert run("monitor", OCF_CHECK_LEVEL="10") == 0
     assert answers == []
     assert run("monitor", OCF_CHECK_LEVEL="20") == 0
     assert run("monitor", OCF_CHECK_LEVEL="20") == 1
-    assert reason(capsys).startswith("/dev/drbd0 10000")
+    assert reason(capsys).startswith("/dev/drbd0 is not ready: status 0, host status 10000,")
 
     def hang(_work: object, _deadline: object, doing: str) -> str:
-        raise DeadlinePassed(f"{doing} hangs")
+        raise DeadlinePassed(f"{doing} hangs in the kernel in wait_on_bit")
 
     monkeypatch.setattr(child, "bounded", hang)
     assert run("monitor", OCF_CHECK_LEVEL="20") == 190
-    assert reason(capsys) == "reading /dev/drbd0 hangs"
+    assert reason(capsys) == "reading /dev/drbd0 hangs in the kernel in wait_on_bit"
 
 
 @pytest.mark.parametrize("changes", [{"allowed_initiators": "esx1"}, {"emulate_caw": "maybe"}, {"vendor_id": "a" * 9}])
@@ -513,7 +518,9 @@ def test_a_stop_that_would_be_heard_touches_nothing(
 ) -> None:
     run("start")
     kernel.changes.clear()
-    frozen.refusal = "initiators would hear it"
+    frozen.refusal = (
+        "I/O of san is frozen (user), and initiators would hear it fail over portal 10.0.5.50:3260; stop it"
+    )
     assert run("stop") == 1
     assert kernel.changes == []
     assert "initiators would hear it" in reason(capsys)

@@ -73,8 +73,8 @@ _DIAGNOSED = (
     (
         (errors.Misconfigured.__name__,),
         "A parameter is wrong on every host (6)",
-        "The cluster tries no node. Correct the value with 'crm resource param RESOURCE set NAME VALUE' or 'pcs "
-        "resource update RESOURCE NAME=VALUE'.",
+        "The cluster tries no node. What runs already goes on, and is shown as not well (190, 191). Correct the value "
+        "with 'crm resource param RESOURCE set NAME VALUE' or 'pcs resource update RESOURCE NAME=VALUE'.",
         "Correct the parameter that it names.",
     ),
     (
