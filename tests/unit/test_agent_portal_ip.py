@@ -165,7 +165,7 @@ def test_an_address_on_another_host(host: Host, capsys: pytest.CaptureFixture[st
         ({"ip": "::"}, "no address"),
         ({"ip": "fe80::1"}, "no address"),
         ({"cidr_netmask": "33"}, "cidr_netmask"),
-        ({"cidr_netmask": "255.255.255.0"}, "cidr_netmask"),
+        ({"cidr_netmask": "255.0.255.0"}, "cidr_netmask is no netmask"),
         ({"nic": "../eth0"}, "nic"),
         ({"nic": "a" * 16}, "nic"),
         ({"port": "0"}, "port"),
