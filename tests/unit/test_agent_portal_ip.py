@@ -214,6 +214,12 @@ def test_a_device_that_does_not_work(host: Host, capsys: pytest.CaptureFixture[s
     assert host.log == []
 
 
+def test_the_spellings_of_another_agent(host: Host) -> None:
+    assert run("start", nic="eth0:1", cidr_netmask="255.255.254.0") == 0
+    assert f"add {VIP}/23 eth0" in host.log
+    assert run("monitor", nic="eth0:1", cidr_netmask="255.255.254.0") == 0
+
+
 def test_a_device_that_is_gone_does_not_keep_the_address(host: Host) -> None:
     run("start", nic="eth0")
     host.links[1] = Link(2, "renamed", 0x11043, b"\2\0\0\0\0\1")

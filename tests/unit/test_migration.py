@@ -47,3 +47,41 @@ def test_a_name_that_is_the_same_is_no_other_parameter(name: str, other: str) ->
 @pytest.mark.parametrize(("name", "other"), OTHERS)
 def test_what_has_no_place_says_why(name: str, other: str) -> None:
     assert not [theirs for theirs, ours, remark in migration.REPLACED[name][other] if not ours and not remark]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("drbd-vaai", {"drbd_resource": "r0", "drbdconf": "/etc/drbd.conf", "wfc_timeout": "5"}),
+        (
+            "lio-iscsi-target",
+            {
+                "iqn": "iqn.2001-04.com.example:storage.disk2.xyz",
+                "portals": "192.168.1.1:3260 192.168.2.1:3260",
+                "allowed_initiators": "iqn.1991-05.com.microsoft:a iqn.1998-01.com.vmware:b",
+                "incoming_username": "admin",
+                "incoming_password": "secret-of-admin",
+                "additional_parameters": "MaxBurstLength=262144 InitialR2T=No",
+            },
+        ),
+        (
+            "lio-lun",
+            {
+                "target_iqn": "iqn.2001-04.com.example:storage.disk2.xyz",
+                "lun": "0",
+                "path": "/dev/drbd/by-res/r0/0",
+                "scsi_sn": "8f2b1c4d",
+                "vendor_id": "LIO-ORG",
+                "product_id": "VDISK r0",
+                "emulate_tpu": "1",
+                "emulate_3pc": "0",
+                "emulate_caw": "1",
+                "allowed_initiators": "iqn.1991-05.com.microsoft:a",
+            },
+        ),
+        ("portal-ip", {"ip": "192.168.1.1", "cidr_netmask": "255.255.255.0", "nic": "eth0:1"}),
+        ("portal-ip", {"ip": "2001:db8:DC28:0:0:FC57:D4C8:1FFF", "cidr_netmask": "64", "nic": "bond0.12"}),
+    ],
+)
+def test_their_values_are_taken(name: str, values: dict[str, str]) -> None:
+    assert agents.Runner(name, **values)("validate-all", OCF_CHECK_LEVEL="0") == 0
