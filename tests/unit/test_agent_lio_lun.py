@@ -15,7 +15,7 @@ from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel, tree
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed, Failure
-from twinsan.system import block_device, child, drbd_release, lio_target, naa, scsi
+from twinsan.system import block_device, child, drbd_release, naa, scsi
 from twinsan.system.lio_lun import Lun
 
 IQN = "iqn.2003-01.org.example:san"
@@ -487,10 +487,9 @@ class Frozen:
         self.refusal = ""
         self._kernel = kernel
         monkeypatch.setattr(drbd_release, "below", self._below)
-        monkeypatch.setattr(lio_target, "heard", lambda iqn: f"a portal of {iqn}")
 
-    def _below(self, device: str, heard: str, _deadline: Deadline, _note: object) -> None:
-        self.calls.append((device, heard, len(self._kernel.changes)))
+    def _below(self, device: str, iqn: str, _deadline: Deadline, _note: object) -> None:
+        self.calls.append((device, iqn, len(self._kernel.changes)))
         if self.refusal:
             raise Failure(self.refusal)
 
@@ -504,7 +503,7 @@ def test_frozen_io_is_released_before_anything_is_touched(kernel: Kernel, frozen
     run("start")
     kernel.changes.clear()
     assert run("stop") == 0
-    assert frozen.calls == [("/dev/drbd0", f"a portal of {IQN}", 0)]
+    assert frozen.calls == [("/dev/drbd0", IQN, 0)]
     assert run("stop") == 0
     assert len(frozen.calls) == 1, "of a LUN that is gone nothing is asked"
 

@@ -92,10 +92,11 @@ def forget(resource: Resource, deadline: Deadline) -> None:
     """Forget all once the replicas are equal again. Where nothing was noted, it costs two looks at a folder."""
     if not resource.in_sync:
         return
+    healed = os.path.exists(marker(resource.name))
     for path in filter(os.path.exists, (_alone_file(resource.name), marker(resource.name))):
-        if path == marker(resource.name):
-            _tell(resource.name, "", deadline)
         os.unlink(path)
+    if healed:
+        _tell(resource.name, "", deadline)
 
 
 def found(resource: Resource) -> bool:
