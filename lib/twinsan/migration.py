@@ -92,7 +92,7 @@ REPLACED: dict[str, dict[str, tuple[tuple[str, str, str], ...]]] = {
         "ocf:heartbeat:iSCSILogicalUnit": (
             ("implementation", "", "There is but one: LIO, without targetcli."),
             ("target_iqn", "target_iqn", ""),
-            ("lun", "lun", ""),
+            ("lun", "lun", "Keep it, 0 as well."),
             (
                 "path",
                 "path",
@@ -104,7 +104,7 @@ REPLACED: dict[str, dict[str, tuple[tuple[str, str, str], ...]]] = {
                 "scsi_sn",
                 "Always give it here for a disk that hosts know. The default there was the first 8 digits of a "
                 "checksum of the resource's name: printf %s RESOURCE | md5sum | cut -c 1-8. The default here is "
-                "another.",
+                "another. A serial of fewer than 8 hexadecimal digits is refused: they make the disk's NAA name.",
             ),
             (
                 "emulate_tpu",
