@@ -109,6 +109,14 @@ class Name(Parameter):
         return value
 
 
+class Device(Name):
+    """The name of a network device. The label of an address after it, as in ``eth0:1``, is not part of the name."""
+
+    def text(self, agent: Owner) -> str:
+        given = super().text(agent)
+        return given.partition(":")[0] or given
+
+
 class Path(Parameter):
     """An absolute path."""
 
@@ -151,6 +159,21 @@ class Integer(Parameter):
         if not (value.isdecimal() and len(value) <= 20 and self.least <= int(value) <= self.most):
             raise self.wrong(value, f"is not a whole number from {self.least} to {self.most}")
         return int(value)
+
+
+class Prefix(Integer):
+    """The length of a network's prefix, or an IPv4 netmask such as 255.255.255.0."""
+
+    kind = "string"
+
+    def text(self, agent: Owner) -> str:
+        given = super().text(agent)
+        if "." not in given or ":" in given:
+            return given
+        bits = "".join(f"{int(octet):08b}" for octet in _ip(self, given).split("."))
+        if "01" in bits:
+            raise self.wrong(given, "is no netmask such as 255.255.255.0")
+        return str(bits.count("1"))
 
 
 class Boolean(Parameter):
