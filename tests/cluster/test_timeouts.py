@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The advised timeouts, held against how long each action took in all that the tests before this one did."""
+"""The advised timeouts, held against how long each action took in all that this pair has done so far."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ def _seconds(text: str) -> float:
 def test_every_action_took_less_than_half_of_its_advised_timeout(
     recovering: Pair, active: Machine, passive: Machine
 ) -> None:
+    recovering.move(passive)
+    recovering.wait_until_settled()
+    active, passive = passive, active
     # Nothing else stops a replica but a node that leaves.
     active.succeed(f"crm node standby {passive.name}")
     passive.wait_until("! drbdsetup status san", "the replica is down", 120)
