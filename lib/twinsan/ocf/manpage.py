@@ -211,9 +211,11 @@ def _diagnostics(agent: type[Agent], shown: Example | None) -> list[str]:
     reasons = diagnostics.of(agent.source(), _LIBRARY)
     name = shown.name if shown is not None else "RESOURCE"
     log = f"journalctl -t '{agent.name}({name})'"
+    # Pacemaker keeps no more of a reason (EXIT_REASON_MAX_LEN in its services library).
     about = (
-        "A failure has one line as its reason: 'crm_mon -1' shows it beside the failed action, the log has it as well "
-        f"({log}). It says what, why, and after a semicolon what to type. What is in capitals here stands for a value."
+        "A failure has one line as its reason. It says what, why, and after a semicolon what to type. The log has it "
+        f"whole ({log}); 'crm_mon -1' shows its first 128 characters beside the failed action. What is in capitals "
+        "here stands for a value."
     )
     lines = [_escape(about)]
     for kinds, title, advice, else_ in _DIAGNOSED:
