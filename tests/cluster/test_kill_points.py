@@ -105,7 +105,9 @@ def _kill(server: Machine, plans: list[dict[str, Any]], project: Path) -> dict[s
     return found
 
 
-def test_a_kill_at_any_change_is_survived(pair: Pair, project: Path, disks: dict[str, str]) -> None:
+def test_a_kill_at_any_change_is_survived(
+    pair: Pair, project: Path, disks: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
     lun = {"target_iqn": IQN, "lun": "1", "path": disks["atlas"]}
     drbd = {"drbd_resource": "killed", "wfc_timeout": "0"}
     roles = {"start": [], "promote": ["start"], "demote": ["start", "promote"], "stop": ["start", "promote"]}
@@ -127,10 +129,12 @@ def test_a_kill_at_any_change_is_survived(pair: Pair, project: Path, disks: dict
         jobs = [pool.submit(_kill, server, plans, project) for server, plans in work.items()]
         found = {name: result for job in jobs for name, result in job.result().items()}
     rows = {(name, action): row for name, result in found.items() for action, row in result["actions"].items()}
-    print(f"\n{'agent':18} {'action':8} points passed seconds")
-    for (name, action), row in rows.items():
-        print(f"{name:18} {action:8} {row['points']:6} {row['passed']:6} {row['seconds']:7.1f}")
-    print(f"{'all':27} {sum(row['points'] for row in rows.values()):6} {sum(row['passed'] for row in rows.values()):6}")
+    with capsys.disabled():
+        print(f"\n{'agent':18} {'action':8} points passed seconds")
+        for (name, action), row in rows.items():
+            print(f"{name:18} {action:8} {row['points']:6} {row['passed']:6} {row['seconds']:7.1f}")
+        points, passed = (sum(row[what] for row in rows.values()) for what in ("points", "passed"))
+        print(f"{'all':27} {points:6} {passed:6}")
     assert [failure for result in found.values() for failure in result["failures"]] == []
     assert {key: row["points"] for key, row in rows.items() if row["points"] < LEAST[key]} == {}
     assert rows.keys() == LEAST.keys()

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from lab.machine import Machine
 from lab.pair import Pair
 from tests.unit import agents
@@ -27,7 +29,7 @@ def _seconds(text: str) -> float:
 
 
 def test_every_action_took_less_than_half_of_its_advised_timeout(
-    recovering: Pair, active: Machine, passive: Machine
+    recovering: Pair, active: Machine, passive: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recovering.move(passive)
     recovering.wait_until_settled()
@@ -45,12 +47,14 @@ def test_every_action_took_less_than_half_of_its_advised_timeout(
     for resource, action, seconds in seen:
         key = (_RESOURCES.get(resource, ""), action)
         longest[key] = max(longest.get(key, 0), seconds)
-    late = []
+    lines, late = [""], []
     for name in agents.NAMES:
         for listed, _ in agents.load(name).actions():
             took = longest.get((name, listed.name))
             assert took is not None or listed.name in ("notify", "reload-agent"), f"no {listed.name} of {name}"
             if took is not None:
-                print(f"{name:18}{listed.name:14}{took:7.2f} s of {listed.timeout} s")
+                lines.append(f"{name:18}{listed.name:14}{took:7.2f} s of {listed.timeout} s")
                 late += [f"{name} {listed.name}: {took} s"] if took > _SHARE * listed.timeout else []
+    with capsys.disabled():
+        print("\n".join(lines))
     assert late == []
