@@ -122,8 +122,8 @@ def test_a_kill_at_any_change_is_survived(
         "under": [["lio-iscsi-target", _environment(TARGET)]],
     }
     work = {
-        pair.atlas: [target, on_target],
-        pair.zeus: [_plan("drbd-vaai", "drbd-vaai", drbd, roles, (0, 190)), *portals],
+        pair.atlas: [target, on_target, *portals],
+        pair.zeus: [_plan("drbd-vaai", "drbd-vaai", drbd, roles, (0, 190))],
     }
     with concurrent.futures.ThreadPoolExecutor() as pool:
         jobs = [pool.submit(_kill, server, plans, project) for server, plans in work.items()]
