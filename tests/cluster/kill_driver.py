@@ -30,7 +30,7 @@ import sys
 import time
 from typing import Any
 
-LIBRARY, AGENTS = "/usr/lib/twinsan/lib", "/usr/lib/twinsan/agents"
+LIBRARY, AGENTS = "/usr/lib", "/usr/lib/ocf/resource.d/twinsan"
 CONFIGFS = "/sys/kernel/config"
 STATE = "/run/twinsan"
 STDERR = "/run/kill-driver.stderr"
