@@ -83,8 +83,14 @@ def build(suite: str) -> Path:
     if not image.exists():
         with progress.step(f"Building the guests' image ({suite})") as step:
             _build(suite, image, step.note)
-    os.utime(image)
+    # Not the image itself: a disk on top of it remembers its time, and a guest that is fenced opens both again.
+    _used(image).touch()
     return image
+
+
+def _used(image: Path) -> Path:
+    """A file with the time at which an image was used last."""
+    return image.with_suffix(".used")
 
 
 def _key(suite: str) -> str:
@@ -127,8 +133,9 @@ def _build(suite: str, image: Path, note: Callable[[str], None]) -> None:
         temporary.rename(image)
     for old in image.parent.glob("*.img"):
         # Another checkout may be using it: a guest that is fenced opens it again.
-        if old.stat().st_mtime < time.time() - _KEPT_SECONDS:
+        if max(mark.stat().st_mtime for mark in (old, _used(old)) if mark.exists()) < time.time() - _KEPT_SECONDS:
             old.unlink()
+            _used(old).unlink(missing_ok=True)
 
 
 def _command(suite: str, image: Path) -> Iterator[str]:
