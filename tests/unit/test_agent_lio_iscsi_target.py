@@ -537,3 +537,13 @@ def test_a_wrong_value_does_not_take_down_what_runs(
         assert run(action, **changes) == 190
         assert "goes on as it was" in reason(capsys)
     assert tree(kernel.root) == before
+
+
+def test_a_secret_that_is_not_here_does_not_take_down_what_runs(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("start")
+    before = tree(kernel.root)
+    assert run("reload-agent", incoming_username="esx", incoming_password_file="/nowhere") == 190
+    assert "copy it from the other node" in reason(capsys)
+    assert tree(kernel.root) == before

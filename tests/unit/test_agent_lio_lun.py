@@ -542,3 +542,13 @@ def test_what_freezes_during_the_removal_is_released_as_well(
     assert run("stop") == 0
     assert len(frozen.calls) == 2
     assert run("monitor") == 7
+
+
+def test_a_size_that_is_not_the_devices_does_not_take_down_what_runs(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("start")
+    before = tree(kernel.root)
+    assert run("reload-agent", size="4096") == 190
+    assert "instead of the 4096 of parameter size" in reason(capsys)
+    assert tree(kernel.root) == before

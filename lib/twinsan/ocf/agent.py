@@ -36,6 +36,13 @@ _CODES = {
     errors.NotPermitted: codes.ERR_PERM,
 }
 
+# What does not take down a resource that runs: the cluster would stop it everywhere for a 6, and move it for a 2, which
+# a reload meets where a value does not hold on this host.
+_BORNE = {
+    "monitor": (codes.ERR_CONFIGURED,),
+    "reload-agent": (codes.ERR_CONFIGURED, codes.ERR_ARGS),
+}
+
 # An action gives up this long before the cluster kills it: time to write the reason and end.
 _MARGIN_SECONDS = 1.0
 
@@ -199,7 +206,7 @@ class Agent:
 
     def _code_of(self, failure: errors.Failure) -> int:
         code = _CODES.get(type(failure), codes.ERR_GENERIC)
-        if code == codes.ERR_CONFIGURED and self.action_name in ("monitor", "reload-agent") and not self._tolerant:
+        if code in _BORNE.get(self.action_name, ()) and not self._tolerant:
             standing = self._standing()
             if standing != codes.NOT_RUNNING:
                 kept = f"{failure}; what runs goes on as it was configured before, and could not be started so"
