@@ -64,11 +64,14 @@ class GuestWorld:
         self._server.succeed(f"drbdadm -- --clear-bitmap new-current-uuid {_DRBD}")
         self._server.wait_until(f"drbdadm dstate {_DRBD} | grep -qx UpToDate/UpToDate", "they are up to date", 30)
         self._server.succeed(
-            f"set -e; drbdadm down {_DRBD}; modprobe -a target_core_mod target_core_iblock iscsi_target_mod veth dummy;"
+            f"set -e; drbdadm down {_DRBD}; modprobe -a target_core_mod target_core_iblock iscsi_target_mod veth;"
             f" mkdir -p {hand.CONFIGFS}/iscsi; ip netns add states;"
-            " ip link add test0 type veth peer name far0 netns states; ip link add other0 type dummy;"
+            " ip link add test0 type veth peer name far0 netns states;"
+            " ip link add other0 type veth peer name far1 netns states;"
+            " ip link set test0 addrgenmode none; ip link set other0 addrgenmode none;"
             " ip address add 10.77.0.2/24 dev test0; ip address add fd77::2/64 dev test0 nodad;"
-            " ip link set test0 up; ip link set other0 up; ip -n states address add 10.77.0.9/24 dev far0;"
+            " ip link set test0 up; ip link set other0 up; ip -n states link set far1 up;"
+            " ip -n states address add 10.77.0.9/24 dev far0;"
             " ip -n states address add fd77::9/64 dev far0 nodad; ip -n states link set far0 up"
         )
 

@@ -55,8 +55,12 @@ no_freezable() { drbdsetup resume-io $MINOR; drbdadm down $NAME && rm $RUN/disk 
 
 # The network.
 cable() { # in or out
-    case $1 in in) state=up carrier=1 ;; *) state=down carrier=0 ;; esac
-    ip -n $NAME link set far0 $state && until_ "[ \$(cat /sys/class/net/test0/carrier) = $carrier ]"
+    case $1 in in) state=up carrier=LOWER_UP ;; *) state=down carrier=NO-CARRIER ;; esac
+    # A device that goes down loses its addresses of IPv6.
+    ip -n $NAME link set far0 $state && ip -n $NAME address replace fd77::9/64 dev far0 nodad && until_ "ip link show dev test0 | grep -q $carrier"
+}
+device() { # up or down
+    ip link set test0 "$1" && { [ "$1" = down ] || ip address add fd77::2/64 dev test0 nodad; }
 }
 duplicate() {
     ip address add "$1/64" dev test0 && until_ "ip -6 address show dev test0 dadfailed | grep -q $1"

@@ -12,7 +12,7 @@ from tests.states.state import state
 ADDRESS, ADDRESS_6 = "10.77.0.50", "fd77::50"
 USUAL = {"ip": ADDRESS}
 
-_UP = ("ip link set test0 up",)
+_UP = ("device up",)
 
 STATES = [
     state(
@@ -71,11 +71,11 @@ STATES = [
         start="0", stop="0",
     ),
     state(
-        "its network device is down", "start", "ip link set test0 down", tidy=_UP,
+        "its network device is down", "start", "device down", tidy=_UP,
         probe="1 is down; type: ip link set test0 up", monitor="1 is down", start="1 is down", stop="0",
     ),
     state(
-        "its network device is down, and the address is not up", "ip link set test0 down", tidy=_UP,
+        "its network device is down, and the address is not up", "device down", tidy=_UP,
         probe="7", monitor="7", start="1 is down", stop="0",
     ),
     state(

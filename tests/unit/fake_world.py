@@ -215,12 +215,13 @@ class FakeWorld:
     _no_freezable = _freezable
 
     def _ip(self, kind: str, verb: str, subject: str, *more: str) -> None:
-        if kind == "address":
-            address, _, prefix = subject.partition("/")
-            index = next(link.index for link in self._network.links if link.name == more[1])
-            self._network.held.append(Held(index, address, int(prefix), 0x80))
-        else:
-            self._change_link(subject, up=more[0] == "up", carrier=more[0] == "up")
+        assert (kind, verb) == ("address", "add")
+        address, _, prefix = subject.partition("/")
+        index = next(link.index for link in self._network.links if link.name == more[1])
+        self._network.held.append(Held(index, address, int(prefix), 0x80))
+
+    def _device(self, state: str) -> None:
+        self._change_link("test0", up=state == "up", carrier=state == "up")
 
     def _cable(self, state: str) -> None:
         self._change_link("test0", up=True, carrier=state == "in")
