@@ -65,6 +65,7 @@ class GuestWorld:
         self._server.wait_until(f"drbdadm dstate {_DRBD} | grep -qx UpToDate/UpToDate", "they are up to date", 30)
         self._server.succeed(
             f"set -e; drbdadm down {_DRBD}; modprobe -a target_core_mod target_core_iblock iscsi_target_mod veth;"
+            " mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config;"
             f" mkdir -p {hand.CONFIGFS}/iscsi; ip netns add states;"
             " ip link add test0 type veth peer name far0 netns states;"
             " ip link add other0 type veth peer name far1 netns states;"
@@ -75,8 +76,11 @@ class GuestWorld:
             " ip -n states address add fd77::9/64 dev far0 nodad; ip -n states link set far0 up"
         )
 
+        hand.expect(self._server, 0, "lio-iscsi-target", "start", **lio_lun.TARGET)
+
     def clear(self) -> None:
         """Leave the guests as they were."""
+        hand.expect(self._server, 0, "lio-iscsi-target", "stop", **lio_lun.TARGET)
         self._server.succeed("ip link del test0; ip link del other0; ip netns del states")
         for server in (self._server, self._peer):
             server.succeed(
@@ -86,12 +90,9 @@ class GuestWorld:
 
     def carry_out(self, agent: str, row: State, items: list[Item]) -> list[tuple[int, str]]:
         """The results of a plan."""
-        here, prelude = self._bare, f". {_VERBS}\nno_module\n"
+        here, prelude = self._bare, f"AGENT={agent}\n. {_VERBS}\nno_module\n"
         if row.host == "server":
-            here, prelude = self._server, f". {_VERBS}\n{_agent_verbs(agent)}\n"
-        on_a_target = agent == "lio-lun" and row.host == "server"
-        if on_a_target:
-            here.succeed(f"{prelude}target start")
+            here, prelude = self._server, f"AGENT={agent}\n. {_VERBS}\n{_agent_verbs(agent)}\n"
         results: list[tuple[int, str]] = []
         seen = ""
         for part in _parts(items):
@@ -101,8 +102,6 @@ class GuestWorld:
             else:
                 results += _results(here, f"{prelude}{seen}\n", part, agent, row)
                 seen = ""
-        if on_a_target:
-            here.succeed(f"{prelude}target stop")
         return results
 
 
@@ -125,7 +124,7 @@ def _agent_verbs(agent: str) -> str:
     usual = TABLES[agent][1]
     wait = "&& in_sync" if agent == "drbd-vaai" else ""
     return f"""
-target() {{ {hand.line("lio-iscsi-target", '"$1"', **lio_iscsi_target.USUAL)}; }}
+target() {{ {hand.line("lio-iscsi-target", '"$1"', **lio_lun.TARGET)}; }}
 start() {{ {hand.line(agent, "start", **usual)} {wait}; }}
 promote() {{ {hand.line(agent, "promote", **usual)}; }}
 """

@@ -115,12 +115,11 @@ seen() {
     esac
 }
 
-# All that an agent could have made.
+# All that an agent could have made; programs are the dear thing in a user-mode kernel.
 objects() {
-    for place in core iscsi; do
-        [ ! -d $place ] || find $place -maxdepth 6 \( -type d -o -type l \) -not -path '*/statistics*' | sort
-    done
-    ip -oneline address | cut -d' ' -f2-7
-    cut -d' ' -f1 /proc/modules | sort
-    [ ! -e /proc/drbd ] || grep '^ *[0-9]*: cs:' /proc/drbd
+    case $AGENT in
+    lio-*) [ ! -d core ] || find core iscsi -maxdepth 6 \( -type d -o -type l \) -not -path '*/statistics*' ;;
+    portal-ip) ip -oneline address ;;
+    drbd-vaai) [ ! -e /proc/drbd ] || grep '^ *[0-9]*: cs:' /proc/drbd ;;
+    esac
 }

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
-from tests.states.lio_iscsi_target import IQN, ONE, TPG, TWO
+from tests.states.lio_iscsi_target import ONE, TWO
 from tests.states.state import RUN, state
 from twinsan.system import configfs
 from twinsan.system.lio_lun import Lun
+
+IQN = "iqn.2003-01.org.example:luns"
+TPG = f"iscsi/{IQN}/tpgt_1"
+TARGET = {"iqn": IQN, "portals": "10.77.0.60", "allowed_initiators": f"{ONE} {TWO}"}
 
 # Two block devices of 16 MiB.
 DISK, OTHER_DISK = f"{RUN}/disk", f"{RUN}/other"

@@ -102,7 +102,7 @@ def _aftermath(row: State, name: str) -> list[Item]:
     if name == "start":
         good = [Item("step", "settle"), Item("call", "level10", row.then)]
         return good if succeeded else [Item("objects", "made")]
-    return [Item("call", "probe", "7")] if name == "stop" and succeeded else []
+    return []
 
 
 def _tidy(row: State, name: str) -> list[Item]:
@@ -124,9 +124,10 @@ def judge(items: list[Item], results: list[tuple[int, str]]) -> list[str]:
             wrong += [f"{item.text}{' (usual)' if item.usual else ''}: {told}" for told in _misjudged(item, code, text)]
         elif item.expected == _NEW:
             seen[item.text] = text
-        elif seen[item.text] != text:
+        else:
             before, after = set(seen[item.text].splitlines()), set(text.splitlines())
-            wrong.append(f"not as {item.text}: new {sorted(after - before)}, gone {sorted(before - after)}")
+            if before != after:
+                wrong.append(f"not as {item.text}: new {sorted(after - before)}, gone {sorted(before - after)}")
     return wrong
 
 

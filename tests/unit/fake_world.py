@@ -158,7 +158,7 @@ class FakeWorld:
         assert self._call("promote", {}) == 0
 
     def _target(self, action: str) -> None:
-        assert _run(agents.load("lio-iscsi-target"), action, lio_iscsi_target.USUAL) == 0
+        assert _run(agents.load("lio-iscsi-target"), action, lio_lun.TARGET) == 0
 
     def _restore(self) -> None:
         self._user = 0
