@@ -94,6 +94,8 @@ drbd() {
 # What the peer does, there; and that it was seen, here.
 peer() {
     case $1 in
+    # Asked politely, DRBD does not let a peer go that has the only data.
+    disconnect) drbdadm disconnect --force $NAME ;;
     connect) drbdadm connect $NAME && is cstate StandAlone ;;
     change) drbdadm primary $NAME && change && drbdadm secondary $NAME ;;
     invalidate) slow && drbdadm invalidate $NAME && is cstate SyncTarget ;;

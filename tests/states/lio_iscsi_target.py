@@ -79,6 +79,8 @@ STATES = [
     ),
     state(
         "it is disabled, and has LUNs", "start", f"mkdir {TPG}/lun/lun_9", f"write {TPG}/enable 0",
+        # A start keeps that LUN; so the state is made anew after it.
+        tidy=("restore",),
         probe="1 is disabled although it has LUNs", monitor="1 is disabled although it has LUNs",
         reload="0", start="0", stop="0",
     ),

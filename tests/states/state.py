@@ -89,12 +89,21 @@ def plan(row: State) -> list[Item]:
     if looks:
         items += [*make, Item("objects", "made", _NEW), *looks, Item("objects", "made")]
     made = bool(looks)
-    for name in [name for name in ACTIONS if name in row.answers and name not in _LOOKS]:
+    changes = [name for name in ACTIONS if name in row.answers and name not in _LOOKS]
+    for name in changes:
         items += [] if made else [*make, Item("objects", "made", _NEW)]
         items += [Item("call", name, row.answers[name]), *_aftermath(row, name)]
-        items += _tidy(row, name)
+        goes_on = name != changes[-1] and _leaves_it_running(row, name)
+        items += [] if goes_on else _tidy(row, name)
+        make = [Item("step", step) for step in row.steps[goes_on:]]
         made = False
     return [*items, *(_tidy(row, "") if made else [])]
+
+
+def _leaves_it_running(row: State, name: str) -> bool:
+    """Whether an action leaves what the first step, a start, would make again. Each start takes its time in a guest."""
+    repaired = row.answers[name] == "0" and row.then == "0" and name in ("reload", "start", "demote")
+    return repaired and row.steps[:1] == ("start",) and not row.given and not row.tidy
 
 
 def _aftermath(row: State, name: str) -> list[Item]:

@@ -93,9 +93,11 @@ def forget(resource: Resource, deadline: Deadline) -> None:
     if not resource.in_sync:
         return
     for path in filter(os.path.exists, (_alone_file(resource.name), marker(resource.name))):
+        # First the note, by which the next cut would be taken for a split brain; what the cluster was told is told
+        # anew with the next one.
+        os.unlink(path)
         if path == marker(resource.name):
             _tell(resource.name, "", deadline)
-        os.unlink(path)
 
 
 def found(resource: Resource) -> bool:
