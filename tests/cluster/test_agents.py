@@ -110,32 +110,6 @@ def test_many_luns_start_and_stop_at_once(passive: Machine, target: str, disks: 
     assert hand.kernel_objects(passive) == before
 
 
-@pytest.mark.parametrize("call", ["mkdir", "symlink"])
-def test_a_killed_start_is_repaired_and_removed(passive: Machine, disk: str, call: str) -> None:
-    """Kill the start at its n-th change of the system, for every n; start and stop must both cope."""
-    before = hand.kernel_objects(passive)
-    points = 0
-    for agent, parameters in (("lio-iscsi-target", TARGET), ("lio-lun", _lun(1, disk))):
-        if agent == "lio-lun":
-            hand.expect(passive, 0, "lio-iscsi-target", "start", **TARGET)
-        for number in range(1, 60):
-            start = hand.line(agent, "start", **parameters)
-            killed = passive.run(f"strace -f -qq -o /dev/null -e inject={call}:signal=KILL:when={number} {start}")
-            if killed.status == 0:
-                break
-            points += 1
-            if number % 2:
-                hand.expect(passive, 0, agent, "start", **parameters)
-                hand.expect(passive, 0, agent, "monitor", **parameters)
-            hand.expect(passive, 0, agent, "stop", **parameters)
-            hand.expect(passive, 7, agent, "monitor", **parameters)
-        hand.expect(passive, 0, agent, "stop", **parameters)
-    hand.expect(passive, 0, "lio-iscsi-target", "stop", **TARGET)
-    assert points > 0
-    print(f"{points} kill points at {call}, all repaired")
-    assert hand.kernel_objects(passive).replace("strace", "") == before
-
-
 BAD = [
     ("lio-iscsi-target", 6, "no iSCSI name", {**TARGET, "iqn": "iqn.x"}),
     ("lio-iscsi-target", 6, "required", {**TARGET, "iqn": ""}),

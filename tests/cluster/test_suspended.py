@@ -67,6 +67,7 @@ def test_by_hand(pair: Pair, active: Machine, passive: Machine, load: Load) -> N
     active.succeed("drbdsetup suspend-io 0")
     active.wait_until(_FROZEN.format("user"), "I/O is frozen", 10)
     move_and_judge(pair, load, active, passive)
+    pair.wait_until_settled()
     assert "suspended:no" in active.succeed(f"drbdsetup events2 --now {RESOURCE}")
 
 
@@ -83,7 +84,8 @@ def test_for_fencing(pair: Pair, active: Machine, passive: Machine, load: Load, 
         assert "stop its portal-ip" in hand.reason(active, 1, "lio-iscsi-target", "stop", iqn=lun["target_iqn"])
         assert pair.wait_until_serving() is active
         move_and_judge(pair, load, active, passive)
-        pair.wait_until_settled()
+        # It is back in the cluster, and knows that it may lack something.
+        active.wait_until(f"drbdadm dstate {RESOURCE} | grep -q ^Consistent/", "the disk is attached again", 60)
         assert generation(active) == before
     finally:
         active.succeed(f"umount {_HANDLER}")

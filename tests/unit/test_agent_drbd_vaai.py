@@ -523,6 +523,15 @@ def test_a_demotion_that_cannot_bring_the_disk_back_has_demoted(host: FakeHost, 
     assert os.path.exists(drbd_release.marker("san"))
 
 
+def test_what_could_not_be_brought_back_is_brought_back_before_a_promotion(host: FakeHost, run: Runner) -> None:
+    host.version = 8
+    host.bring_up(disk="Diskless")
+    host.no_data_policy = "io-error"
+    Path(drbd_release.marker("san")).touch()
+    assert run("promote") == 0
+    assert (host.role, host.disk, host.no_data_policy) == ("Primary", "UpToDate", "suspend-io")
+
+
 def test_frozen_io_of_a_lun_is_not_released_by_its_demotion(
     host: FakeHost, run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -352,16 +352,15 @@ def test_stop_takes_everything_that_others_put_there(kernel: Kernel) -> None:
 def test_stop_releases_the_io_of_luns_that_are_left(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, str, int]] = []
 
-    def below(device: str, heard: str, *_: object) -> None:
-        asked.append((device, heard, len(kernel.changes)))
+    def below(device: str, iqn: str, *_: object) -> None:
+        asked.append((device, iqn, len(kernel.changes)))
 
     monkeypatch.setattr(drbd_release, "below", below)
-    monkeypatch.setattr(network, "addresses", lambda: [network.Held(1, "10.0.5.50", 24, 0)])
     run("start")
     agents.Runner("lio-lun", target_iqn=IQN, lun="1", path="/dev/drbd0")("start")
     kernel.changes.clear()
     assert run("stop") == 0
-    assert asked == [("/dev/drbd0", "10.0.5.50:3260", 0)]
+    assert asked == [("/dev/drbd0", IQN, 0)]
     run("start")
     assert run("stop") == 0
     assert len(asked) == 1, "a target without LUNs has none that could be frozen"

@@ -15,7 +15,7 @@ from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel, tree
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed, Failure
-from twinsan.system import block_device, child, drbd_release, lio_target, naa, scsi
+from twinsan.system import block_device, child, drbd_release, naa, scsi
 from twinsan.system.lio_lun import Lun
 
 IQN = "iqn.2003-01.org.example:san"
@@ -448,20 +448,25 @@ def test_at_check_level_20_the_device_is_read(
         answers.append(path)
 
     monkeypatch.setattr(block_device, "read_ends", read_ends)
-    monkeypatch.setattr(scsi, "ready", lambda path, milliseconds: f"{path} {milliseconds}" if len(answers) > 1 else "")
+
+    def ready(path: str, milliseconds: int) -> str:
+        unready = f"{path} is not ready: status 0, host status {milliseconds}, sense key 0"
+        return unready if len(answers) > 1 else ""
+
+    monkeypatch.setattr(scsi, "ready", ready)
     run("start")
     assert run("monitor", OCF_CHECK_LEVEL="10") == 0
     assert answers == []
     assert run("monitor", OCF_CHECK_LEVEL="20") == 0
     assert run("monitor", OCF_CHECK_LEVEL="20") == 1
-    assert reason(capsys).startswith("/dev/drbd0 10000")
+    assert reason(capsys).startswith("/dev/drbd0 is not ready: status 0, host status 10000,")
 
     def hang(_work: object, _deadline: object, doing: str) -> str:
-        raise DeadlinePassed(f"{doing} hangs")
+        raise DeadlinePassed(f"{doing} hangs in the kernel in wait_on_bit")
 
     monkeypatch.setattr(child, "bounded", hang)
     assert run("monitor", OCF_CHECK_LEVEL="20") == 190
-    assert reason(capsys) == "reading /dev/drbd0 hangs"
+    assert reason(capsys) == "reading /dev/drbd0 hangs in the kernel in wait_on_bit"
 
 
 @pytest.mark.parametrize("changes", [{"allowed_initiators": "esx1"}, {"emulate_caw": "maybe"}, {"vendor_id": "a" * 9}])
@@ -487,10 +492,9 @@ class Frozen:
         self.refusal = ""
         self._kernel = kernel
         monkeypatch.setattr(drbd_release, "below", self._below)
-        monkeypatch.setattr(lio_target, "heard", lambda iqn: f"a portal of {iqn}")
 
-    def _below(self, device: str, heard: str, _deadline: Deadline, _note: object) -> None:
-        self.calls.append((device, heard, len(self._kernel.changes)))
+    def _below(self, device: str, iqn: str, _deadline: Deadline, _note: object) -> None:
+        self.calls.append((device, iqn, len(self._kernel.changes)))
         if self.refusal:
             raise Failure(self.refusal)
 
@@ -504,7 +508,7 @@ def test_frozen_io_is_released_before_anything_is_touched(kernel: Kernel, frozen
     run("start")
     kernel.changes.clear()
     assert run("stop") == 0
-    assert frozen.calls == [("/dev/drbd0", f"a portal of {IQN}", 0)]
+    assert frozen.calls == [("/dev/drbd0", IQN, 0)]
     assert run("stop") == 0
     assert len(frozen.calls) == 1, "of a LUN that is gone nothing is asked"
 
@@ -514,7 +518,9 @@ def test_a_stop_that_would_be_heard_touches_nothing(
 ) -> None:
     run("start")
     kernel.changes.clear()
-    frozen.refusal = "initiators would hear it"
+    frozen.refusal = (
+        "I/O of san is frozen (user), and initiators would hear it fail over portal 10.0.5.50:3260; stop it"
+    )
     assert run("stop") == 1
     assert kernel.changes == []
     assert "initiators would hear it" in reason(capsys)

@@ -88,7 +88,7 @@ def test_an_address_on_another_host(host: Host, capsys: pytest.CaptureFixture[st
         ({"ip": "::"}, "no address"),
         ({"ip": "fe80::1"}, "no address"),
         ({"cidr_netmask": "33"}, "cidr_netmask"),
-        ({"cidr_netmask": "255.255.255.0"}, "cidr_netmask"),
+        ({"cidr_netmask": "255.0.255.0"}, "cidr_netmask is no netmask"),
         ({"nic": "../eth0"}, "nic"),
         ({"nic": "a" * 16}, "nic"),
         ({"port": "0"}, "port"),
@@ -135,6 +135,12 @@ def test_a_device_that_does_not_work(host: Host, capsys: pytest.CaptureFixture[s
     assert run("start") == 1
     assert words in reason(capsys)
     assert host.log == []
+
+
+def test_the_spellings_of_another_agent(host: Host) -> None:
+    assert run("start", nic="eth0:1", cidr_netmask="255.255.254.0") == 0
+    assert f"add {VIP}/23 eth0" in host.log
+    assert run("monitor", nic="eth0:1", cidr_netmask="255.255.254.0") == 0
 
 
 def test_a_device_that_is_gone_does_not_keep_the_address(host: Host) -> None:

@@ -11,9 +11,13 @@ import pytest
 from tests.unit.fake_drbd import FakeHost
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure
-from twinsan.system import drbd, drbd_release, holders
+from twinsan.system import drbd, drbd_release, holders, lio_portal, lio_target
 
 LOST = {"connection": "Connecting", "peer_role": "Unknown", "peer_disk": "DUnknown", "replication": "Off"}
+SECOND_VOLUME = """\
+exists device name:san volume:1 minor:1 disk:UpToDate client:no quorum:yes
+exists peer-device name:san peer-node-id:1 conn-name:zeus volume:1 replication:Off peer-disk:DUnknown
+exists -"""
 BOTH = pytest.mark.parametrize("version", [8, 9])
 
 
@@ -117,15 +121,22 @@ def test_restore_attaches_again_once(host: FakeHost) -> None:
 
 
 class Below:
-    """A LUN on /dev/drbd0, as its stop asks for it."""
+    """A LUN of the target "ours" on /dev/drbd0, as its stop asks for it; `heard` has the portals that can be heard."""
 
     def __init__(self, host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
         self.host = host
+        self.heard: dict[str, list[str]] = {"ours": [], "theirs": []}
         self.notes: list[str] = []
         monkeypatch.setattr(drbd, "owner", lambda _path, deadline: drbd.query("san", deadline))
+        monkeypatch.setattr(lio_portal, "targets", lambda: list(self.heard))
+        monkeypatch.setattr(lio_target, "heard", self._next)
 
-    def __call__(self, heard: str = "") -> None:
-        drbd_release.below("/dev/drbd0", heard, Deadline(5), self.notes.append)
+    def __call__(self) -> None:
+        drbd_release.below("/dev/drbd0", "ours", Deadline(1), self.notes.append)
+
+    def _next(self, iqn: str) -> str:
+        portals = self.heard[iqn]
+        return (portals.pop(0) if len(portals) > 1 else portals[0]) if portals else ""
 
 
 @pytest.fixture
@@ -136,16 +147,39 @@ def below(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> Below:
 def test_nothing_fails_that_an_initiator_would_hear(host: FakeHost, below: Below) -> None:
     host.version = 8
     host.bring_up(role="Primary", suspended="fencing", **LOST)
+    below.heard["ours"] = ["10.0.5.50:3260"]
     with pytest.raises(Failure, match=r"over portal 10\.0\.5\.50:3260; .* stop its portal-ip"):
-        below("10.0.5.50:3260")
+        below()
     assert host.released == []
+    below.heard["ours"] = []
     below()
     assert host.released == ["Diskless io-error"]
 
 
+def test_another_target_matters_where_the_resource_has_more_volumes(host: FakeHost, below: Below) -> None:
+    host.bring_up(role="Primary", suspended="fencing", **LOST)
+    below.heard["theirs"] = ["10.0.5.51:3260"]
+    one_volume = host.events2
+    host.events2 = lambda: one_volume().replace("exists -", SECOND_VOLUME)  # type: ignore[method-assign]
+    with pytest.raises(Failure, match=r"over portal 10\.0\.5\.51:3260"):
+        below()
+    assert host.released == []
+    below.heard["theirs"] = ["10.0.5.51:3260", ""]
+    below()
+    assert host.released == ["failed"]
+
+
+def test_another_target_does_not_matter_where_it_cannot_have_the_device(host: FakeHost, below: Below) -> None:
+    host.bring_up(role="Primary", suspended="fencing", **LOST)
+    below.heard["theirs"] = ["10.0.5.51:3260"]
+    below()
+    assert host.released == ["failed"]
+
+
 def test_what_goes_on_may_be_heard(host: FakeHost, below: Below) -> None:
     host.bring_up(role="Primary", suspended="user")
-    below("10.0.5.50:3260")
+    below.heard["ours"] = ["10.0.5.50:3260"]
+    below()
     assert host.released == ["UpToDate suspend-io"]
 
 

@@ -217,3 +217,35 @@ def test_who_listens(monkeypatch: pytest.MonkeyPatch) -> None:
         assert listener.on("127.0.0.2", port) == ""
     monkeypatch.setattr(tcp_table, "listeners", list)
     assert listener.on("127.0.0.1", port) == ""
+
+
+@pytest.mark.runs_programs
+def test_a_child_ends_with_the_agent(tmp_path: Path) -> None:
+    ready, tell = os.pipe()
+
+    def work() -> None:
+        os.write(tell, str(os.getpid()).encode())
+        select.select([], [], [], 30)
+        (tmp_path / "made").mkdir()
+
+    agent = os.fork()
+    if agent == 0:
+        try:
+            child.bounded(work, Deadline(60), "making a target")
+        finally:
+            os._exit(1)
+    worker = int(os.read(ready, 20))
+    os.kill(agent, 9)
+    os.waitpid(agent, 0)
+    Deadline(10).wait_until(lambda: _is_gone(worker), "the child has ended", 0.01)
+    assert not (tmp_path / "made").exists()
+    os.close(ready)
+    os.close(tell)
+
+
+def _is_gone(pid: int) -> bool:
+    """Whether a process has ended; nobody may have waited for it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True

@@ -69,3 +69,30 @@ def test_no_descriptor_leaks() -> None:
     with lock.Held("lio", Deadline(1)), pytest.raises(DeadlinePassed), lock.Held("lio", Deadline(0)):
         pass
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.runs_programs
+def test_a_program_holds_it_on_when_who_started_it_is_killed() -> None:
+    told: list[str] = []
+    release, keep = os.pipe()
+    agent = os.fork()
+    if agent == 0:
+        try:
+            os.close(keep)
+            with lock.Inherited("drbd.san", Deadline(1), told.append):
+                program = ["sh", "-c", f"echo >{rundir.DIRECTORY}/runs; read line"]
+                os.posix_spawn("/bin/sh", program, {}, file_actions=[(os.POSIX_SPAWN_DUP2, release, 0)])
+                time.sleep(30)
+        finally:
+            os._exit(1)
+    Deadline(10).wait_until(lambda: os.path.exists(f"{rundir.DIRECTORY}/runs"), "the program runs", 0.01)
+    os.kill(agent, 9)
+    os.waitpid(agent, 0)
+    with lock.Inherited("drbd.san", Deadline(0.05), told.append):
+        assert len(told) == 1
+        assert "lock drbd.san is free" in told[0]
+        assert "going on without it" in told[0]
+    os.close(keep)
+    with lock.Inherited("drbd.san", Deadline(10), told.append):
+        assert len(told) == 1
+    os.close(release)

@@ -19,7 +19,7 @@ import syslog
 from twinsan import errors
 from twinsan.deadline import Deadline
 from twinsan.ocf import codes
-from twinsan.ocf.environment import Environment
+from twinsan.ocf.environment import Environment, one_line
 from twinsan.ocf.parameter import Parameter
 
 TYPE_CHECKING = False
@@ -126,16 +126,19 @@ class Agent:
 
     def log(self, message: str, priority: int = syslog.LOG_INFO) -> None:
         """Write to the log; to standard error instead on a terminal."""
+        line = one_line(message)
         if sys.stderr.isatty():
-            print(f"{self.name}: {message}", file=sys.stderr)
+            print(f"{self.name}: {line}", file=sys.stderr)
         elif self.environment.log_facility != "none":
             named = getattr(syslog, f"LOG_{self.environment.log_facility.upper()}", syslog.LOG_DAEMON)
-            syslog.openlog(f"{self.name}({self.environment.instance})", syslog.LOG_PID, named)
-            syslog.syslog(priority, message)
+            # The module has functions by such names as well (LOG_UPTO), and a facility leaves three bits free.
+            facility = named if isinstance(named, int) and named % 8 == 0 else syslog.LOG_DAEMON
+            syslog.openlog(f"{self.name}({self.environment.instance})", syslog.LOG_PID, facility)
+            syslog.syslog(priority, line)
 
     def explain(self, reason: str) -> None:
         """Print the exit reason; the cluster shows it beside the failed or degraded action."""
-        line = " ".join(reason.split())
+        line = one_line(reason)
         print(f"{self.environment.reason_prefix}{line}", file=sys.stderr)
         if not sys.stderr.isatty():
             self.log(line, syslog.LOG_ERR)

@@ -47,13 +47,15 @@ class Reason:
 
 
 def parts(text: str) -> list[tuple[str, bool]]:
-    """A text in pieces, each with whether it stands for a value. What may be appended to a word is left out."""
+    """A text in pieces, each with whether it stands for a value. What is only added to a word is left out."""
     pieces = _BLANK.split(text)
     shown: list[tuple[str, bool]] = []
     for index, piece in enumerate(pieces):
-        appended = index % 2 and (pieces[index - 1][-1:].isalnum() or pieces[index - 1][-1:] == ")")
-        if piece and not appended and not (index % 2 and index > 1 and not pieces[index - 1]):
-            shown.append((piece, bool(index % 2)))
+        is_blank = bool(index % 2)
+        before, after = (pieces[index - 1][-1:], pieces[index + 1][:1]) if is_blank else ("", "")
+        is_optional = before.isalnum() or before == ")" or after.isalnum() or (index > 1 and is_blank and not before)
+        if piece and not is_optional:
+            shown.append((piece, is_blank))
     return shown
 
 
@@ -80,7 +82,8 @@ class _Reader:
         for place in self._program.places.values():
             if isinstance(place.definition, ast.FunctionDef):
                 for kind, text in self._told(place):
-                    if any(map(str.isalpha, "".join(_literal(text)))):
+                    # What only repeats the text of an exception stands in the page by itself.
+                    if _has_words(text):
                         found.setdefault(kind, {}).setdefault("*".join(_literal(text)), Reason(text))
         return {kind: list(reasons.values()) for kind, reasons in found.items()}
 
@@ -152,15 +155,16 @@ class _Reader:
 
     def _texts_of_template(self, place: Place, node: ast.JoinedStr, seen: tuple[int, ...]) -> Iterator[str]:
         whole = "".join(self._piece(place, piece) for piece in node.values)
-        said = "".join(_literal(whole))
         complete: list[str] = []
+        typed = False
         for piece in node.values:
+            typed = typed or "; " in self._piece(place, piece)
             if isinstance(piece, ast.FormattedValue) and not self._inlined(place, piece.value):
                 for text in self._texts(place, piece.value, seen):
-                    if not any(map(str.isalpha, said)) or text.startswith((";", " ")):
+                    if not _has_words(whole) or text.startswith((";", " ")):
                         # Only together they make a sentence.
                         complete.append(whole.replace(self._piece(place, piece), text))
-                    elif "; " in text:
+                    elif "; " in text and not typed:
                         # A reason within a reason says what to type; what does not is the name of something.
                         yield text
         yield from complete or [whole]
@@ -172,6 +176,8 @@ class _Reader:
         for argument in call.args:
             if isinstance(argument, ast.Lambda):
                 yield from self._texts(place, argument.body, seen)
+            elif isinstance(argument, ast.Name) and argument.id in place.functions():
+                yield from self._returned(place.functions()[argument.id], seen)
             elif not called:
                 yield from self._texts(place, argument, seen)
 
@@ -197,18 +203,23 @@ class _Reader:
     def _piece(self, place: Place, piece: ast.expr) -> str:
         if isinstance(piece, ast.FormattedValue):
             inlined = self._inlined(place, piece.value)
-            return inlined or f"\0{identifier(piece.value).strip('_').upper()}\0"
+            return inlined or f"\0{identifier(piece.value).strip('_').removeprefix('shown_').upper()}\0"
         return str(piece.value) if isinstance(piece, ast.Constant) else ""
 
     def _inlined(self, place: Place, value: ast.expr) -> str:
-        """The text of a value that is a constant, or was put together for this text alone; else ""."""
-        if not isinstance(value, ast.Name):
-            return ""
-        if value.id in place.module.constants:
-            return place.module.constants[value.id]
-        given = list(place.bindings(value.id))
-        if len(given) == 1 and isinstance(given[0], ast.JoinedStr):
-            return "".join(self._piece(place, piece) for piece in given[0].values)
+        """The text of a value that is a constant, or that has but one source, with words in it; else ""."""
+        constant = self._program.constant(place.module, value)
+        if constant:
+            return constant
+        given = list(place.bindings(value.id)) if isinstance(value, ast.Name) else []
+        if isinstance(value, ast.Call):
+            called = list(self._called(place, value.func))
+            place = called[0] if called else place
+            returned = [ast.walk(place.definition)] if len(called) == 1 else []
+            given = [node.value for nodes in returned for node in nodes if isinstance(node, ast.Return) and node.value]
+        if len(given) == 1 and isinstance(given[0], (ast.JoinedStr, ast.Constant)):
+            text = "".join(self._piece(place, piece) for piece in getattr(given[0], "values", given))
+            return text if _has_words(text) else ""
         return ""
 
 
@@ -222,6 +233,11 @@ def _alternatives(place: Place, node: ast.expr) -> Iterator[ast.expr]:
         yield node.elt
     elif isinstance(node, (ast.BoolOp, ast.Tuple, ast.List, ast.Subscript, ast.NamedExpr, ast.Starred)):
         yield from (child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
+
+
+def _has_words(text: str) -> bool:
+    """Whether a reason says something of its own before it says what to type."""
+    return any(map(str.isalpha, "".join(_literal(text.partition("; ")[0]))))
 
 
 def _literal(text: str) -> list[str]:

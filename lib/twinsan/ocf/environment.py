@@ -14,6 +14,19 @@ if TYPE_CHECKING:
 _FEATURE_SET_WITH_DEGRADED = (3, 17, 4)
 
 
+# What a number in the environment has at most; Python refuses to convert thousands of digits, and to wait for years.
+_MOST_DIGITS = 9
+
+
+def one_line(text: str) -> str:
+    """Text as a line for a log or a terminal: what came from outside must not look like a line of its own."""
+    return "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+
+
 class Environment:
     """The environment of one call of an agent."""
 
@@ -31,7 +44,7 @@ class Environment:
     @property
     def instance(self) -> str:
         """The resource's name; an agent run by hand has none."""
-        return self._variables.get("OCF_RESOURCE_INSTANCE", "") or "by-hand"
+        return one_line(self._variables.get("OCF_RESOURCE_INSTANCE", "")) or "by-hand"
 
     @property
     def resource(self) -> str:
@@ -41,7 +54,8 @@ class Environment:
     @property
     def reason_prefix(self) -> str:
         """What an exit reason starts with on standard error."""
-        return self._variables.get("OCF_EXIT_REASON_PREFIX", "ocf-exit-reason:")
+        prefix = self._variables.get("OCF_EXIT_REASON_PREFIX", "")
+        return prefix if prefix and prefix.isprintable() else "ocf-exit-reason:"
 
     @property
     def log_facility(self) -> str:
@@ -67,25 +81,23 @@ class Environment:
     @property
     def knows_degraded(self) -> bool:
         """Whether the cluster understands "degraded" (190, 191)."""
-        text = self._variables.get("OCF_RESKEY_crm_feature_set", "")
-        numbers = text.split(".")
-        if not all(number.isdecimal() for number in numbers):
-            return False
-        return tuple(map(int, numbers)) >= _FEATURE_SET_WITH_DEGRADED
+        numbers = [_number(part) for part in self._variables.get("OCF_RESKEY_crm_feature_set", "").split(".")]
+        known = [number for number in numbers if number is not None]
+        return known == numbers and tuple(known) >= _FEATURE_SET_WITH_DEGRADED
 
     @property
     def timeout(self) -> float | None:
         """Seconds that this action may take, or None where nobody said."""
-        text = self.meta("timeout") or ""
-        return int(text) / 1000 if text.isdecimal() and int(text) > 0 else None
+        milliseconds = _number(self.meta("timeout") or "")
+        return milliseconds / 1000 if milliseconds else None
 
     @property
     def check_level(self) -> int | None:
         """How deep monitor and validate-all shall look: 0, 10 or 20; None where nobody said. Levels between count as
         the next lower one (OCF 1.1, "Check levels").
         """
-        text = self._variables.get("OCF_CHECK_LEVEL") or self.parameter("OCF_CHECK_LEVEL") or ""
-        return min(int(text) // 10 * 10, 20) if text.isdecimal() else None
+        level = _number(self._variables.get("OCF_CHECK_LEVEL") or self.parameter("OCF_CHECK_LEVEL") or "")
+        return None if level is None else min(level // 10 * 10, 20)
 
     @property
     def is_probe(self) -> bool:

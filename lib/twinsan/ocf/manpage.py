@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from twinsan import __version__, errors
+from twinsan import __version__, errors, migration
 from twinsan.ocf import codes, diagnostics, example, metadata
 from twinsan.ocf.agent import Agent
 
@@ -73,8 +73,8 @@ _DIAGNOSED = (
     (
         (errors.Misconfigured.__name__,),
         "A parameter is wrong on every host (6)",
-        "The cluster tries no node. Correct the value with 'crm resource param RESOURCE set NAME VALUE' or 'pcs "
-        "resource update RESOURCE NAME=VALUE'.",
+        "The cluster tries no node. What runs already goes on, and is shown as not well (190, 191). Correct the value "
+        "with 'crm resource param RESOURCE set NAME VALUE' or 'pcs resource update RESOURCE NAME=VALUE'.",
         "Correct the parameter that it names.",
     ),
     (
@@ -114,6 +114,7 @@ def render(agent: type[Agent], template: str = "") -> str:
     for path, meaning in agent.files:
         lines += [".TP", f"\\fI{_escape(path)}\\fR", _escape(meaning)]
     lines += [".SH EXAMPLE", *_example(agent, shown)]
+    lines += _migration(agent)
     lines += [".SH DIAGNOSTICS", *_diagnostics(agent, shown)]
     lines += [".SH SEE ALSO", *_see_also(agent)]
     return "\n".join(lines) + "\n"
@@ -185,14 +186,36 @@ def _by_hand(agent: type[Agent], given: list[str]) -> list[str]:
     return ["By hand, to see what it says:", *_verbatim(lines)]
 
 
+def _migration(agent: type[Agent]) -> list[str]:
+    """What the agent has in the place of each parameter of the agents that it replaces, and how a disk moves."""
+    replaced = migration.REPLACED.get(agent.name, {})
+    lines = [".SH COMING FROM OTHER AGENTS"] if replaced else []
+    for other, rows in replaced.items():
+        lines += [f".SS Parameters of {_escape(other)}", "Each one, and what is in its place:"]
+        for theirs, ours, remark in rows:
+            place = "the same" if ours == theirs else " or ".join(ours.split()) or "none"
+            shown = ", ".join(theirs.split())
+            lines += [".TP", f"\\fB{_escape(shown)}\\fR: {_escape(place)}", _escape(remark or "With the same values.")]
+    if agent.name == migration.TOLD_BY:
+        lines += [".SS Moving a disk that its hosts know"]
+        for step, (advice, commands) in enumerate(migration.STEPS, 1):
+            lines += [".PP", _escape(f"{step}. {advice}"), *_verbatim(list(commands))]
+        lines += [".PP", _escape(migration.KEPT)]
+    elif replaced:
+        lines += [".PP", f"How a disk moves, step by step, is in ocf_twinsan_{_escape(migration.TOLD_BY)}(7)."]
+    return lines
+
+
 def _diagnostics(agent: type[Agent], shown: Example | None) -> list[str]:
     """Every reason that the agent's source can give, by what the cluster does about it."""
     reasons = diagnostics.of(agent.source(), _LIBRARY)
     name = shown.name if shown is not None else "RESOURCE"
     log = f"journalctl -t '{agent.name}({name})'"
+    # Pacemaker keeps no more of a reason (EXIT_REASON_MAX_LEN in its services library).
     about = (
-        "A failure has one line as its reason: 'crm_mon -1' shows it beside the failed action, the log has it as well "
-        f"({log}). It says what, why, and after a semicolon what to type. What is in capitals here stands for a value."
+        "A failure has one line as its reason. It says what, why, and after a semicolon what to type. The log has it "
+        f"whole ({log}); 'crm_mon -1' shows its first 128 characters beside the failed action. What is in capitals "
+        "here stands for a value."
     )
     lines = [_escape(about)]
     for kinds, title, advice, else_ in _DIAGNOSED:

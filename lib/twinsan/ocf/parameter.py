@@ -20,6 +20,9 @@ if TYPE_CHECKING:
         environment: Environment
 
 
+# How ::ffff:10.0.5.50 begins: one address with two writings, of which the second hides what it is.
+_MAPPED = bytes(10) + b"\xff\xff"
+
 _PRINTABLE = frozenset(map(chr, range(0x20, 0x7F)))
 _IQN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-:")
 _RESOURCE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-+")
@@ -106,6 +109,14 @@ class Name(Parameter):
         return value
 
 
+class Device(Name):
+    """The name of a network device. The label of an address after it, as in ``eth0:1``, is not part of the name."""
+
+    def text(self, agent: Owner) -> str:
+        given = super().text(agent)
+        return given.partition(":")[0] or given
+
+
 class Path(Parameter):
     """An absolute path."""
 
@@ -148,6 +159,21 @@ class Integer(Parameter):
         if not (value.isdecimal() and len(value) <= 20 and self.least <= int(value) <= self.most):
             raise self.wrong(value, f"is not a whole number from {self.least} to {self.most}")
         return int(value)
+
+
+class Prefix(Integer):
+    """The length of a network's prefix, or an IPv4 netmask such as 255.255.255.0."""
+
+    kind = "string"
+
+    def text(self, agent: Owner) -> str:
+        given = super().text(agent)
+        if "." not in given or ":" in given:
+            return given
+        bits = "".join(f"{int(octet):08b}" for octet in _ip(self, given).split("."))
+        if "01" in bits:
+            raise self.wrong(given, "is no netmask such as 255.255.255.0")
+        return str(bits.count("1"))
 
 
 class Boolean(Parameter):
@@ -265,9 +291,12 @@ def _ip(parameter: Parameter, text: str) -> str:
 
     try:
         family = _socket.AF_INET6 if ":" in text else _socket.AF_INET
-        return _socket.inet_ntop(family, _socket.inet_pton(family, text))
+        packed = _socket.inet_pton(family, text)
     except (OSError, ValueError):
         raise parameter.wrong(text, "is no IPv4 or IPv6 address") from None
+    if packed.startswith(_MAPPED):
+        raise parameter.wrong(text, "is an IPv4 address in the writing of IPv6; write it as IPv4")
+    return _socket.inet_ntop(family, packed)
 
 
 def _is_dated(rest: str) -> bool:

@@ -46,6 +46,11 @@ class Place:
         self.definition = definition
         self.owner = owner
 
+    def functions(self) -> dict[str, Place]:
+        """The functions that are defined in it."""
+        nested = (node for node in ast.walk(self.definition) if isinstance(node, ast.FunctionDef))
+        return {node.name: Place(self.module, node, self.owner) for node in nested}
+
     def bindings(self, name: str) -> Iterator[ast.expr]:
         """All that a local name may have been given."""
         for node in ast.walk(self.definition):
@@ -102,6 +107,15 @@ class Program:
         for place in self.places.values():
             if place.definition.name == name and any(map(_is_property, place.definition.decorator_list)):
                 yield place
+
+    def constant(self, module: Module, node: ast.expr) -> str:
+        """The value of a constant of a module; "" for anything else."""
+        if isinstance(node, ast.Name):
+            return module.constants.get(node.id, "")
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            home = self.module(module.imported.get(node.value.id, ""))
+            return home.constants.get(node.attr, "") if home else ""
+        return ""
 
     def find(self, module: Module, node: ast.AST) -> tuple[Module, Definition] | None:
         """What a name, or a name of another module, stands for."""

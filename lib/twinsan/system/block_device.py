@@ -35,6 +35,9 @@ def require_free(path: str) -> None:
 def is_free(path: str) -> bool:
     """Whether nobody holds the device; one that is gone or Secondary is held by nobody."""
     try:
+        # Some devices of other kinds do something when they are opened: a watchdog resets the node.
+        if not stat.S_ISBLK(os.stat(path).st_mode):
+            return True
         os.close(os.open(path, os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK))
     except OSError as error:
         return error.errno != errno.EBUSY

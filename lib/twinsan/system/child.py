@@ -35,9 +35,11 @@ def bounded(work: Callable[[], str | None], deadline: Deadline, doing: str) -> s
     Raises DeadlinePassed, with `doing`, where it takes too long.
     """
     reading, writing = os.pipe()
+    agent = os.getpid()
     child = os.fork()
     if child == 0:
         os.close(reading)
+        _end_with(agent, writing)
         _work(work, writing)
     os.close(writing)
     try:
@@ -77,6 +79,19 @@ def _work(work: Callable[[], str | None], writing: int) -> None:
     finally:
         os.write(writing, report.encode("utf-8", "replace")[:4000])
         os._exit(0)
+
+
+def _end_with(agent: int, writing: int) -> None:
+    """Let the kernel kill this child when the agent ends, whatever ends it: the agent has the only other end of the
+    pipe. A child that went on would make what the stop that follows takes away.
+    """
+    import fcntl
+
+    fcntl.fcntl(writing, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(writing, fcntl.F_SETSIG, _SIGKILL)
+    fcntl.fcntl(writing, fcntl.F_SETFL, os.O_ASYNC)
+    if os.getppid() != agent:
+        os._exit(1)
 
 
 def _let_go_of_the_caller() -> None:

@@ -37,9 +37,9 @@ _SECONDS_FOR_VERB = 10.0
 _SECONDS_TO_THAW = 5.0
 
 
-def below(device: str, heard: str, deadline: Deadline, note: Callable[[str], None]) -> None:
-    """Release what is frozen of a LUN's device, so that the LUN can be removed; `heard` is the portal over which
-    initiators would hear of it, "" for none. `note` takes what an operator should know.
+def below(device: str, iqn: str, deadline: Deadline, note: Callable[[str], None]) -> None:
+    """Release what is frozen of the device of a LUN of target `iqn`, so that the LUN can be removed. Raises Failure
+    where initiators would hear of it. `note` takes what an operator should know.
 
     Where DRBD cannot be asked, the removal is tried all the same: most often nothing is frozen.
     """
@@ -50,12 +50,32 @@ def below(device: str, heard: str, deadline: Deadline, note: Callable[[str], Non
         return
     if resource is None or not _frozen(resource):
         return
-    if heard and not _harmless(resource):
+    if not _harmless(resource):
+        _require_silence(resource, iqn, deadline)
+    release(resource, deadline, note)
+
+
+def _require_silence(resource: Resource, iqn: str, deadline: Deadline) -> None:
+    """Raise Failure where initiators would hear the I/O fail.
+
+    Further volumes may be LUNs of other targets, and their I/O fails as well. The cluster stops those at the same time,
+    so they are waited for.
+    """
+    from twinsan.system import lio_portal, lio_target
+
+    portal = lio_target.heard(iqn)
+    if not portal and len(resource.volumes) > 1:
+        others = lio_portal.targets()
+        patience = deadline.within(deadline.remaining() / 2)
+        try:
+            patience.wait_until(lambda: not any(map(lio_target.heard, others)), "all targets are silent", 0.25)
+        except DeadlinePassed:
+            portal = next(filter(None, map(lio_target.heard, others)), "")
+    if portal:
         raise Failure(
             f"I/O of {resource.name} is frozen ({_why(resource)}), and initiators would hear it fail over portal "
-            f"{heard}; take the address away first: stop its portal-ip"
+            f"{portal}; take the address away first: stop its portal-ip"
         )
-    release(resource, deadline, note)
 
 
 def release(resource: Resource, deadline: Deadline, note: Callable[[str], None]) -> None:

@@ -42,7 +42,7 @@ def ensure(group: str, portal: str) -> None:
 def _why_not(portal: str, error: OSError) -> str:
     """Who has the portal: LIO says EINVAL for all that can be wrong with one."""
     address, port = _split(portal)
-    for iqn in _targets():
+    for iqn in targets():
         for tag in configfs.names(configfs.place("iscsi", iqn)):
             for other in configfs.names(f"{configfs.place('iscsi', iqn, tag)}/np"):
                 other_address, other_port = _split(other)
@@ -69,7 +69,7 @@ def remove(group: str, portal: str) -> None:
     configfs.remove(place)
 
 
-def _targets() -> list[str]:
+def targets() -> list[str]:
     """The iSCSI names below the fabric, which has folders of its own beside them."""
     return [name for name in configfs.names(configfs.place("iscsi")) if name.startswith(("iqn.", "eui.", "naa."))]
 

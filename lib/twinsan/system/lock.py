@@ -6,10 +6,13 @@ from __future__ import annotations
 import fcntl
 import os
 
+from twinsan.errors import Failure
 from twinsan.system import rundir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twinsan.deadline import Deadline
 
 
@@ -47,3 +50,28 @@ class Held:
     def _holder(self) -> str:
         pid = os.pread(self._file, 20, 0).decode(errors="replace")
         return f"last held by process {pid}" if pid else "held by nobody yet"
+
+
+class Inherited(Held):
+    """A lock that every program which is started in the ``with`` block holds as well, until it ends: when an agent is
+    killed its programs go on, and who comes after it waits for them.
+
+    It is no reason to fail: `note` is told where the lock is not to be had, and the block is done all the same.
+    """
+
+    def __init__(self, name: str, deadline: Deadline, note: Callable[[str], None]) -> None:
+        super().__init__(name, deadline)
+        self._note = note
+
+    def __enter__(self) -> Inherited:  # noqa: PYI034
+        try:
+            super().__enter__()
+            os.set_inheritable(self._file, True)
+        except (Failure, OSError) as failure:
+            self._file = -1
+            self._note(f"{failure}; going on without it")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file >= 0:
+            super().__exit__()

@@ -5,11 +5,20 @@ from __future__ import annotations
 
 import os
 
+from twinsan.errors import Failure
+
 DIRECTORY = "/run/twinsan"
+
+_LONGEST_NAME = 255
 
 
 def path(name: str) -> str:
-    """The path of a file in the folder, which is made where it is missing. Only root may look into it."""
+    """The path of a file in the folder, which is made where it is missing. Only root may look into it.
+
+    Raises Failure for a name that leaves the folder: some are made of names that come from outside.
+    """
+    if "/" in name or "\0" in name or not 0 < len(os.fsencode(name)) <= _LONGEST_NAME:
+        raise Failure(f"{name[:80]!r} cannot be the name of a file in {DIRECTORY}; give it a name like others")
     try:
         os.mkdir(DIRECTORY, 0o700)
     except FileExistsError:

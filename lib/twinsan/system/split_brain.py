@@ -92,12 +92,11 @@ def forget(resource: Resource, deadline: Deadline) -> None:
     """Forget all once the replicas are equal again. Where nothing was noted, it costs two looks at a folder."""
     if not resource.in_sync:
         return
+    healed = os.path.exists(marker(resource.name))
     for path in filter(os.path.exists, (_alone_file(resource.name), marker(resource.name))):
-        # First the note, by which the next cut would be taken for a split brain; what the cluster was told is told
-        # anew with the next one.
         os.unlink(path)
-        if path == marker(resource.name):
-            _tell(resource.name, "", deadline)
+    if healed:
+        _tell(resource.name, "", deadline)
 
 
 def found(resource: Resource) -> bool:

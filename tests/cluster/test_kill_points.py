@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Kill every agent at every system call that changes something: stop removes what is left, and start works again.
+
+`kill_driver` does it, inside the guests; two of them work at the same time, to save minutes. The DRBD resource and the
+target are the test's own, so that the cluster's go on.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.machine import Machine
+from lab.pair import Pair
+
+IQN = "iqn.2003-01.org.example:killed"
+TARGET = {
+    "iqn": IQN,
+    "portals": "10.0.5.61:3260 [fd00::61]:3260",
+    "allowed_initiators": "iqn.1998-01.com.example:test",
+    "incoming_username": "esx",
+    "incoming_password": "correct-horse-battery",
+}
+_START_AND_STOP: dict[str, list[str]] = {"start": [], "stop": ["start"]}
+
+# Without a peer, so that nobody else has to be brought back after each kill. "Up, and alone" is degraded.
+RESOURCE = """
+resource killed {
+  device /dev/drbd9;
+  disk DISK;
+  meta-disk internal;
+  net { protocol C; }
+  on atlas { address 10.0.5.2:7799; }
+  on zeus { address 10.0.5.3:7799; }
+}
+"""
+
+# Fewer would mean that the calls are not seen any more.
+LEAST = {
+    ("lio-iscsi-target", "start"): 40,
+    ("lio-iscsi-target", "stop"): 10,
+    ("lio-lun", "start"): 40,
+    ("lio-lun", "stop"): 12,
+    ("portal-ip, IPv4", "start"): 6,
+    ("portal-ip, IPv4", "stop"): 1,
+    ("portal-ip, IPv6", "start"): 5,
+    ("portal-ip, IPv6", "stop"): 2,
+    ("drbd-vaai", "start"): 10,
+    ("drbd-vaai", "promote"): 6,
+    ("drbd-vaai", "demote"): 4,
+    ("drbd-vaai", "stop"): 8,
+}
+
+
+@pytest.fixture
+def disks(pair: Pair) -> Iterator[dict[str, str]]:
+    """A loop device on each server; the one of zeus has the DRBD resource on it."""
+    made = {}
+    for server in pair.servers:
+        made[server.name] = server.succeed(
+            "modprobe loop; truncate -s 16M /run/killed; losetup --find --show /run/killed"
+        ).strip()
+    zeus = pair.zeus
+    zeus.copy({"/etc/drbd.d/killed.res": RESOURCE.replace("DISK", made["zeus"]).encode()})
+    zeus.succeed(
+        "drbdadm create-md --force killed </dev/null && drbdadm up killed && drbdadm primary --force killed"
+        " && drbdadm secondary killed && drbdadm down killed"
+    )
+    yield made
+    zeus.run("drbdadm down killed; rm -f /etc/drbd.d/killed.res")
+    for server in pair.servers:
+        server.run(
+            f"losetup --detach {made[server.name]}; rm -f /run/killed /run/kill_driver.py /run/kill-driver.stderr"
+        )
+
+
+def _plan(
+    name: str, agent: str, parameters: dict[str, str], actions: dict[str, list[str]], running: tuple[int, ...] = (0,)
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "agent": agent,
+        "parameters": _environment(parameters),
+        "actions": actions,
+        "running": running,
+        # It announces the address for some seconds after its end, and looks each time whether it is still there.
+        "background": agent == "portal-ip",
+    }
+
+
+def _environment(parameters: dict[str, str]) -> dict[str, str]:
+    return {"OCF_RESOURCE_INSTANCE": "killed", **{f"OCF_RESKEY_{name}": value for name, value in parameters.items()}}
+
+
+def _kill(server: Machine, plans: list[dict[str, Any]], project: Path) -> dict[str, Any]:
+    server.copy({"/run/kill_driver.py": project / "tests" / "cluster" / "kill_driver.py"})
+    result = server.run("python3 /run/kill_driver.py", stdin=json.dumps(plans).encode(), timeout=600)
+    assert result.status == 0, result.stderr
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def test_a_kill_at_any_change_is_survived(
+    pair: Pair, project: Path, disks: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lun = {"target_iqn": IQN, "lun": "1", "path": disks["atlas"]}
+    drbd = {"drbd_resource": "killed", "wfc_timeout": "0"}
+    roles = {"start": [], "promote": ["start"], "demote": ["start", "promote"], "stop": ["start", "promote"]}
+    addresses = {"IPv4": ("10.0.5.61", "24"), "IPv6": ("fd00::61", "64")}
+    portals = [
+        _plan(f"portal-ip, {kind}", "portal-ip", {"ip": ip, "nic": "vec0", "cidr_netmask": prefix}, _START_AND_STOP)
+        for kind, (ip, prefix) in addresses.items()
+    ]
+    target = _plan("lio-iscsi-target", "lio-iscsi-target", TARGET, _START_AND_STOP)
+    on_target = {
+        **_plan("lio-lun", "lio-lun", lun, _START_AND_STOP),
+        "under": [["lio-iscsi-target", _environment(TARGET)]],
+    }
+    work = {
+        pair.atlas: [target, on_target, *portals],
+        pair.zeus: [_plan("drbd-vaai", "drbd-vaai", drbd, roles, (0, 190))],
+    }
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        jobs = [pool.submit(_kill, server, plans, project) for server, plans in work.items()]
+        found = {name: result for job in jobs for name, result in job.result().items()}
+    rows = {(name, action): row for name, result in found.items() for action, row in result["actions"].items()}
+    with capsys.disabled():
+        print(f"\n{'agent':18} {'action':8} points passed seconds")
+        for (name, action), row in rows.items():
+            print(f"{name:18} {action:8} {row['points']:6} {row['passed']:6} {row['seconds']:7.1f}")
+        points, passed = (sum(row[what] for row in rows.values()) for what in ("points", "passed"))
+        print(f"{'all':27} {points:6} {passed:6}")
+    assert [failure for result in found.values() for failure in result["failures"]] == []
+    assert {key: row["points"] for key, row in rows.items() if row["points"] < LEAST[key]} == {}
+    assert rows.keys() == LEAST.keys()

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The agents in other people's hands: ocf-tester, crmsh, pcs; and a SAN that is typed from the manual pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from lab.machine import Machine
+from lab.pair import IQN, PORTAL, Pair
+from tests.cluster import hand
+
+# In the order of the chain, as the manual pages say it.
+AGENTS = ("drbd-vaai", "lio-iscsi-target", "lio-lun", "portal-ip")
+TOOLS = ("crmsh", "pcs")
+TARGET = {"iqn": "iqn.2003-01.org.example:tester", "portals": "10.0.5.60:3260", "allowed_initiators": "iqn.2003-01.x:y"}
+RESOURCES = ("p_drbd", "p_target", "p_lun1", "p_portal")
+
+# DRBD of its own, so that ocf-tester can do what it likes while the cluster serves.
+_DRBD = """
+resource tester {{
+  device /dev/drbd7;
+  meta-disk internal;
+  on atlas {{ disk {atlas}; address 10.0.5.2:7797; }}
+  on zeus {{ disk {zeus}; address 10.0.5.3:7797; }}
+}}
+"""
+
+
+@pytest.fixture
+def loops(pair: Pair) -> Iterator[dict[str, str]]:
+    """A small disk on each server."""
+    made = {
+        server.name: server.succeed(
+            "modprobe loop; truncate -s 16M /run/tester; losetup --find --show /run/tester"
+        ).strip()
+        for server in pair.servers
+    }
+    yield made
+    for server in pair.servers:
+        server.succeed(f"losetup --detach {made[server.name]} && rm /run/tester")
+
+
+@pytest.fixture
+def replicas(pair: Pair, loops: dict[str, str]) -> Iterator[dict[str, str]]:
+    """A connected DRBD resource that the cluster does not know."""
+    for server in pair.servers:
+        server.copy({"/etc/drbd.d/tester.res": _DRBD.format(**loops).encode()})
+        server.succeed("drbdadm create-md --force tester </dev/null && drbdadm up tester")
+    pair.atlas.wait_until("drbdadm cstate tester | grep -qx Connected", "the replicas are connected", 60)
+    pair.atlas.succeed("drbdadm -- --clear-bitmap new-current-uuid tester")
+    # The longer wait is for the peer: guests are slow, and one replica alone is not well.
+    yield {"drbd_resource": "tester", "wfc_timeout": "15"}
+    for server in pair.servers:
+        server.succeed("drbdadm down tester && rm /etc/drbd.d/tester.res")
+
+
+@pytest.fixture
+def lun(passive: Machine, loops: dict[str, str]) -> Iterator[dict[str, str]]:
+    """What a LUN needs: a disk and a target."""
+    hand.expect(passive, 0, "lio-iscsi-target", "start", **TARGET)
+    yield {"target_iqn": TARGET["iqn"], "lun": "1", "path": loops[passive.name]}
+    hand.expect(passive, 0, "lio-iscsi-target", "stop", **TARGET)
+
+
+def ocf_tester(server: Machine, agent: str, values: dict[str, str]) -> None:
+    """Let ocf-tester run an agent through all its actions, with the lint by its DTD."""
+    given = " ".join(f"-o {name}={value}" for name, value in values.items())
+    result = server.run(f"ocf-tester -n tester {given} /usr/lib/ocf/resource.d/twinsan/{agent}", timeout=300)
+    assert result.status == 0, result.stdout + result.stderr
+    assert "passed all tests" in result.stdout
+    assert "* rc=" not in result.stdout
+    assert result.stderr == ""
+
+
+def test_ocf_tester_passes_a_target(passive: Machine) -> None:
+    ocf_tester(passive, "lio-iscsi-target", TARGET)
+
+
+def test_ocf_tester_passes_a_lun(passive: Machine, lun: dict[str, str]) -> None:
+    ocf_tester(passive, "lio-lun", lun)
+
+
+def test_ocf_tester_passes_an_address(passive: Machine) -> None:
+    ocf_tester(passive, "portal-ip", {"ip": "10.0.5.70"})
+
+
+def test_ocf_tester_passes_a_replica_and_promotes_it(passive: Machine, replicas: dict[str, str]) -> None:
+    ocf_tester(passive, "drbd-vaai", replicas)
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_the_tools_read_the_metadata(passive: Machine, agent: str) -> None:
+    for command in (f"pcs resource describe ocf:twinsan:{agent}", f"crm ra info ocf:twinsan:{agent}"):
+        result = passive.run(command)
+        assert (result.status, result.stderr) == (0, ""), command
+        assert f"ocf:twinsan:{agent}" in result.stdout
+        assert not re.search("warning|error:", result.stdout, re.IGNORECASE), result.stdout
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_pcs_validates_with_the_agent(pair: Pair, active: Machine, agent: str) -> None:
+    values = {
+        "drbd-vaai": "drbd_resource=san",
+        "lio-iscsi-target": f"iqn={IQN} portals={PORTAL}",
+        "lio-lun": f"target_iqn={IQN} lun=1 path=/dev/drbd0",
+        "portal-ip": f"ip={PORTAL}",
+    }
+    create = f"cibadmin --empty >/run/empty.xml && pcs -f /run/empty.xml resource create p ocf:twinsan:{agent}"
+    result = active.run(f"{create} {values[agent]} --agent-validation")
+    assert (result.status, result.stdout, result.stderr) == (0, "", "")
+    wrong = re.sub("=[^ ]*", "=\\~", values[agent])
+    refused = active.fail(f"{create} {wrong} --agent-validation")
+    assert "parameter" in refused.stderr, "the agent's reason is not shown"
+
+
+def example(project: Path, agent: str, tool: str) -> str:
+    """The commands of a manual page, as a reader sees them."""
+    page = (project / "man" / f"ocf_twinsan_{agent}.7").read_text(encoding="ascii")
+    section = page.partition(".SH EXAMPLE\n")[2].partition("\n.SH ")[0]
+    blocks = re.findall(r"^\.nf\n(.*?)^\.fi$", section, re.MULTILINE | re.DOTALL)
+    block: str = blocks[TOOLS.index(tool)]
+    return block.replace("\\-", "-").replace("\\&", "").replace("\\e", "\\")
+
+
+Graph = dict[tuple[str, ...], tuple[frozenset[tuple[str, str]], frozenset[tuple[str, ...]]]]
+
+
+def plan(server: Machine) -> Graph:
+    """What the cluster would do to bring everything up from nothing: each action with all that it is told, and with
+    the actions that it waits for.
+    """
+    cib = ET.fromstring(server.succeed("cibadmin --query"))
+    for history in cib.iter("lrm_resources"):
+        history.clear()
+    # Scores that differ, so that the choice does not hang on who serves at the moment.
+    for scores in cib.iter("transient_attributes"):
+        for score in scores.iter("nvpair"):
+            if score.get("name") == "master-p_drbd":
+                score.set("value", str(1000 + int(scores.get("id", "0"))))
+    server.copy({"/run/plan.xml": ET.tostring(cib)})
+    server.succeed("crm_simulate --simulate --quiet --xml-file /run/plan.xml --save-graph /run/graph.xml")
+    graph = ET.fromstring(server.read("/run/graph.xml"))
+    names = {action.get("id"): _name(action) for actions in graph.iter("action_set") for action in actions}
+    return {
+        names[action.get("id")]: (
+            frozenset(told for attributes in action.findall("attributes") for told in attributes.items()),
+            frozenset(names[cause.get("id")] for cause in synapse.iterfind("inputs/trigger/*")),
+        )
+        for synapse in graph.iter("synapse")
+        for action in synapse.iterfind("action_set/*")
+    }
+
+
+def _name(action: ET.Element) -> tuple[str, ...]:
+    return (action.tag, action.get("operation_key", action.get("operation", "")), action.get("on_node", ""))
+
+
+def identity(pair: Pair) -> str:
+    """All that the initiator knows a disk by."""
+    pages = " ".join(f"sg_vpd --hex --page={page} {pair.disk};" for page in ("0x80", "0x83", "0xb0", "0xb1", "0xb2"))
+    return pair.esx.succeed(f"sg_inq --hex {pair.disk}; {pages} sg_readcap --long --hex {pair.disk}")
+
+
+def log_out(pair: Pair) -> None:
+    """End the initiator's session, where there is one."""
+    pair.esx.succeed("! iscsiadm -m session >/dev/null 2>&1 || iscsiadm -m node --logoutall=all")
+
+
+@pytest.fixture
+def typed_away(recovering: Pair) -> Iterator[Pair]:
+    """A cluster with fencing and properties alone; the template comes back afterwards."""
+    pair, server = recovering, recovering.atlas
+    log_out(pair)
+    server.succeed("crm resource stop g_san && crm resource stop ms_drbd && crm_resource --wait")
+    server.succeed("crm configure delete promote-before-san san-where-promoted")
+    server.succeed(f"crm configure delete g_san ms_drbd {' '.join(RESOURCES)} && crm_resource --wait")
+    yield pair
+    log_out(pair)
+    pair.load_template()
+    pair.disk = pair.log_in()
+
+
+@pytest.fixture
+def template(pair: Pair, active: Machine) -> tuple[Graph, str, str]:
+    """What the template makes of the cluster, what the initiator sees of it, and what it has just written."""
+    marker = "written through the template"
+    pair.esx.succeed(f"printf '%-4096s' '{marker}' | dd of={pair.disk} bs=4096 oflag=direct conv=fsync status=none")
+    return plan(active), identity(pair), marker
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_the_manual_pages_bring_up_the_san(
+    template: tuple[Graph, str, str], typed_away: Pair, project: Path, tool: str
+) -> None:
+    graph, disk, marker = template
+    pair, server = typed_away, typed_away.atlas
+    assert "ocf:twinsan" not in server.succeed("crm_mon -1 --inactive")
+    for agent in AGENTS:
+        server.copy({"/root/page": example(project, agent, tool).encode()})
+        result = server.run("cd /root && sh -e page")
+        said = result.stdout + result.stderr
+        assert result.status == 0, said
+        # pcs also says what it does, on one stream or the other.
+        assert not re.search("warning|error|deprecated", said, re.IGNORECASE), said
+    active = pair.wait_until_serving()
+    pair.wait_until_settled()
+    assert server.succeed("crm_verify --live-check --verbose 2>&1; crm configure verify 2>&1") == ""
+    again = plan(active)
+    assert again.keys() == graph.keys()
+    assert again == graph
+    pair.disk = pair.log_in()
+    assert identity(pair) == disk
+    assert marker in pair.esx.succeed(f"dd if={pair.disk} bs=4096 count=1 iflag=direct status=none")
