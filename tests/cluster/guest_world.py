@@ -47,6 +47,15 @@ class GuestWorld:
     def __init__(self, server: Machine, peer: Machine, bare: Machine) -> None:
         self._server, self._peer, self._bare = server, peer, bare
 
+    def load(self) -> None:
+        """Load what the agents would load, and nobody unloads."""
+        for server in (self._server, self._peer):
+            server.succeed(
+                "modprobe -a loop veth target_core_mod target_core_iblock iscsi_target_mod;"
+                " mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config;"
+                f" mkdir -p {hand.CONFIGFS}/iscsi"
+            )
+
     def prepare(self) -> None:
         """Make disks, a network and the resource of DRBD."""
         for guest in (self._server, self._peer, self._bare):
@@ -56,7 +65,7 @@ class GuestWorld:
         for server in (self._server, self._peer):
             server.copy({f"/etc/drbd.d/{_DRBD}.res": _RESOURCE.encode()})
             server.succeed(
-                f"set -e; modprobe loop; mkdir -p {RUN}; cd {RUN}; for name in disk other replica; do"
+                f"set -e; mkdir -p {RUN}; cd {RUN}; for name in disk other replica; do"
                 f" truncate -s {lio_lun.SIZE} $name.img; ln -s $(losetup --find --show $name.img) $name; done;"
                 f" drbdadm create-md --force {_DRBD} </dev/null; drbdadm up {_DRBD}"
             )
@@ -64,9 +73,7 @@ class GuestWorld:
         self._server.succeed(f"drbdadm -- --clear-bitmap new-current-uuid {_DRBD}")
         self._server.wait_until(f"drbdadm dstate {_DRBD} | grep -qx UpToDate/UpToDate", "they are up to date", 30)
         self._server.succeed(
-            f"set -e; drbdadm down {_DRBD}; modprobe -a target_core_mod target_core_iblock iscsi_target_mod veth;"
-            " mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config;"
-            f" mkdir -p {hand.CONFIGFS}/iscsi; ip netns add states;"
+            f"set -e; drbdadm down {_DRBD}; ip netns add states;"
             " ip link add test0 type veth peer name far0 netns states;"
             " ip link add other0 type veth peer name far1 netns states;"
             " ip link set test0 addrgenmode none; ip link set other0 addrgenmode none;"

@@ -23,6 +23,7 @@ def world(whole_pair: Pair) -> Iterator[GuestWorld]:
     server = whole_pair.zeus if whole_pair.wait_until_serving() is whole_pair.atlas else whole_pair.atlas
     peer = whole_pair.zeus if server is whole_pair.atlas else whole_pair.atlas
     made = GuestWorld(server, peer, whole_pair.esx)
+    made.load()
     before = [_objects(each) for each in (server, peer)]
     made.prepare()
     yield made

@@ -138,8 +138,8 @@ STATES = [
     # In somebody's way.
     state(
         "another target has its portal", f"mkdir {_OTHER}", f"mkdir {_OTHER}/tpgt_1",
-        f"mkdir {_OTHER}/tpgt_1/np/0.0.0.0:3260",
-        tidy=(f"rmdir {_OTHER}/tpgt_1/np/0.0.0.0:3260", f"rmdir {_OTHER}/tpgt_1", f"rmdir {_OTHER}"),
+        f"mkdir {_OTHER}/tpgt_1/np/0.0.0.0:3261",
+        tidy=(f"rmdir {_OTHER}/tpgt_1/np/0.0.0.0:3261", f"rmdir {_OTHER}/tpgt_1", f"rmdir {_OTHER}"),
         probe="7", monitor="7", start=f"1 in use by target {OTHER_IQN}", stop="0",
     ),
 ]  # fmt: skip
