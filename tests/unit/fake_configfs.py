@@ -370,6 +370,10 @@ def _error(number: int, path: str) -> OSError:
     return OSError(number, os.strerror(number), path)
 
 
+def _no_device(path: str) -> NotHere:
+    return NotHere(f"device {path} is not there (No such file or directory); check the path")
+
+
 def tree(root: str) -> dict[str, str]:
     """All that is below a root: attributes with their values, links with their ends, folders with nothing."""
     found = {}
@@ -398,9 +402,17 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, release: str = "6.12"
         if number == 0 and kernel.claimed(path):
             number = errno.EBUSY
         if number == errno.ENOENT:
-            raise NotHere(f"device {path} is not there (No such file or directory); check the path")
+            raise _no_device(path)
         if number:
             raise Failure(block_device.explain(path, number))
+
+    def size(path: str) -> int:
+        number = kernel.devices.get(path, errno.ENOENT)
+        if number == errno.ENOENT:
+            raise _no_device(path)
+        if number:
+            raise Failure(block_device.explain(path, number))
+        return kernel.sizes[path]
 
     monkeypatch.setattr(configfs, "root", kernel.root)
     monkeypatch.setattr(configfs, "os", kernel)
@@ -408,6 +420,6 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, release: str = "6.12"
     monkeypatch.setattr(lio, "_loaded_modules", str(folder / "module"))
     monkeypatch.setattr(rundir, "DIRECTORY", str(folder / "run"))
     monkeypatch.setattr(block_device, "require_free", require_free)
-    monkeypatch.setattr(block_device, "size", lambda path: kernel.sizes[path])
+    monkeypatch.setattr(block_device, "size", size)
     monkeypatch.setattr(block_device, "is_free", lambda path: not kernel.claimed(path))
     return kernel

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A host with one DRBD resource, "san", as the programs that the agent runs would show it."""
+"""A host with one DRBD resource as the programs that the agent runs would show it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed
-from twinsan.system import command, drbd, rundir
+from twinsan.system import command, drbd, rundir, split_brain
 
 HELD_OPEN_9 = """\
 san: State change failed: (-12) Device is held open by someone
@@ -31,7 +31,8 @@ PARSE_ERROR = """\
 class FakeHost:
     """What the kernel has, and what was asked of it."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str = "san", minor: int = 0) -> None:
+        self.name, self.minor = name, minor
         self.version = 9
         self.up = False
         self.role = "Secondary"
@@ -60,9 +61,14 @@ class FakeHost:
         self.missing: set[str] = set()
         self.calls: list[str] = []
         self.attributes: dict[str, str] = {}
+        # Whether the kernel's package has any.
+        self.has_modules = True
+        # Whether it was disconnected here, which `adjust` undoes.
+        self._cut = False
+        self._changed: set[str] = set()
         self._module = folder / "module"
         self._devices = folder / "block"
-        self._node = folder / "drbd0"
+        self._node = folder / f"drbd{minor}"
         self._devices.mkdir()
         self._configuration = folder / "drbd.conf"
         self._configuration.write_text("")
@@ -89,13 +95,72 @@ class FakeHost:
     def lose_peer(self) -> None:
         self.connection, self.peer_role, self.peer_disk, self.replication = "Connecting", "Unknown", "DUnknown", "Off"
 
+    def find_peer(self) -> None:
+        self.connection, self.peer_role, self.peer_disk, self.replication = (
+            "Connected",
+            "Secondary",
+            "UpToDate",
+            "Established",
+        )
+        self._cut = False
+
+    def load(self) -> None:
+        self._module.touch()
+
+    def by_hand(self, verb: str) -> None:
+        """What somebody types here."""
+        if verb == "disconnect":
+            self.lose_peer()
+            self.connection, self._cut = "StandAlone", True
+        elif verb == "detach":
+            self.disk = "Diskless"
+        elif verb == "outdate":
+            self.disk = "Outdated"
+        elif verb == "invalidate":
+            self.disk, self.replication = "Inconsistent", "SyncTarget"
+        elif verb == "suspend-io":
+            self.suspended = "user"
+        elif verb == "change":
+            self._changed.add("here")
+        else:
+            assert verb == "down"
+            self.up, self.role = False, "Secondary"
+
+    def by_peer(self, verb: str) -> None:
+        """What somebody types on the peer."""
+        if verb == "disconnect":
+            self.lose_peer()
+            if self.disk != "UpToDate":
+                self.suspended = "no-data"
+        elif verb == "connect" and self._changed == {"here", "peer"}:
+            self.connection, self._cut = "StandAlone", True
+            split_brain.record(self.name)
+        elif verb == "change":
+            self._changed.add("peer")
+        elif verb == "primary":
+            self.peer_role = "Primary"
+        elif verb == "detach":
+            self.peer_disk = "Diskless"
+        elif verb == "invalidate":
+            self.peer_disk, self.replication = "Inconsistent", "SyncSource"
+        else:
+            assert verb in ("reset", "discard")
+            self._changed.clear()
+            self.find_peer()
+
+    def end_resync(self) -> None:
+        if self.replication.startswith("Sync"):
+            self.disk, self.peer_disk, self.replication = "UpToDate", "UpToDate", "Established"
+
     def ran(self, *beginnings: str) -> list[str]:
         """The commands that were run, as far as they begin so."""
         return [call for call in self.calls if call.startswith(beginnings)]
 
     def run(self, *argv: str, deadline: Deadline, input: str = "", check: bool = True) -> command.Result:  # noqa: A002
         if argv[0] in self.missing:
-            command.find(f"/nowhere/{argv[0]}")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(command, "PATH", "/nowhere")
+                command.find(argv[0])
         self.calls.append(" ".join(argv))
         if self.hanging and " ".join(argv).startswith(self.hanging):
             raise DeadlinePassed(f"{' '.join(argv)} did not end in time")
@@ -107,6 +172,8 @@ class FakeHost:
 
     def _answer(self, argv: list[str]) -> tuple[int, str, str]:
         program = argv[0]
+        if program == "modprobe" and not self.has_modules:
+            return 1, "", "modprobe: FATAL: Module not found in directory /lib/modules"
         if program == "modprobe":
             self._module.touch()
             return 0, "", ""
@@ -130,7 +197,7 @@ class FakeHost:
         verb, name = words
         if self.configuration_error:
             return 10, "", self.configuration_error
-        if name != "san":
+        if name != self.name:
             return 1, "", UNKNOWN.format(name)
         if verb == "sh-dev":
             return 0, f"{self._node}\n", "modinfo: ERROR: Module drbd not found.\n"
@@ -138,6 +205,8 @@ class FakeHost:
         if self._refused(verb):
             return self.refusals[verb].pop(0)[0], "", "san: Failure: (104) Can not open backing device.\n"
         self.up, self.disk, self.no_data_policy = True, "UpToDate", "suspend-io"
+        if self._cut:
+            self.find_peer()
         self._show_device()
         return 0, "", ""
 
@@ -151,7 +220,7 @@ class FakeHost:
             return 0, self.events2(), ""
         if verb in ("resume-io", "detach", "resource-options") or "--force" in words:
             return self._release(words)
-        expected = "0" if self.version == 8 and verb != "down" else "san"
+        expected = str(self.minor) if self.version == 8 and verb != "down" else self.name
         assert target == expected
         if self._refused(verb):
             status, stderr = self.refusals[verb].pop(0)
@@ -169,18 +238,18 @@ class FakeHost:
             status, stderr = self.refusals[verb].pop(0)
             return status, "", stderr
         if verb == "resource-options":
-            assert words[1] == "san"
+            assert words[1] == self.name
             assert "--on-no-data-accessible=io-error" in words
             self.no_data_policy = "io-error"
         elif verb == "detach":
-            assert words == ["detach", "--force", "0"]
+            assert words == ["detach", "--force", str(self.minor)]
             self.disk = "Failed"
         elif verb == "secondary":
-            assert words == ["secondary", "--force", "san"]
+            assert words == ["secondary", "--force", self.name]
             self.role = "Secondary"
             self.released.append("failed")
         else:
-            assert words == ["resume-io", "0"]
+            assert words == ["resume-io", str(self.minor)]
             self.released.append(f"{self.disk} {self.no_data_policy}")
             self.suspended = "no" if self.no_data_policy == "io-error" or self.disk == "UpToDate" else "no-data"
         return 0, "", ""
@@ -190,8 +259,8 @@ class FakeHost:
 
     def _show_device(self) -> None:
         self._node.touch()
-        (self._devices / "drbd0").mkdir(exist_ok=True)
-        (self._devices / "drbd0" / "ro").write_text("0\n" if self.role == "Primary" else "1\n")
+        (self._devices / f"drbd{self.minor}").mkdir(exist_ok=True)
+        (self._devices / f"drbd{self.minor}" / "ro").write_text("0\n" if self.role == "Primary" else "1\n")
 
     def events2(self) -> str:
         if not self.up:
@@ -202,10 +271,12 @@ class FakeHost:
         quorum = " client:no quorum:yes" if self.version == 9 else ""
         client = " peer-client:no" if self.version == 9 else ""
         return (
-            f"exists resource name:san role:{self.role} suspended:{self.suspended}{extra}\n"
-            f"exists connection name:san {peer} connection:{self.connection} role:{self.peer_role}\n"
-            f"exists device name:san volume:0 minor:0{device} disk:{self.disk}{quorum} lower-pending:{self.pending}\n"
-            f"exists peer-device name:san {peer} volume:0 replication:{self.replication} peer-disk:{self.peer_disk}"
+            f"exists resource name:{self.name} role:{self.role} suspended:{self.suspended}{extra}\n"
+            f"exists connection name:{self.name} {peer} connection:{self.connection} role:{self.peer_role}\n"
+            f"exists device name:{self.name} volume:0 minor:{self.minor}{device} disk:{self.disk}{quorum} "
+            f"lower-pending:{self.pending}\n"
+            f"exists peer-device name:{self.name} {peer} volume:0 replication:{self.replication} "
+            f"peer-disk:{self.peer_disk}"
             f"{client} resync-suspended:no out-of-sync:{self.out_of_sync}\n"
             "exists -\n"
         )

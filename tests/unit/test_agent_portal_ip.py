@@ -4,18 +4,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from tests.unit import agents
+from tests.unit import agents, fake_network
 from tests.unit.agents import reason
+from tests.unit.fake_network import Host
 from tests.unit.test_network import in_a_network_of_its_own
-from twinsan.deadline import Deadline
 from twinsan.errors import Failure
-from twinsan.system import announce, child, cluster, command, connections, network, rundir
+from twinsan.system import child, cluster, command, network, rundir
 from twinsan.system.connections import Peer
 from twinsan.system.network import Held, Link
 
@@ -25,90 +23,10 @@ probe = run.probe
 IN_CLUSTER = {"crm_feature_set": "3.19.0"}
 
 
-class Host:
-    """The host and the network around it; `log` has what was done, in its order."""
-
-    def __init__(self) -> None:
-        self.links = [Link(1, "lo", 0x10049, b""), Link(2, "eth0", 0x11043, b"\2\0\0\0\0\1")]
-        self.held = [Held(2, "10.0.5.2", 24, 0x80), Held(2, "2001:db8::2", 64, 0x80)]
-        self.log: list[str] = []
-        self.elsewhere = ""
-        self.peers: list[Peer] = []
-        self.attributes: dict[str, dict[str, str]] = {}
-        self.members = "atlas zeus"
-        self.stuck = False
-        self.silent = True
-        self.background: list[Callable[[], None]] = []
-
-    def add(self, address: str, prefix: int, link: Link) -> None:
-        self.log.append(f"add {address}/{prefix} {link.name}")
-        self.held.append(Held(link.index, address, prefix, 0x80))
-
-    def remove(self, held: Held) -> None:
-        self.log.append(f"remove {held.address}/{held.prefix}")
-        if not self.stuck:
-            self.held.remove(held)
-
-    def silence(self, address: str) -> bool:
-        self.log.append(f"silence {address}")
-        return self.silent
-
-    def set_attribute(
-        self, name: str, value: str, _deadline: Deadline, *, node: str = "", private: bool = False
-    ) -> None:
-        assert private
-        self.log.append(f"tell {node}")
-        self.attributes.setdefault(name, {})[node] = value
-
-    def run(self, *argv: str, deadline: Deadline) -> SimpleNamespace:
-        assert argv == ("crm_node", "--partition")
-        return SimpleNamespace(stdout=f"{self.members}\n")
-
-
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
-    return install(monkeypatch, tmp_path)
-
-
-def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Host:
-    """Put a fake in place of the host's network, with `folder` for the files of what was told."""
-    fake = Host()
-
-    class Probe:
-        def __init__(self, address: str, link: Link) -> None:
-            fake.log.append(f"probe {address} {link.name}")
-
-        def answer(self, until: Deadline) -> str:
-            assert until.remaining() <= 0.2
-            return fake.elsewhere
-
-        def close(self) -> None:
-            return
-
-    def tickle(_address: str, port: int, peers: list[Peer]) -> None:
-        fake.log.append(f"tickle {port} {connections.encode(peers)}".rstrip())
-
-    def drop(_address: str, _port: int, peers: list[Peer]) -> None:
-        fake.log.append(f"drop {connections.encode(peers)}".rstrip())
-
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(rundir, "DIRECTORY", str(folder))
-    monkeypatch.setattr(network, "links", lambda: list(fake.links))
-    monkeypatch.setattr(network, "addresses", lambda: list(fake.held))
-    monkeypatch.setattr(network, "add", fake.add)
-    monkeypatch.setattr(network, "remove", fake.remove)
-    monkeypatch.setattr(network, "silence", fake.silence)
-    monkeypatch.setattr(network, "unsilence", lambda address: fake.log.append(f"unsilence {address}"))
-    monkeypatch.setattr(announce, "Probe", Probe)
-    monkeypatch.setattr(announce, "announce", lambda address, _: fake.log.append(f"announce {address}"))
-    monkeypatch.setattr(connections, "established", lambda _address, _port: list(fake.peers))
-    monkeypatch.setattr(connections, "tickle", tickle)
-    monkeypatch.setattr(connections, "drop", drop)
-    monkeypatch.setattr(cluster, "set_node_attribute", fake.set_attribute)
-    monkeypatch.setattr(cluster, "get_node_attributes", lambda name, _: fake.attributes.get(name, {}))
-    monkeypatch.setattr(command, "run", fake.run)
-    monkeypatch.setattr(child, "detached", fake.background.append)
-    return fake
+    return fake_network.install(monkeypatch, tmp_path)
 
 
 @pytest.mark.parametrize(("address", "prefix"), [(VIP, 24), (VIP6, 64)])

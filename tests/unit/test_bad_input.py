@@ -22,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.unit import agents, fake_configfs, hostile, test_agent_portal_ip
+from tests.unit import agents, fake_configfs, fake_network, hostile
 from tests.unit.fake_drbd import FakeHost
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure, Misconfigured
@@ -191,7 +191,7 @@ class Network(Host):
 
     def __init__(self, name: str, folder: Path, patch: pytest.MonkeyPatch, values: dict[str, str]) -> None:
         super().__init__(name, folder, patch, values)
-        self._host = test_agent_portal_ip.install(patch, self.run_folder)
+        self._host = fake_network.install(patch, self.run_folder)
         self.programs = self._host.log
         self.told = self._host.attributes
 

@@ -12,6 +12,7 @@ import pytest
 from tests.unit.fake_drbd import FakeHost
 from twinsan import cli
 from twinsan.deadline import Deadline
+from twinsan.errors import Failure
 from twinsan.system import drbd, split_brain
 from twinsan.system.events2 import Resource
 
@@ -133,6 +134,14 @@ def test_a_primary_alone_is_noted_until_the_replicas_are_equal_again(host: FakeH
     assert not os.path.exists(path)
     assert not os.path.exists(split_brain.marker("san"))
     assert host.attributes[ATTRIBUTE] == ""
+
+
+def test_it_is_forgotten_although_the_cluster_does_not_hear_of_it(host: FakeHost) -> None:
+    split_brain.record("san")
+    host.missing.add("attrd_updater")
+    with pytest.raises(Failure, match="attrd_updater"):
+        split_brain.forget(state(host), Deadline(2))
+    assert not os.path.exists(split_brain.marker("san"))
 
 
 @pytest.mark.parametrize("values", [{"role": "Primary"}, {"role": "Secondary", **CUT}])

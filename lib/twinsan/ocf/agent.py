@@ -4,7 +4,7 @@
 Rules written here once, so that no agent needs them:
 
 - an unknown action is 3; a wrong value 6; a right value on the wrong host 2; missing software 5; not allowed 4;
-- a probe or a stop that fails for one of those finds nothing that could be running: 7 and 0;
+- a probe or a stop that fails for one of those, and sees nothing running, has nothing to find or stop: 7 and 0;
 - a wrong value does not take down what runs: the cluster stops a resource everywhere for a 6, so its monitor and its
   reload say "degraded" instead;
 - every failure is one ``ocf-exit-reason:`` line on standard error, never a traceback.
@@ -45,6 +45,10 @@ _BORNE = {
 
 # An action gives up this long before the cluster kills it: time to write the reason and end.
 _MARGIN_SECONDS = 1.0
+
+# What to type about what works otherwise than configured, and about what does not work.
+_RESTART = "to repair it, when its hosts can bear a pause, type: crm_resource --restart --resource"
+_REMAKE = "the cluster makes it anew; where it does not, type: crm_resource --cleanup --resource"
 
 
 class Action:
@@ -154,10 +158,14 @@ class Agent:
         self.explain(reason)
         return codes.DEGRADED_PROMOTED if promoted else codes.DEGRADED
 
+    def broken(self, fault: str) -> int:
+        """The code for what is there and does not work, with what to type where the cluster gave up on it."""
+        self.explain(f"{fault}; {_REMAKE} {self.shown_name}")
+        return codes.ERR_GENERIC
+
     def drifted(self, difference: str) -> int:
         """The code for "works, but is not as configured", with what to type: a start makes it so again."""
-        repair = "to repair it, when its hosts can bear a pause, type: crm_resource --restart --resource"
-        return self.degraded(f"{difference}; {repair} {self.shown_name}")
+        return self.degraded(f"{difference}; {_RESTART} {self.shown_name}")
 
     @action("validate-all", timeout=20)
     def validate_all(self) -> None:
@@ -206,7 +214,7 @@ class Agent:
 
     def _code_of(self, failure: errors.Failure) -> int:
         code = _CODES.get(type(failure), codes.ERR_GENERIC)
-        if code in _BORNE.get(self.action_name, ()) and not self._tolerant:
+        if code in _BORNE.get(self.action_name, ()):
             standing = self._standing()
             if standing != codes.NOT_RUNNING:
                 kept = f"{failure}; what runs goes on as it was configured before, and could not be started so"

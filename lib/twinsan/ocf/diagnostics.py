@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The reasons that an agent can give, for its manual page: read from its source and from all that it calls.
 
-What becomes an exception of ``twinsan.errors``, or is handed to ``degraded``, ``drifted`` or ``explain``, is a reason.
+What becomes an exception of ``twinsan.errors``, or is handed to ``degraded`` and the others of ``_TOLD``, is a reason.
 Its text is followed from there to where it is written, through names, returned values and the functions called. So a
 reason that somebody adds is in the page with the next ``make man``.
 """
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 DEGRADED = "degraded"
 
 # What an agent's method is called with a reason, and what it makes of it.
-_TOLD = {"degraded": DEGRADED, "drifted": DEGRADED, "explain": errors.Failure.__name__}
+_TOLD = {
+    "degraded": DEGRADED,
+    "drifted": DEGRADED,
+    "broken": errors.Failure.__name__,
+    "explain": errors.Failure.__name__,
+}
 _WAITING = "gave up waiting until "
 
 _BLANK = re.compile("\0([^\0]+)\0")
@@ -100,21 +105,20 @@ class _Reader:
             word = call.func.attr if isinstance(call.func, ast.Attribute) else ""
             kind = _TOLD.get(word) or self._kind_of_error(place, call)
             if kind:
-                more = self._repair() if word == "drifted" else ""
+                more = self._repair(word)
                 for argument in call.args:
                     yield from ((kind, text + more) for text in self._texts(place, argument, ()) if text.strip())
             elif word == "wait_until" and id(call) not in swallowed:
                 texts = list(self._texts(place, call.args[1], ()))
                 yield from ((errors.DeadlinePassed.__name__, _WAITING + text) for text in texts[:1])
 
-    def _repair(self) -> str:
-        """What `drifted` adds to a reason."""
+    def _repair(self, word: str) -> str:
+        """What `drifted` or `broken` adds to a reason."""
         for place in self._program.places.values():
-            if place.definition.name == "drifted":
-                (call,) = (node for node in ast.walk(place.definition) if isinstance(node, ast.Return))
-                assert isinstance(call.value, ast.Call)
-                assert isinstance(call.value.args[0], ast.JoinedStr)
-                return "".join(self._piece(place, piece) for piece in call.value.args[0].values[1:])
+            if word in ("drifted", "broken") and place.definition.name == word:
+                calls = (node for node in ast.walk(place.definition) if isinstance(node, ast.Call) and node.args)
+                (text,) = (call.args[0] for call in calls if isinstance(call.args[0], ast.JoinedStr))
+                return "".join(self._piece(place, piece) for piece in text.values[1:])
         return ""
 
     def _kind_of_error(self, place: Place, call: ast.Call) -> str:

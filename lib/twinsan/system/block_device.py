@@ -61,6 +61,7 @@ def read_ends(path: str) -> None:
     """Read the first and the last block, from the device itself and from no cache. It may hang, as any I/O may."""
     import mmap
 
+    _require_there(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
     try:
         with mmap.mmap(-1, _BLOCK) as buffer:

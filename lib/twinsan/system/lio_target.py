@@ -144,6 +144,8 @@ def drift(target: Target) -> str:
     strangers = sorted(set(lio_acl.admitted(place)) - set(target.initiators))
     strange = sorted(set(lio_portal.present(place)) - set(target.portals))
     found += [f"{name} is admitted as well" for name in strangers]
+    groups = [tag for tag in configfs.names(configfs.place("iscsi", target.iqn)) if tag.startswith("tpgt_")]
+    found += [f"it has portal group {tag} as well" for tag in groups if tag != "tpgt_1"]
     found += [f"it listens on {name} as well" for name in strange]
     found += [f"nothing listens on {portal}" for portal in target.portals if not lio_portal.listening(portal)]
     return f"target {target.iqn} is not as configured: {', '.join(found)}" if found else ""

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The verbs of the steps in tests/states, in a guest. Each waits until what it did can be seen.
+# Whoever sources this defines target, start and promote, which run an agent with its usual parameters.
+RUN=/run/states
+NAME=states
+MINOR=7
+
+exec 2>&1
+cd /sys/kernel/config/target 2>/dev/null || cd /
+
+until_() { # CONDITION
+    turns=0
+    until eval "$1"; do
+        turns=$((turns + 1))
+        [ $turns -lt 150 ] || { echo "gave up waiting for: $1"; return 1; }
+        sleep 0.1
+    done
+}
+
+# Who asks, and what this host has.
+as() { AS="setpriv --reuid=65534 --clear-groups"; }
+without() {
+    for program; do
+        path=$(readlink -f "/usr/sbin/$program")
+        mount --bind /etc/hosts "$path" || return 1
+        GONE="$GONE $path"
+    done
+}
+restore() {
+    AS=
+    for path in $GONE; do umount "$path" || return 1; done
+    GONE=
+    [ -z "$HOLDER" ] || { kill "$HOLDER"; wait "$HOLDER"; HOLDER=; }
+    return 0
+}
+no_module() { mount --bind /bin/false "$(readlink -f /usr/sbin/modprobe)"; }
+
+# LIO.
+write() { printf %s "$2" >"$1"; }
+link() { ln -s "$PWD/$1" "$2"; }
+secret() { # MODE [SECRET]
+    rm -f $RUN/secret
+    [ -z "$2" ] || { echo "$2" >$RUN/secret && chmod "$1" $RUN/secret; }
+}
+
+# Block devices.
+resize() { truncate -s "$2" "$1.img" && losetup -c "$(readlink -f "$1")"; }
+hide() { mv "$1" "$1.hidden"; }
+show() { mv "$1.hidden" "$1"; }
+freezable() {
+    hide $RUN/disk && ln -s /dev/drbd$MINOR $RUN/disk && drbdadm up $NAME && in_sync && drbdadm primary $NAME
+}
+freeze() { drbdsetup suspend-io $MINOR; }
+no_freezable() { drbdsetup resume-io $MINOR; drbdadm down $NAME && rm $RUN/disk && show $RUN/disk; }
+
+# The network.
+cable() { # in or out
+    case $1 in in) state=up carrier=LOWER_UP ;; *) state=down carrier=NO-CARRIER ;; esac
+    # A device that goes down loses its addresses of IPv6.
+    ip -n $NAME link set far0 $state && ip -n $NAME address replace fd77::9/64 dev far0 nodad && until_ "ip link show dev test0 | grep -q $carrier"
+}
+device() { # up or down
+    ip link set test0 "$1" && { [ "$1" = down ] || ip address add fd77::2/64 dev test0 nodad; }
+}
+duplicate() {
+    ip address add "$1/64" dev test0 && until_ "ip -6 address show dev test0 dadfailed | grep -q $1"
+}
+ip_6_clean() {
+    for address in fd77::50 fd77::9; do
+        ip address del $address/64 dev test0 2>/dev/null
+        while ip -6 rule del from $address priority 3260 2>/dev/null; do :; done
+    done
+}
+
+# DRBD. The peer's disk is the second in dstate, and its role the second in role.
+is() { until_ "[ \"\$(drbdadm $1 $NAME)\" = $2 ]"; }
+in_sync() { is dstate UpToDate/UpToDate; }
+settle() { [ ! -e /dev/drbd$MINOR ] || [ "$(drbdadm cstate $NAME 2>/dev/null)" != SyncTarget ] || in_sync; }
+slow() { drbdsetup disk-options $MINOR --resync-rate=100K --c-plan-ahead=0 --c-min-rate=0; }
+change() { dd if=/dev/urandom of=/dev/drbd$MINOR bs=4k count=2 oflag=direct status=none; }
+marker() { case $1 in there) touch /run/twinsan/fence-constraint.$NAME ;; *) rm /run/twinsan/fence-constraint.$NAME ;; esac; }
+hold() {
+    sleep 300 </dev/drbd$MINOR >/dev/null &
+    HOLDER=$!
+    until_ "readlink /proc/$HOLDER/fd/0 | grep -q drbd"
+}
+drbd() {
+    case $1 in
+    disconnect | detach) drbdadm "$1" $NAME ;;
+    invalidate) slow && drbdadm invalidate $NAME && is cstate SyncTarget ;;
+    *) drbdsetup "$1" $MINOR ;;
+    esac
+}
+# What the peer does, there; and that it was seen, here.
+peer() {
+    case $1 in
+    # Asked politely, DRBD does not let a peer go that has the only data.
+    disconnect) drbdadm disconnect --force $NAME ;;
+    connect) drbdadm connect $NAME && is cstate StandAlone ;;
+    change) drbdadm primary $NAME && change && drbdadm secondary $NAME ;;
+    invalidate) slow && drbdadm invalidate $NAME && is cstate SyncTarget ;;
+    discard)
+        drbdadm down $NAME && drbdadm create-md --force $NAME </dev/null >/dev/null && drbdadm up $NAME &&
+            rm -f /run/twinsan/*.$NAME
+        ;;
+    reset) drbdadm secondary $NAME && drbdadm adjust $NAME ;;
+    *) drbdadm "$1" $NAME ;;
+    esac
+}
+seen() {
+    case $1 in
+    disconnect) is cstate WFConnection ;;
+    connect) is cstate StandAlone && until_ "[ -e /run/twinsan/split-brain.$NAME ]" ;;
+    primary) is role Secondary/Primary ;;
+    detach) is dstate UpToDate/Diskless ;;
+    invalidate) is cstate SyncSource ;;
+    esac
+}
+
+# All that an agent could have made; programs are the dear thing in a user-mode kernel.
+objects() {
+    case $AGENT in
+    lio-*) [ ! -d core ] || find core iscsi -maxdepth 6 \( -type d -o -type l \) -not -path '*/statistics*' ;;
+    portal-ip) ip -oneline address ;;
+    drbd-vaai) [ ! -e /proc/drbd ] || grep '^ *[0-9]*: cs:' /proc/drbd ;;
+    esac
+}
