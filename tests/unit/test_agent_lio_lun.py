@@ -171,11 +171,18 @@ def test_a_twin_is_refused(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -
 def test_a_device_that_cannot_discard(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
     kernel.thick.add("/dev/drbd0")
     before = tree(kernel.root)
-    assert run("start") == 1
+    assert run("start") == 2
     assert "emulate_tpu=no" in reason(capsys)
     assert tree(kernel.root) == before
-    assert run("start", emulate_tpu="no", emulate_tpws="no") == 0
+    without = {"emulate_tpu": "no", "emulate_tpws": "no"}
+    assert run("start", **without) == 0
     assert attribute("attrib/emulate_tpu") == "0"
+    # What could not be started must not take down what runs, nor change half of it.
+    before = tree(kernel.root)
+    assert run("reload-agent", max_write_same_len="4096") == 190
+    assert "emulate_tpu=no; what runs goes on" in reason(capsys)
+    assert tree(kernel.root) == before
+    assert run("monitor", **without) == 0
 
 
 def test_without_its_target(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import binascii
 import errno
 import os
 
-from twinsan.errors import Failure
+from twinsan.errors import Failure, NotHere
 from twinsan.system import block_device, configfs, naa
 
 # What the kernel prints before a serial.
@@ -163,12 +163,19 @@ def create(storage: StorageObject) -> None:
 
 
 def set_attributes(storage: StorageObject) -> None:
-    """Give it its abilities and limits. Raises Failure for the first that cannot be had."""
+    """Give it its abilities and limits. Raises NotHere for the first that cannot be had, and then none has changed."""
+    before: dict[str, str] = {}
     for name, value in storage.attributes.items():
+        place = f"{storage.place}/attrib/{name}"
+        present = configfs.read(place)
         try:
-            configfs.settle(f"{storage.place}/attrib/{name}", str(value))
+            configfs.settle(place, str(value))
         except OSError as error:
-            raise Failure(_why_no_attribute(storage, name, value, error)) from None
+            for changed, old in before.items():
+                configfs.settle(changed, old)
+            raise NotHere(_why_no_attribute(storage, name, value, error)) from None
+        if present is not None:
+            before[place] = present
 
 
 def _why_no_attribute(storage: StorageObject, name: str, value: int, error: OSError) -> str:
