@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from lab import image, namespace, session
 from lab.errors import LabError
-from lab.pair import PROJECT
 
 
 def main() -> int:
@@ -43,10 +42,13 @@ def _run(arguments: argparse.Namespace, words: list[str]) -> int:
     image.build(arguments.suite)
     if arguments.command == "up":
         return session.up(arguments.suite)
+    if arguments.command == "test":
+        from lab import tests
+
+        return tests.run(arguments.suite, words)
     bodies: dict[str, Callable[[], int]] = {
         "demo": lambda: _demo(arguments.suite),
         "bench": lambda: _bench(arguments.suite),
-        "test": lambda: _test(arguments.suite, words),
     }
     return namespace.enter(bodies[arguments.command])
 
@@ -61,13 +63,6 @@ def _bench(suite: str) -> int:
     from lab import bench
 
     return bench.run(suite)
-
-
-def _test(suite: str, words: list[str]) -> int:
-    import pytest
-
-    os.environ["SUITE"] = suite
-    return int(pytest.main([str(PROJECT / "tests" / "cluster"), *words]))
 
 
 if __name__ == "__main__":

@@ -240,7 +240,7 @@ def _has_portal(server: Machine) -> bool:
 def _working_folder() -> Path:
     """Where disks lie: in memory where it fits, else in the checkout's build folder."""
     memory = Path(MEMORY)
-    if _available_memory_mb() >= _MEMORY_NEEDED_MB:
+    if available_memory_mb() >= _MEMORY_NEEDED_MB:
         return memory
     folder = PROJECT / "build" / "lab" / "disks"
     shutil.rmtree(folder, ignore_errors=True)
@@ -250,7 +250,8 @@ def _working_folder() -> Path:
     return folder
 
 
-def _available_memory_mb() -> int:
+def available_memory_mb() -> int:
+    """What can be used without anybody being moved out of memory."""
     with open("/proc/meminfo", encoding="ascii") as file:
         for line in file:
             if line.startswith("MemAvailable:"):
