@@ -43,6 +43,7 @@ _PACKAGES = {
         "e2fsprogs",
         "uidmap",
         "kmod",
+        "tshark",
     ),
 }
 

@@ -14,7 +14,7 @@ import subprocess
 import tarfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lab import control, network
@@ -39,7 +39,9 @@ def wait_until(condition: Callable[[], bool], description: str, timeout: float, 
 class Machine:
     """A guest named `name` with number `number` in each of the lab's networks; files go to `folder`."""
 
-    def __init__(self, name: str, number: int, image: Path, folder: Path, memory: str, data_disk: Path | None) -> None:
+    def __init__(
+        self, name: str, number: int, image: Path, folder: Path, memory: str, data_disks: Sequence[Path] = ()
+    ) -> None:
         self.name = name
         self.number = number
         self.address = f"{network.WIRES['lab']}.{number}"
@@ -50,7 +52,7 @@ class Machine:
         self._image = image
         self._folder = folder
         self._memory = memory
-        self._data_disk = data_disk
+        self._data_disks = data_disks
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
@@ -176,8 +178,7 @@ class Machine:
 
     def _command(self) -> list[str]:
         disks = [f"ubd0={self._folder}/{self.name}.cow,{self._image}"]
-        if self._data_disk is not None:
-            disks.append(f"ubd1={self._data_disk}")
+        disks += [f"ubd{number}={disk}" for number, disk in enumerate(self._data_disks, 1)]
         cables = [
             f"vec{index}:transport=tap,ifname={network.tap(self.name, wire)}"
             f",mac=52:54:00:00:{index:02x}:{self.number:02x}"

@@ -27,6 +27,11 @@ IQN = "iqn.2003-01.org.example:san"
 INITIATOR = "iqn.1998-01.com.vmware:esx"
 PORTAL = "10.0.5.50"
 RESOURCE = "san"
+STATE_DEVICE = "/dev/drbd1"
+
+# Commands for a server that succeed where it holds for every volume; drbdadm prints a line for each.
+CONNECTED = f'test -n "$(drbdadm cstate {RESOURCE})" && ! drbdadm cstate {RESOURCE} | grep -qvx Connected'
+UP_TO_DATE = f'test -n "$(drbdadm dstate {RESOURCE})" && ! drbdadm dstate {RESOURCE} | grep -qvx UpToDate/UpToDate'
 
 _NUMBERS = {"atlas": 2, "zeus": 3, "esx": 4}
 # NoopOutInterval and NoopOutTimeout as ESXi ships with; DefaultTime2Wait as README.md advises.
@@ -35,7 +40,9 @@ _INITIATOR = {
     "node.conn[0].timeo.noop_out_timeout": 10,
     "node.session.iscsi.DefaultTime2Wait": 0,
 }
-_DATA_DISK_MB = 128
+# The disk that is served, what the servers keep of it for themselves (both in san.res), and spare ones, /dev/ubdd to
+# /dev/ubdp, that tests make what they like of: as many as a user-mode kernel takes.
+_DISKS_MB = (128, 16, *(8,) * 13)
 _GUEST_MEMORY = "512M"
 # Three guests' memory, their changed disk blocks and two data disks.
 _MEMORY_NEEDED_MB = 3072
@@ -50,10 +57,10 @@ class Pair:
         network.create(list(_NUMBERS), [_NUMBERS["atlas"], _NUMBERS["zeus"]])
         self.suite = suite
         self.atlas, self.zeus = (
-            Machine(name, _NUMBERS[name], base, folder, _GUEST_MEMORY, make_disk(folder / f"{name}.img", _DATA_DISK_MB))
+            Machine(name, _NUMBERS[name], base, folder, _GUEST_MEMORY, _make_disks(folder, name))
             for name in ("atlas", "zeus")
         )
-        self.esx = Machine("esx", _NUMBERS["esx"], base, folder, _GUEST_MEMORY, None)
+        self.esx = Machine("esx", _NUMBERS["esx"], base, folder, _GUEST_MEMORY)
         self.servers = (self.atlas, self.zeus)
         self.guests = (self.atlas, self.zeus, self.esx)
         self.power_events: list[tuple[float, str, str]] = []
@@ -88,12 +95,13 @@ class Pair:
             for server in self.servers:
                 server.copy({"/usr": Path(folder) / "usr"})
         for server in self.servers:
-            server.copy({"/etc/drbd.d/san.res": resource.replace("/dev/sdb", "/dev/ubdb").encode()})
+            server.copy({"/etc/drbd.d/san.res": resource.replace("/dev/sd", "/dev/ubd").encode()})
             # As a reboot would do after the installation.
             server.succeed("python3 -m compileall -q /usr/lib/twinsan && systemctl restart systemd-modules-load")
         self.esx.copy(
             {
                 "/usr/local/lib/lab/load": PROJECT / "lab" / "load.py",
+                "/usr/local/lib/lab/scsi": PROJECT / "lab" / "scsi.py",
                 "/etc/iscsi/initiatorname.iscsi": f"InitiatorName={INITIATOR}\n".encode(),
             }
         )
@@ -102,11 +110,11 @@ class Pair:
         """Meta data on both disks, declared equal: they are new and empty, so nothing has to be copied."""
         for server in self.servers:
             server.succeed(f"drbdadm create-md --force {RESOURCE} </dev/null && drbdadm up {RESOURCE}")
-        self.atlas.wait_until(f"drbdadm cstate {RESOURCE} | grep -qx Connected", "the replicas are connected", 60)
-        self.atlas.succeed(f"drbdadm -- --clear-bitmap new-current-uuid {RESOURCE}")
-        self.atlas.wait_until(
-            f"drbdadm dstate {RESOURCE} | grep -qx UpToDate/UpToDate", "both replicas are up to date", 60
-        )
+        self.atlas.wait_until(CONNECTED, "the replicas are connected", 60)
+        for volume in (0, 1):
+            self.atlas.succeed(f"drbdadm -- --clear-bitmap new-current-uuid {RESOURCE}/{volume}")
+        self.atlas.wait_until(UP_TO_DATE, "both replicas are up to date", 60)
+        self.atlas.succeed(f"drbdadm primary {RESOURCE} && mkfs.ext4 -q {STATE_DEVICE} && drbdadm secondary {RESOURCE}")
 
     def start_cluster(self) -> None:
         """Start corosync and Pacemaker, now and at every boot, and wait for a coordinator that sees both nodes."""
@@ -177,12 +185,7 @@ class Pair:
     def wait_until_in_sync(self, timeout: float = 180) -> None:
         """Wait until both replicas are up to date and connected."""
         for server in self.servers:
-            server.wait_until(
-                f"drbdadm cstate {RESOURCE} | grep -qx Connected"
-                f" && drbdadm dstate {RESOURCE} | grep -qx UpToDate/UpToDate",
-                "the replicas are in sync",
-                timeout,
-            )
+            server.wait_until(f"{CONNECTED} && {UP_TO_DATE}", "the replicas are in sync", timeout)
 
     def move(self, server: Machine) -> None:
         """Move the SAN to `server` as an operator does, and take the move's constraint away again."""
@@ -206,9 +209,9 @@ class Pair:
         """Compare the replicas block by block (online verify); returns how many KiB differ."""
         primary = self.wait_until_serving()
         primary.succeed(f"drbdadm verify {RESOURCE}")
-        primary.wait_until(f"drbdadm cstate {RESOURCE} | grep -qx Connected", "online verify has ended", timeout)
+        primary.wait_until(CONNECTED, "online verify has ended", timeout)
         words = primary.read("/proc/drbd").split()
-        return int(next(word[4:] for word in words if word.startswith("oos:")))
+        return sum(int(word[4:]) for word in words if word.startswith("oos:"))
 
     def collect(self, folder: Path) -> Path:
         """Write all state of all guests below `folder`; returns it."""
@@ -227,6 +230,10 @@ def pair(suite: str = "trixie") -> Iterator[Pair]:
         raise
     finally:
         made.close()
+
+
+def _make_disks(folder: Path, name: str) -> list[Path]:
+    return [make_disk(folder / f"{name}-{number}.img", size) for number, size in enumerate(_DISKS_MB)]
 
 
 def _has_portal(server: Machine) -> bool:
