@@ -5,7 +5,9 @@
 Reads a JSON list of commands from standard input and prints the list of answers. A command is {"device", "cdb"} with
 "out" (data to send) or "in" (how many bytes are expected); all data are hexadecimal. An answer has "status" (SAM-5,
 5.3.1: 0 GOOD, 2 CHECK CONDITION, 8 BUSY, 24 RESERVATION CONFLICT), "host" (Linux, DID_*), "sense" ("key/asc/ascq" in
-hexadecimal, "" without) and "data". Runs in a guest; the standard library is all it needs, and this file alone.
+hexadecimal, "" without) and "data". "attentions" of a command is how many unit attentions it is sent again after: each
+is told once, and the command was not looked at. Runs in a guest; the standard library is all it needs, and this file
+alone.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ _HEADER = struct.Struct("@iiBBHIPPPIIiPBBBBHHiII")
 _NO_DATA, _TO_DEVICE, _FROM_DEVICE = -1, -2, -3
 _SENSE_BYTES = 64
 _MILLISECONDS = 60000
+# SPC-3, 4.5.6: the sense key.
+_UNIT_ATTENTION = "06/"
 
 
 def send(descriptor: int, cdb: bytes, out: bytes = b"", wanted: int = 0) -> dict[str, int | str]:
@@ -56,8 +60,12 @@ def main() -> int:
     for command in json.load(sys.stdin):
         descriptor = os.open(command["device"], os.O_RDWR | os.O_NONBLOCK)
         try:
-            out = bytes.fromhex(command.get("out", ""))
-            answers.append(send(descriptor, bytes.fromhex(command["cdb"]), out, command.get("in", 0)))
+            words = bytes.fromhex(command["cdb"]), bytes.fromhex(command.get("out", "")), command.get("in", 0)
+            answer = send(descriptor, *words)
+            for _ in range(command.get("attentions", 0)):
+                if str(answer["sense"]).startswith(_UNIT_ATTENTION):
+                    answer = send(descriptor, *words)
+            answers.append(answer)
         finally:
             os.close(descriptor)
     json.dump(answers, sys.stdout)
