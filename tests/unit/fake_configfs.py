@@ -226,8 +226,11 @@ class Kernel:
             return self._enable_storage(owner, text)
         if attribute.startswith("wwn/"):
             return self._set_identity(owner, attribute, text)
-        if attribute in ("attrib/force_pr_aptpl", "attrib/unmap_zeroes_data") and self._exports(owner):
+        hidden = ("attrib/force_pr_aptpl", "attrib/unmap_zeroes_data", "pr/res_aptpl_metadata")
+        if attribute in hidden and self._exports(owner):
             return errno.EINVAL
+        if attribute == "pr/res_aptpl_metadata":
+            return self._register(owner, text)
         if _SWITCHES.match(attribute) and text not in ("0", "1"):
             return errno.EINVAL
         if attribute == "attrib/emulate_write_cache" and text != "0":
@@ -236,6 +239,21 @@ class Kernel:
         if unmapping and self._device(owner) in self.thick:
             return errno.ENOSYS
         self._store(f"{owner}/{attribute}", text)
+        return 0
+
+    def _register(self, owner: str, text: str) -> int:
+        """Take a registration from a file. It is live at once, although the kernel waits for the initiator's mapping."""
+        words = dict(word.partition("=")[::2] for word in text.split(","))
+        # The kernel reads a number in the base that its writing suggests: 08 is none.
+        holds = words.get("res_holder") == "1"
+        if not int(words["sa_res_key"]) or (holds and words.get("res_type", "0") not in "135678"):
+            return errno.EINVAL
+        place = f"{owner}/pr/res_pr_registered_i_pts"
+        before = self._read(place).removesuffix("None").rstrip("\n")
+        who = f"iSCSI Node: {words['initiator_node']},i,0x{words.get('initiator_sid', '')}"
+        self._store(place, f"{before}\n{who} Key: 0x{int(words['sa_res_key']):016x} PRgen: 0x00000000")
+        if holds:
+            self._store(f"{owner}/pr/res_holder", f"SPC-3 Reservation: iSCSI Initiator: {words['initiator_node']}")
         return 0
 
     def _enable_storage(self, owner: str, text: str) -> int:

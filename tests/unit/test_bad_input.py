@@ -126,10 +126,19 @@ class Lio(Host):
         self._folder = folder.parent
         patch.setattr(listener, "on", lambda _address, _port: "")
         patch.setattr(tcp_table, "listeners", list)
+        self._attributes: dict[str, str] = {}
+        self.told = self._attributes
         patch.setattr(command, "run", self._program)
 
     def _program(self, *argv: str, **_: object) -> command.Result:
-        raise AssertionError(f"{argv} was run")
+        """Nothing but the cluster may be asked and told."""
+        assert argv[0] in ("attrd_updater", "crm_node"), f"{argv} was run"
+        self.programs.append(" ".join(argv))
+        if "--query" in argv:
+            return command.Result(argv, 105, "", "no such attribute")
+        if "--update" in argv:
+            self._attributes[argv[argv.index("--name") + 1]] = argv[argv.index("--update") + 1]
+        return command.Result(argv, 0, "atlas zeus\n" if argv[0] == "crm_node" else "", "")
 
     def kernel(self) -> object:
         # Each attempt at a change is counted, and without one there is nothing to read.

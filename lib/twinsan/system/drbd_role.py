@@ -7,7 +7,7 @@ What cannot pass by itself is refused at once. Whatever is refused is refused wi
 from __future__ import annotations
 
 from twinsan.errors import DeadlinePassed, Failure
-from twinsan.system import drbd, drbd_health, drbd_release
+from twinsan.system import drbd, drbd_health, drbd_release, state
 from twinsan.system.drbd import Refused
 
 TYPE_CHECKING = False
@@ -68,12 +68,15 @@ def promote(name: str, deadline: Deadline) -> Resource:
 def demote(resource: Resource, deadline: Deadline, note: Callable[[str], None]) -> None:
     """Make this node Secondary; a Secondary stays what it is. Frozen I/O is released, unless a LUN would hear of it;
     DRBD then says that the device is held open. `note` takes what an operator should know.
+
+    The state volume is unmounted in between: with frozen I/O the kernel could not end it.
     """
-    if not resource.primary:
-        return
-    if resource.suspended and drbd_release.unheard(resource):
+    frozen = resource.primary and bool(resource.suspended)
+    if not frozen or drbd_release.unheard(resource):
         drbd_release.release(resource, deadline, note)
-    _until_released(resource, "demoted", lambda: drbd.demote(resource, deadline), deadline)
+        state.unmount(resource.name, deadline)
+    if resource.primary:
+        _until_released(resource, "demoted", lambda: drbd.demote(resource, deadline), deadline)
 
 
 def take_down(resource: Resource, deadline: Deadline, note: Callable[[str], None]) -> None:

@@ -124,8 +124,10 @@ def _audience(lun: Lun) -> list[str]:
     return [initiator for initiator in admitted if not lun.initiators or initiator in lun.initiators]
 
 
-def ensure(lun: Lun, note: Callable[[str], None]) -> None:
-    """Make the LUN as planned; `note` takes what an operator should know. The caller holds lio.LOCK."""
+def ensure(lun: Lun, complete: Callable[[], None], note: Callable[[str], None]) -> None:
+    """Make the LUN as planned. `complete` is called when a new storage object is there which nobody sees yet; `note`
+    takes what an operator should know. The caller holds lio.LOCK.
+    """
     _require_target(lun)
     _refuse_taken_number(lun)
     storage_object.require_unique(lun.storage)
@@ -137,6 +139,8 @@ def ensure(lun: Lun, note: Callable[[str], None]) -> None:
         if created:
             storage_object.create(lun.storage)
         storage_object.set_attributes(lun.storage)
+        if created:
+            complete()
         _show(lun)
     except Exception:
         if created:

@@ -107,6 +107,11 @@ def _identity(storage: StorageObject) -> dict[str, str]:
     }
 
 
+def serial(place: str) -> str:
+    """The unit serial of the storage object at `place`; "" where there is none."""
+    return (configfs.read(f"{place}/wwn/vpd_unit_serial") or "").removeprefix(_SERIAL_LABEL)
+
+
 def notes(place: str) -> dict[str, str]:
     """What `note` wrote, by names; empty where somebody else has made the storage object."""
     words = (configfs.read(f"{place}/alias") or "").split()
@@ -127,8 +132,8 @@ def require_unique(storage: StorageObject) -> None:
     for adapter in [name for name in configfs.names(core) if name != "alua"]:
         for other in configfs.names(f"{core}/{adapter}"):
             place = f"{core}/{adapter}/{other}"
-            serial = (configfs.read(f"{place}/wwn/vpd_unit_serial") or "").removeprefix(_SERIAL_LABEL)
-            if serial and place != storage.place and naa.name(serial, _company(place)) == ours:
+            theirs = serial(place)
+            if theirs and place != storage.place and naa.name(theirs, _company(place)) == ours:
                 raise Failure(
                     f"backstore {other} on this node has the identity of {storage.name}, {ours}, already; "
                     f"give one of them another scsi_sn, or remove it: targetcli /backstores/block delete {other}"
