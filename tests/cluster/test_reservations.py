@@ -27,7 +27,7 @@ def matrix(whole_pair: Pair) -> Iterator[Matrix]:
 
 
 def test_switchovers_there_and_back(matrix: Matrix, recovering: Pair, active: Machine, passive: Machine) -> None:
-    """What holds goes on to hold. What ends on one server has ended, though the other one has seen only its beginning."""
+    """What holds goes on to hold. What ends on one server has ended, though the other has seen only how it began."""
 
     def move(server: Machine) -> None:
         recovering.move(server)
