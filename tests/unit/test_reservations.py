@@ -247,7 +247,7 @@ def test_reservations_without_a_volume_are_degraded(
     there.start()
     capsys.readouterr()
     assert run("monitor", **IN_CLUSTER) == 190
-    assert "set it as state_device of drbd-vaai" in reason(capsys)
+    assert "give its DRBD resource a state_device" in reason(capsys)
     assert run.probe() == 0
 
 
