@@ -237,7 +237,18 @@ def objects(agent: str) -> str:
         addresses = subprocess.run(["ip", "-oneline", "address"], capture_output=True, text=True, check=True).stdout
         found += sorted(" ".join(line.split()[1:4]) for line in addresses.splitlines())
     found += sorted(name for name in os.listdir("/sys/block") if name.startswith("drbd"))
+    found += [line.split()[1] for line in _read_text("/proc/self/mounts").splitlines() if f" {STATE}/" in line]
+    database = _read_text(f"{CONFIGFS}/target/dbroot").strip() or "/var/target"
+    found += sorted(os.listdir(f"{database}/pr")) if os.path.isdir(f"{database}/pr") else []
     return "\n".join(found)
+
+
+def _read_text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
 
 
 class Case:

@@ -31,9 +31,8 @@ _START_AND_STOP: dict[str, list[str]] = {"start": [], "stop": ["start"]}
 # Without a peer, so that nobody else has to be brought back after each kill. "Up, and alone" is degraded.
 RESOURCE = """
 resource killed {
-  device /dev/drbd9;
-  disk DISK;
-  meta-disk internal;
+  volume 0 { device /dev/drbd9; disk DISK; meta-disk internal; }
+  volume 1 { device /dev/drbd10; disk SECOND; meta-disk internal; }
   net { protocol C; }
   on atlas { address 10.0.5.2:7799; }
   on zeus { address 10.0.5.3:7799; }
@@ -59,23 +58,25 @@ LEAST = {
 
 @pytest.fixture
 def disks(pair: Pair) -> Iterator[dict[str, str]]:
-    """A loop device on each server; the one of zeus has the DRBD resource on it."""
+    """A loop device on each server; the one of zeus has the DRBD resource on it, with another for its state volume."""
     made = {}
-    for server in pair.servers:
-        made[server.name] = server.succeed(
-            "modprobe loop; truncate -s 16M /run/killed; losetup --find --show /run/killed"
+    for server, name in ((pair.atlas, "atlas"), (pair.zeus, "zeus"), (pair.zeus, "state")):
+        made[name] = server.succeed(
+            f"modprobe loop; truncate -s 16M /run/killed-{name}; losetup --find --show /run/killed-{name}"
         ).strip()
     zeus = pair.zeus
-    zeus.copy({"/etc/drbd.d/killed.res": RESOURCE.replace("DISK", made["zeus"]).encode()})
+    resource = RESOURCE.replace("DISK", made["zeus"]).replace("SECOND", made["state"])
+    zeus.copy({"/etc/drbd.d/killed.res": resource.encode()})
     zeus.succeed(
         "drbdadm create-md --force killed </dev/null && drbdadm up killed && drbdadm primary --force killed"
-        " && drbdadm secondary killed && drbdadm down killed"
+        " && mkfs.ext4 -q /dev/drbd10 && drbdadm secondary killed && drbdadm down killed"
     )
     yield made
     zeus.run("drbdadm down killed; rm -f /etc/drbd.d/killed.res")
     for server in pair.servers:
         server.run(
-            f"losetup --detach {made[server.name]}; rm -f /run/killed /run/kill_driver.py /run/kill-driver.stderr"
+            "for loop in $(losetup --noheadings --output NAME,BACK-FILE | awk '/killed-/ {print $1}'); do"
+            " losetup --detach $loop; done; rm -f /run/killed-* /run/kill_driver.py /run/kill-driver.stderr"
         )
 
 
@@ -109,7 +110,7 @@ def test_a_kill_at_any_change_is_survived(
     pair: Pair, project: Path, disks: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     lun = {"target_iqn": IQN, "lun": "1", "path": disks["atlas"]}
-    drbd = {"drbd_resource": "killed", "wfc_timeout": "0"}
+    drbd = {"drbd_resource": "killed", "state_device": "/dev/drbd10", "wfc_timeout": "0"}
     roles = {"start": [], "promote": ["start"], "demote": ["start", "promote"], "stop": ["start", "promote"]}
     addresses = {"IPv4": ("10.0.5.61", "24"), "IPv6": ("fd00::61", "64")}
     portals = [

@@ -242,7 +242,7 @@ class Kernel:
         return 0
 
     def _register(self, owner: str, text: str) -> int:
-        """Take a registration from a file. It is live at once, although the kernel waits for the initiator's mapping."""
+        """Take a registration from a file. It is live at once; the kernel waits for the initiator's mapping."""
         words = dict(word.partition("=")[::2] for word in text.split(","))
         # The kernel reads a number in the base that its writing suggests: 08 is none.
         holds = words.get("res_holder") == "1"

@@ -10,7 +10,7 @@ import pytest
 
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed
-from twinsan.system import command, drbd, rundir, split_brain
+from twinsan.system import command, drbd, rundir, split_brain, state
 
 HELD_OPEN_9 = """\
 san: State change failed: (-12) Device is held open by someone
@@ -61,6 +61,12 @@ class FakeHost:
         self.missing: set[str] = set()
         self.calls: list[str] = []
         self.attributes: dict[str, str] = {}
+        # What is mounted where; what mount(8) complains of, and who keeps umount(8) from its work.
+        self.mounts: dict[str, str] = {}
+        self.mount_complaint = ""
+        self.users = 0
+        monkeypatch.setattr(os.path, "ismount", lambda path: path in self.mounts)
+        monkeypatch.setattr(state, "make_synchronous", lambda _path: None)
         # Whether the kernel's package has any.
         self.has_modules = True
         # Whether it was disconnected here, which `adjust` undoes.
@@ -185,6 +191,17 @@ class FakeHost:
             return 0, "", ""
         if program == "drbdadm":
             return self._drbdadm(argv[3:])
+        if program == "mount":
+            assert self.role == "Primary", "a Secondary cannot be mounted"
+            if not self.mount_complaint:
+                self.mounts[argv[-1]] = argv[-2]
+            return (32, "", self.mount_complaint) if self.mount_complaint else (0, "", "")
+        if program == "umount":
+            self.users -= 1
+            if self.users >= 0:
+                return 32, "", f"umount: {argv[-1]}: target is busy."
+            del self.mounts[argv[-1]]
+            return 0, "", ""
         assert program == "drbdsetup", argv
         return self._drbdsetup(argv[1:])
 
@@ -225,6 +242,8 @@ class FakeHost:
         if self._refused(verb):
             status, stderr = self.refusals[verb].pop(0)
             return status, "", stderr
+        if self.mounts and verb in ("down", "secondary"):
+            return 11, "", "State change failed: (-12) Device is held open by someone\n"
         if verb == "down":
             self.up, self.role = False, "Secondary"
         else:

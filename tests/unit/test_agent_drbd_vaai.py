@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.unit import agents, fake_drbd
 from tests.unit.fake_drbd import FakeHost
 from twinsan import fence
 from twinsan.ocf.environment import Environment
-from twinsan.system import drbd_release, drbd_role, split_brain
+from twinsan.system import drbd_release, drbd_role, split_brain, state
 
 AGENT = agents.load("drbd-vaai")
 PROC_8_4 = """\
@@ -29,6 +30,7 @@ srcversion: 059B1B470318F053F5077D5
 \tfinish: 5:01:33 speed: 1,004 (1,004) want: 1,024 K/sec
 """
 SCORE = "master-p_drbd"
+Action = Callable[[str], int]
 
 
 @pytest.fixture
@@ -609,3 +611,95 @@ def test_two_primaries_are_a_wrong_configuration(run: Runner) -> None:
 def test_validate_all_needs_neither_a_clone_nor_a_running_resource(host: FakeHost, run: Runner) -> None:
     assert run("validate-all") == 0
     assert not host.up
+
+
+# The state volume
+
+
+@pytest.fixture
+def state_run(run: Runner) -> Action:
+    return lambda action: run(action, OCF_RESKEY_state_device="/dev/drbd1")
+
+
+def test_the_state_volume_is_mounted_where_it_is_promoted(host: FakeHost, run: Runner, state_run: Action) -> None:
+    assert state_run("start") == 0
+    assert host.mounts == {}
+    assert state_run("promote") == 0
+    assert list(host.mounts.values()) == ["/dev/drbd1"]
+    assert state.expected("/dev/null") is False
+    (where,) = host.mounts
+    assert os.path.realpath(os.path.join(os.path.dirname(where), f"state-of.147-{host.minor}")) == where
+    assert state_run("monitor") == 8
+    assert state_run("promote") == 0
+    assert len(host.ran("mount")) == 1
+    assert state_run("demote") == 0
+    assert (host.mounts, host.role) == ({}, "Secondary")
+    assert state_run("monitor") == 0
+
+
+@pytest.mark.parametrize("action", ["demote", "stop", "start"])
+def test_it_is_unmounted_before_the_replica_gives_up(
+    host: FakeHost, run: Runner, state_run: Action, action: str
+) -> None:
+    state_run("start")
+    state_run("promote")
+    host.users = 1
+    # Also where the parameter is gone.
+    assert run(action) == 0
+    assert (host.mounts, host.role) == ({}, "Secondary")
+
+
+def test_one_who_looks_into_it_is_named(host: FakeHost, run: Runner, state_run: Action) -> None:
+    state_run("start")
+    state_run("promote")
+    (where,) = host.mounts
+    host.users = 1000
+    assert state_run("demote") == 1
+    assert run.reason.endswith(f"target is busy.; end who uses it: fuser -vm {where}")
+    assert host.role == "Primary"
+
+
+def test_a_volume_that_cannot_be_mounted_keeps_nobody_from_serving(
+    host: FakeHost, run: Runner, state_run: Action
+) -> None:
+    host.mount_complaint = "mount: wrong fs type, bad option, bad superblock on /dev/drbd1"
+    state_run("start")
+    assert state_run("promote") == 0
+    assert state_run("monitor") == 191
+    assert "state device /dev/drbd1 of san is not mounted" in run.reason
+    assert "mkfs.xfs /dev/drbd1" in run.reason
+    host.mount_complaint = ""
+    assert state_run("reload-agent") == 0
+    assert state_run("monitor") == 8
+
+
+def test_a_file_system_without_synchronous_files_is_not_used(
+    host: FakeHost, state_run: Action, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_path: str) -> None:
+        raise OSError(25, "Inappropriate ioctl for device")
+
+    monkeypatch.setattr(state, "make_synchronous", fail)
+    state_run("start")
+    assert state_run("promote") == 0
+    assert host.mounts == {}
+    assert state_run("monitor") == 191
+
+
+@pytest.mark.parametrize(("version", "release"), [(8, "resume-io"), (9, "secondary --force")])
+def test_frozen_io_is_released_before_the_volume_is_unmounted(
+    host: FakeHost, state_run: Action, version: int, release: str
+) -> None:
+    host.version = version
+    state_run("start")
+    state_run("promote")
+    host.lose_peer()
+    host.suspended = "fencing"
+    host.calls.clear()
+    assert state_run("demote") == 0
+    calls = host.ran(f"drbdsetup {release}", "umount", "drbdsetup secondary")
+    assert [call.partition("umount")[1] or call.split()[1] for call in calls] == [
+        release.split()[0],
+        "umount",
+        "secondary",
+    ]

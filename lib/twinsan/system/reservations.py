@@ -43,7 +43,7 @@ def registrations(text: str) -> list[str]:
         if line.startswith(_BEGIN):
             words = []
         elif line.startswith(_END):
-            found.append(",".join(words))
+            found += [",".join(words)] if words else []
         elif name in _HEXADECIMAL and _HEX_DIGITS.issuperset(value):
             words.append(f"{name}={int(value, 16)}")
         elif value:

@@ -6,7 +6,8 @@ both nodes when the command is: DRBD replicates it like the data.
 
 A file that must not lose what was acknowledged gets the flag S (``chattr +S``): the kernel then writes it to the disk
 before the write ends. The option "sync" of the whole mount would do the same, and make XFS write each truncation by
-itself as well (fs/xfs, XFS_FEAT_WSYNC), between which and the next write a power cut finds the file empty.
+itself as well (XFS_FEAT_WSYNC). With the flag alone a copy of the disk between truncation and write still has the old
+text on XFS and btrfs (Linux 6.18) and F2FS (6.1), and an empty file on ext4, which commits a truncation by itself.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def mount(resource: Resource, device: str, deadline: Deadline) -> None:
         command.run("umount", where, deadline=deadline, check=False)
         raise Failure(
             f"the file system of state device {device} has no synchronous files ({error.strerror}); make another, on "
-            f"the Primary: mkfs.ext4 {device}"
+            f"the Primary: mkfs.xfs {device}"
         ) from None
 
 
@@ -84,7 +85,7 @@ def missing(resource: str, device: str) -> str:
         return ""
     return (
         f"state device {device} of {resource} is not mounted, so reservations do not survive this node; make its file "
-        f"system where it is new (mkfs.ext4 {device}), then: mount -o {_OPTIONS} {device} {where}"
+        f"system where it is new (mkfs.xfs {device}), then: mount -o {_OPTIONS} {device} {where}"
     )
 
 
