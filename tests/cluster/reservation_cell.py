@@ -69,6 +69,11 @@ class Cell:
     def __str__(self) -> str:
         return f"LUN {self.lun} (type {self.kind}, APTPL {self.aptpl:d})"
 
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether a stranger may not even read."""
+        return ALLOWED[self.kind][2] == "- - -"
+
     def key(self, name: str) -> int:
         """The initiator's key for this LUN."""
         return NAMES.index(name) + 1 << 32 | self.lun

@@ -58,9 +58,9 @@ class Matrix:
         self.check_states(lambda cell: cell.state(cell.keys(*registered)))
         self.take(lambda cell: (step for name in NAMES for step in cell.attempt(name, name in registered)))
 
-    def check_free(self, *registered: str) -> None:
+    def check_free(self, registered: Callable[[Cell], tuple[str, ...]]) -> None:
         """No cell is reserved, and so everybody may write."""
-        self.check_states(lambda cell: cell.state(cell.keys(*registered), reserved=False))
+        self.check_states(lambda cell: cell.state(cell.keys(*registered(cell)), reserved=False))
         self.take(Cell.write_freely)
 
     def check_states(self, wanted: Callable[[Cell], State]) -> None:

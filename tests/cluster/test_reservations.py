@@ -40,12 +40,9 @@ def test_switchovers_there_and_back(matrix: Matrix, recovering: Pair, active: Ma
     matrix.take(lambda cell: iter([cell.register(OTHER, cell.key(OTHER), 0)]))
     move(active)
     matrix.check(HOLDER)
-    matrix.take(lambda cell: iter([cell.release()]))
+    matrix.take(lambda cell: iter([cell.clear() if cell.is_exclusive else cell.release()]))
     move(passive)
-    matrix.check_free(HOLDER)
-    matrix.take(lambda cell: iter([cell.clear()]))
-    move(active)
-    matrix.check_free()
+    matrix.check_free(lambda cell: () if cell.is_exclusive else (HOLDER,))
 
 
 def test_a_power_cut_of_the_active_server(matrix: Matrix, recovering: Pair, active: Machine, passive: Machine) -> None:
