@@ -62,6 +62,12 @@ def set_node_attribute(name: str, value: str, deadline: Deadline, *, node: str =
     _update(name, value, deadline, node=node, private=private)
 
 
+def set_on_every_node(name: str, value: str, deadline: Deadline) -> None:
+    """Set a private attribute on every node that is in the cluster now, so that it outlives this one."""
+    for node in command.run("crm_node", "--partition", deadline=deadline).stdout.split():
+        set_node_attribute(name, value, deadline, node=node, private=True)
+
+
 def get_node_attributes(name: str, deadline: Deadline) -> dict[str, str]:
     """The values of an attribute, by the names of the nodes that have it."""
     result = command.run("attrd_updater", "--query", "--all", "--name", name, deadline=deadline, check=False)
