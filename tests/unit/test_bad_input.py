@@ -128,8 +128,13 @@ class Lio(Host):
         patch.setattr(tcp_table, "listeners", list)
         patch.setattr(command, "run", self._program)
 
-    def _program(self, *argv: str, **_: object) -> command.Result:
-        raise AssertionError(f"{argv} was run")
+    def _program(self, *argv: str, check: bool = True, **_: object) -> command.Result:
+        """The cluster's attributes do not answer, which keeps no LUN from being served."""
+        assert argv[0] in ("attrd_updater", "crm_node"), f"{argv} was run"
+        refused = command.Result(argv, 102, "", "Connection refused")
+        if check:
+            raise command.CommandFailed(refused)
+        return refused
 
     def kernel(self) -> object:
         # Each attempt at a change is counted, and without one there is nothing to read.
