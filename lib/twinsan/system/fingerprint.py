@@ -57,11 +57,11 @@ class Fingerprint:
         self.fields = fields
 
     def __str__(self) -> str:
-        return " ".join((_quote(self.node), self.digest, *self._words(self.fields)))
+        return " ".join((quote(self.node), self.digest, *self._words(self.fields)))
 
     @staticmethod
     def _words(names: dict[str, str]) -> list[str]:
-        return [f"{name}={_quote(value)}" for name, value in sorted(names.items())]
+        return [f"{name}={quote(value)}" for name, value in sorted(names.items())]
 
     @property
     def digest(self) -> str:
@@ -105,8 +105,8 @@ def parse(text: str) -> Fingerprint | None:
     node, _, fields = [*text.split(maxsplit=2), "", "", ""][:3]
     try:
         pairs = [word.partition("=") for word in fields.split()]
-        known = {name: _unquote(value) for name, _, value in pairs}
-        return Fingerprint(_unquote(node), known) if known else None
+        known = {name: unquote(value) for name, _, value in pairs}
+        return Fingerprint(unquote(node), known) if known else None
     except ValueError:
         return None
 
@@ -146,13 +146,15 @@ def _attributes(place: str, beginnings: tuple[str, ...]) -> dict[str, str]:
     }
 
 
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
+    """A text as one word of ASCII without quotes."""
     return "".join(
         character if character in _PLAIN else "".join(f"%{byte:02X}" for byte in character.encode())
         for character in text
     )
 
 
-def _unquote(text: str) -> str:
+def unquote(text: str) -> str:
+    """The text of a word; raises ValueError for one that `quote` did not make."""
     first, *others = text.split("%")
     return (first.encode() + b"".join(bytes.fromhex(other[:2]) + other[2:].encode() for other in others)).decode()

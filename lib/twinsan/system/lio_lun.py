@@ -128,10 +128,12 @@ def audience(lun: Lun) -> list[str]:
 
 def shown(iqn: str, number: int, path: str) -> Lun:
     """The LUN that the target's initiators see, as far as the kernel knows it."""
+    from twinsan.system import fingerprint
+
     lun = Lun(iqn, number, path)
     seeing = [name for name in lio_acl.admitted(lun.group) if not lio_acl.blind(lun.group, name, number)]
     resource = storage_object.notes(lun.storage.place).get("resource", "")
-    return Lun(iqn, number, path, initiators=tuple(seeing), resource=resource)
+    return Lun(iqn, number, path, initiators=tuple(seeing), resource=fingerprint.unquote(resource))
 
 
 def ensure(lun: Lun, note: Callable[[str], None], agree: Callable[[], None] = lambda: None) -> None:
@@ -219,8 +221,7 @@ def _refuse_taken_number(lun: Lun) -> None:
 def _show(lun: Lun) -> None:
     # For lio_acl, which shows what is meant for all, for `resized`, and for whoever changes the target (ledger).
     size = block_device.size(lun.storage.path)
-    resource = {"resource": lun.resource} if lun.resource else {}
-    storage_object.note(lun.storage.place, audience="some" if lun.initiators else "all", size=size, **resource)
+    storage_object.note(lun.storage.place, audience="some" if lun.initiators else "all", size=size, **_named(lun))
     configfs.make(lun.unit)
     configfs.link(lun.storage.place, lun.export)
     meant = audience(lun)
@@ -228,6 +229,14 @@ def _show(lun: Lun) -> None:
         lio_acl.show(lun.group, initiator, lun.number, lun.storage.name)
     for stranger in set(lio_acl.admitted(lun.group)) - set(meant):
         lio_acl.hide(lun.group, stranger, lun.number)
+
+
+def _named(lun: Lun) -> dict[str, str]:
+    """The name of the resource, as a note; one without end would not fit, and has no ledger either (see rundir)."""
+    from twinsan.system import fingerprint
+
+    name = fingerprint.quote(lun.resource)
+    return {"resource": name} if 0 < len(name) < 256 else {}
 
 
 def remove(lun: Lun) -> None:
