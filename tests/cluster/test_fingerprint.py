@@ -14,11 +14,11 @@ from lab.pair import Pair
 _QUERY = "attrd_updater --query --all --name twinsan-lun-p_lun1"
 _OTHER = "other"
 _RULE = """
-<instance_attributes id="p_lun1-on-node" score="100">
+<group id="g_san"><primitive id="p_lun1"><instance_attributes id="p_lun1-on-node" score="100">
 <rule id="p_lun1-on-node-rule" score="0">
 <expression id="p_lun1-on-node-expression" attribute="#uname" operation="eq" value="NODE"/></rule>
 <nvpair id="p_lun1-on-node-product_id" name="product_id" value="VALUE"/>
-</instance_attributes>
+</instance_attributes></primitive></group>
 """
 
 Differ = Callable[[Machine, str], None]
@@ -30,7 +30,7 @@ def differ(recovering: Pair) -> Iterator[Differ]:
 
     def change(node: Machine, product: str) -> None:
         rule = _RULE.replace("NODE", node.name).replace("VALUE", product).replace("\n", " ")
-        node.succeed(f"cibadmin --modify --allow-create --xpath \"//primitive[@id='p_lun1']\" --xml-text '{rule}'")
+        node.succeed(f"cibadmin --modify --allow-create --scope resources --xml-text '{rule}'")
 
     yield change
     server = recovering.wait_until_serving()
@@ -58,9 +58,9 @@ def _wait_until_told(server: Machine, by: Machine) -> None:
 
 def _refusal(server: Machine, since: str) -> str:
     """The reason that the agent gave on a node since a cursor of its journal; "" for none yet."""
-    lines = server.run(
-        f"journalctl --after-cursor='{since}' --output=cat -t 'lio-lun(p_lun1)' --grep='would be another disk'"
-    ).stdout.splitlines()
+    words = "would serve another disk than .* allow it with"
+    command = f"journalctl --after-cursor='{since}' --output=cat -t 'lio-lun(p_lun1)' --grep='{words}'"
+    lines = server.run(command).stdout.splitlines()
     return lines[-1] if lines else ""
 
 
@@ -82,7 +82,7 @@ def test_another_disk_is_refused_until_it_is_allowed(
     passive.succeed(f"crm resource move g_san {passive.name}")
     wait_until(lambda: _refusal(passive, since) != "", f"{passive} has refused", 120, interval=1.0)
     told = _refusal(passive, since)
-    assert f"another disk on {passive.name} than {active.name} served last: product_id is {_OTHER} instead of" in told
+    assert f"product_id is {_OTHER} instead of twinsan: {passive} would serve another disk than {active} " in told
     # It goes back by itself, and nobody has seen another disk.
     pair.wait_until_serving(on=active)
     pair.wait_until_settled()

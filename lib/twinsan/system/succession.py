@@ -67,7 +67,8 @@ def _another_disk(lun: Lun, mine: Fingerprint, last: Fingerprint, accepted: tupl
     changes = ", ".join(mine.differences(last))
     value = " ".join((*accepted, mine.digest))
     return NotHere(
-        f"{lun} would be another disk on {mine.node} than {last.node} served last: {changes}; make the nodes alike, or "
-        f"allow it with: crm_resource --resource {lun.resource} --set-parameter accepted_fingerprint "
+        # Short, and what differs first: of a reason crm_mon shows no more than about 130 characters.
+        f"{changes}: {mine.node} would serve another disk than {last.node} served last as {lun}; make the nodes alike, "
+        f"or allow it with: crm_resource --resource {lun.resource} --set-parameter accepted_fingerprint "
         f"--parameter-value '{value}'"
     )
