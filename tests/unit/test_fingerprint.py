@@ -51,7 +51,7 @@ class Pair:
         with pytest.MonkeyPatch.context() as patch:
             name = {"lio-lun": "p_lun1", "lio-iscsi-target": "p_target"}[agent]
             patch.setattr("twinsan.ocf.environment.Environment.instance", name)
-            return agents.Runner(agent, **values)(action, **meta, **changes)
+            return agents.Runner(agent, **values)(action, **{**meta, **changes})
 
     def move(self, node: str, **changes: str) -> int:
         """Stop the LUN and start it on the other node."""
@@ -85,6 +85,8 @@ class Pair:
     def _answer(self, argv: list[str]) -> tuple[int, str]:
         if argv == ["crm_node", "--partition"]:
             return 0, " ".join(self.members)
+        if argv == ["crm_node", "--name"]:
+            return 0, self.here
         assert argv[0] == "attrd_updater", argv
         values = self.attributes.setdefault(argv[argv.index("--name") + 1], {})
         if "--query" in argv:
@@ -184,6 +186,38 @@ def test_the_first_start_is_told_to_every_node(pair: Pair) -> None:
     assert set(pair.attributes[NAME]) == {"atlas", "zeus"}
     assert pair("monitor") == 0
     assert pair.programs == []
+
+
+def test_a_cluster_that_does_not_tell_the_node_is_asked(pair: Pair) -> None:
+    assert pair("start", CRM_meta_on_node="") == 0
+    assert pair.programs[:2] == [QUERY, "crm_node --name"]
+    assert pair.served() == {("atlas", "twinsan")}
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("name", ["unlink", "fsync", "rename"])
+def test_a_kill_while_it_is_told_is_survived(
+    pair: Pair, volume: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int
+) -> None:
+    real, calls = getattr(os, name), iter(range(1, number))
+
+    def kill(*words: object) -> None:
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        real(*words)
+
+    assert pair("start") == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(os, name, kill)
+        try:
+            pair("stop")
+            pair("start", product_id="new")
+        except KeyboardInterrupt:
+            pass
+    assert pair("start", product_id="new") == 0
+    assert pair("monitor") == 0
+    assert pair.served() == {("atlas", "new")}
+    assert "product_id=new" in (volume / "fingerprint.p_lun1").read_text().splitlines()
 
 
 def test_nothing_is_asked_or_told_outside_of_a_cluster(pair: Pair) -> None:

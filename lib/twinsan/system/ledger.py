@@ -116,10 +116,18 @@ class Ledger:
 
     def take(self) -> Fingerprint:
         """The LUN's fingerprint on this node."""
-        from twinsan.system import cluster, fingerprint
+        from twinsan.system import fingerprint
 
-        self._node = self._node or cluster.node_name(self._deadline)
+        self._node = self._node or self._ask_name()
         return fingerprint.take(self.lun, lio_lun.audience(self.lun), self._node)
+
+    def _ask_name(self) -> str:
+        from twinsan.system import cluster
+
+        try:
+            return cluster.node_name(self._deadline.within(_SECONDS_TO_READ))
+        except Failure:
+            return os.uname().nodename
 
     @property
     def _attribute(self) -> str:
