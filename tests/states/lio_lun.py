@@ -76,6 +76,11 @@ STATES = [
         validate="6 vendor_id", reload="190 goes on as it was configured before", start="6 vendor_id", stop="0",
     ),
     state(
+        "what is allowed is no fingerprint", "start", given={"accepted_fingerprint": "all"},
+        probe="0", monitor="190 eight hexadecimal digits", validate="6 accepted_fingerprint",
+        reload="190 accepted_fingerprint", start="6 accepted_fingerprint", stop="0",
+    ),
+    state(
         "its number is none", given={"lun": "first"},
         probe="7", monitor="6 lun", validate="6 lun", start="6 lun", stop="0",
     ),

@@ -626,7 +626,6 @@ def test_the_state_volume_is_mounted_where_it_is_promoted(host: FakeHost, run: R
     assert host.mounts == {}
     assert state_run("promote") == 0
     assert list(host.mounts.values()) == ["/dev/drbd1"]
-    assert state.expected("/dev/null") is False
     (where,) = host.mounts
     assert os.path.realpath(os.path.join(os.path.dirname(where), f"state-of.147-{host.minor}")) == where
     assert state_run("monitor") == 8

@@ -22,13 +22,14 @@ class Programs:
     def __init__(self) -> None:
         self.answers: list[tuple[int, str]] = []
         self.calls: list[str] = []
+        self.complaint = ""
 
     def run(self, *argv: str, deadline: Deadline, input: str = "", check: bool = True) -> command.Result:  # noqa: A002
         self.calls.append(" ".join(argv))
         status, stdout = self.answers.pop(0) if self.answers else (0, "")
         if check and status:
             raise command.CommandFailed(command.Result(argv, status, stdout, "refused"))
-        return command.Result(argv, status, stdout, "")
+        return command.Result(argv, status, stdout, self.complaint)
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +78,10 @@ def test_attributes_come_back(programs: Programs) -> None:
     assert cluster.get_node_attributes("peers", NOW) == {"atlas": "10.0.5.9:50123 [2001:db8::9]:4"}
     programs.answers = [(105, "")]
     assert cluster.get_node_attributes("peers", NOW) == {}
+    programs.answers = [(78, "")]
+    programs.complaint = "attrd_updater: Could not query value of peers: attribute does not exist\n"
+    assert cluster.get_node_attributes("peers", NOW) == {}
+    programs.complaint = ""
     programs.answers = [(102, "")]
     with pytest.raises(Failure):
         cluster.get_node_attributes("peers", NOW)

@@ -52,6 +52,11 @@ class Environment:
         return self.instance.rpartition(":")[0] or self.instance
 
     @property
+    def node(self) -> str:
+        """The name of this node, as the cluster tells it with every action; "" where nobody does."""
+        return self.meta("on_node") or ""
+
+    @property
     def reason_prefix(self) -> str:
         """What an exit reason starts with on standard error."""
         prefix = self._variables.get("OCF_EXIT_REASON_PREFIX", "")

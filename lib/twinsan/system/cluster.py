@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 # told again after this time.
 _SECONDS_UNTIL_REPEATED = 300.0
 
-# "No such attribute", as Pacemaker's tools exit (CRM_EX_NOSUCH).
+# "No such attribute", as Pacemaker's tools exit (CRM_EX_NOSUCH); attrd_updater of 3.0.0 exits with 78 and says it.
 _NO_SUCH_ATTRIBUTE = 105
+_NO_SUCH_ATTRIBUTE_3 = "attribute does not exist"
 
 _UNSAFE = frozenset("\"'<>&\\\n\r")
 
@@ -62,10 +63,16 @@ def set_node_attribute(name: str, value: str, deadline: Deadline, *, node: str =
     _update(name, value, deadline, node=node, private=private)
 
 
+def set_on_every_node(name: str, value: str, deadline: Deadline) -> None:
+    """Set a private attribute on every node that is in the cluster now, so that it outlives this one."""
+    for node in command.run("crm_node", "--partition", deadline=deadline).stdout.split():
+        set_node_attribute(name, value, deadline, node=node, private=True)
+
+
 def get_node_attributes(name: str, deadline: Deadline) -> dict[str, str]:
     """The values of an attribute, by the names of the nodes that have it."""
     result = command.run("attrd_updater", "--query", "--all", "--name", name, deadline=deadline, check=False)
-    if result.status == _NO_SUCH_ATTRIBUTE:
+    if result.status == _NO_SUCH_ATTRIBUTE or _NO_SUCH_ATTRIBUTE_3 in result.stderr:
         return {}
     if not result.ok:
         raise command.CommandFailed(result)

@@ -76,19 +76,14 @@ def attribute(address: str) -> str:
 
 
 def publish(address: str, peers: list[Peer], deadline: Deadline, *, repeated: bool = True) -> None:
-    """Tell all nodes who is connected, where that has changed or, unless `repeated` is false, is long ago.
-
-    Each node gets its own copy, because the cluster forgets the attributes of a node that it loses. A private
-    attribute, so that nobody computes a transition for it.
-    """
+    """Tell all nodes who is connected, where that has changed or, unless `repeated` is false, is long ago."""
     text = encode(peers)
     told = rundir.path(f"connections-{address.replace(':', '-')}")
     if _told(told, _SECONDS_UNTIL_REPEATED if repeated else float("inf")) == text:
         return
-    from twinsan.system import cluster, command
+    from twinsan.system import cluster
 
-    for node in command.run("crm_node", "--partition", deadline=deadline).stdout.split():
-        cluster.set_node_attribute(attribute(address), text, deadline, node=node, private=True)
+    cluster.set_on_every_node(attribute(address), text, deadline)
     with open(told, "w", encoding="ascii") as file:
         file.write(text)
 

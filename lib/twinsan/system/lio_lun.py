@@ -32,12 +32,12 @@ RESCAN = (
 
 class Lun:
     """What a LUN shall be. `initiators` are those that see it; empty for all that the target admits. `size` is that of
-    its device in bytes; 0 for whatever it is.
+    its device in bytes; 0 for whatever it is. `resource` is the cluster's name for it, where there is one.
 
     The further arguments are those of its storage object.
     """
 
-    __slots__ = ("initiators", "iqn", "number", "size", "storage")
+    __slots__ = ("initiators", "iqn", "number", "resource", "size", "storage")
 
     def __init__(
         self,
@@ -51,10 +51,12 @@ class Lun:
         attributes: dict[str, int] | None = None,
         initiators: tuple[str, ...] = (),
         size: int = 0,
+        resource: str = "",
     ) -> None:
         self.iqn = iqn
         self.number = number
         self.size = size
+        self.resource = resource
         self.initiators = initiators
         self.storage = storage_object.StorageObject(
             (iqn, number), path, serial=serial, vendor=vendor, product=product, attributes=attributes
@@ -93,15 +95,15 @@ def state(lun: Lun) -> tuple[bool, str]:
 def _fault(lun: Lun) -> str:
     if not configfs.exists(lun.export):
         return f"is half made: its backstore {lun.storage.name} is no LUN of the target"
-    blind = [initiator for initiator in _audience(lun) if lio_acl.blind(lun.group, initiator, lun.number)]
+    blind = [initiator for initiator in audience(lun) if lio_acl.blind(lun.group, initiator, lun.number)]
     return f"is not shown to {' '.join(blind)}" if blind else ""
 
 
 def drift(lun: Lun) -> str:
     """What differs from the plan although the LUN works, attribute by attribute; "" for nothing."""
     found = storage_object.drift(lun.storage)
-    audience, admitted = _audience(lun), lio_acl.admitted(lun.group)
-    unseen = [initiator for initiator in admitted if initiator not in audience]
+    meant, admitted = audience(lun), lio_acl.admitted(lun.group)
+    unseen = [initiator for initiator in admitted if initiator not in meant]
     strangers = [name for name in unseen if configfs.exists(lio_acl.mapping(lun.group, name, lun.number))]
     if strangers:
         found.append(f"it is shown to {' '.join(strangers)} as well")
@@ -118,15 +120,27 @@ def resized(lun: Lun) -> tuple[int, int] | None:
     return (told, present) if told not in (0, present) else None
 
 
-def _audience(lun: Lun) -> list[str]:
+def audience(lun: Lun) -> list[str]:
     """The initiators that shall see the LUN, of those that the target admits."""
     admitted = lio_acl.admitted(lun.group)
     return [initiator for initiator in admitted if not lun.initiators or initiator in lun.initiators]
 
 
-def ensure(lun: Lun, complete: Callable[[], None], note: Callable[[str], None]) -> None:
-    """Make the LUN as planned. `complete` is called when a new storage object is there which nobody sees yet; `note`
-    takes what an operator should know. The caller holds lio.LOCK.
+def shown(iqn: str, number: int, path: str) -> Lun:
+    """The LUN that the target's initiators see, as far as the kernel knows it."""
+    from twinsan.system import fingerprint
+
+    lun = Lun(iqn, number, path)
+    seeing = [name for name in lio_acl.admitted(lun.group) if not lio_acl.blind(lun.group, name, number)]
+    resource = storage_object.notes(lun.storage.place).get("resource", "")
+    return Lun(iqn, number, path, initiators=tuple(seeing), resource=fingerprint.unquote(resource))
+
+
+def ensure(lun: Lun, note: Callable[[str], None], agree: Callable[[bool], None] = lambda _created: None) -> None:
+    """Make the LUN as planned; `note` takes what an operator should know. The caller holds lio.LOCK.
+
+    `agree` is called when all is complete that initiators will know it by, and before they see it, with whether the
+    storage object is new. Where it raises, they do not see it.
     """
     _require_target(lun)
     _refuse_taken_number(lun)
@@ -139,8 +153,7 @@ def ensure(lun: Lun, complete: Callable[[], None], note: Callable[[str], None]) 
         if created:
             storage_object.create(lun.storage)
         storage_object.set_attributes(lun.storage)
-        if created:
-            complete()
+        agree(created)
         _show(lun)
     except Exception:
         if created:
@@ -206,16 +219,24 @@ def _refuse_taken_number(lun: Lun) -> None:
 
 
 def _show(lun: Lun) -> None:
-    # For lio_acl, which shows what is meant for all, and for `resized`.
+    # For lio_acl, which shows what is meant for all, for `resized`, and for whoever changes the target (ledger).
     size = block_device.size(lun.storage.path)
-    storage_object.note(lun.storage.place, audience="some" if lun.initiators else "all", size=size)
+    storage_object.note(lun.storage.place, audience="some" if lun.initiators else "all", size=size, **_named(lun))
     configfs.make(lun.unit)
     configfs.link(lun.storage.place, lun.export)
-    audience = _audience(lun)
-    for initiator in audience:
+    meant = audience(lun)
+    for initiator in meant:
         lio_acl.show(lun.group, initiator, lun.number, lun.storage.name)
-    for stranger in set(lio_acl.admitted(lun.group)) - set(audience):
+    for stranger in set(lio_acl.admitted(lun.group)) - set(meant):
         lio_acl.hide(lun.group, stranger, lun.number)
+
+
+def _named(lun: Lun) -> dict[str, str]:
+    """The name of the resource, as a note; one without end would not fit, and has no ledger either (see rundir)."""
+    from twinsan.system import fingerprint
+
+    name = fingerprint.quote(lun.resource)
+    return {"resource": name} if 0 < len(name) < 256 else {}
 
 
 def remove(lun: Lun) -> None:

@@ -54,28 +54,43 @@ class Store:
 
     def recall(self, deadline: Deadline) -> str:
         """What was reserved when the LUN was served last, on whatever node, as the kernel writes it."""
-        kept = state.read(self._kept) if self._kept else None
-        if self._kept and kept is not None and reservations.torn(kept):
-            self._note(f"{self._kept} is cut off: this takes the reservations of the last monitor")
-            kept = state.read(f"{self._kept}.copy") or reservations.NONE
-        if kept is None:
-            kept = self._ask(deadline)
+        kept = self._read()
+        return self._ask(deadline) if kept is None else kept
+
+    def _read(self) -> str | None:
+        """What the state volume has; None where it has nothing."""
+        if self._kept is None:
+            return None
+        try:
+            kept = state.read(self._kept)
+            if kept is not None and reservations.torn(kept):
+                self._note(f"{self._kept} is cut off: this takes the reservations of the last monitor")
+                kept = state.read(f"{self._kept}.copy") or reservations.NONE
+        except OSError as error:
+            self._note(f"the state volume cannot be read: {error}")
+            return None
         return kept
 
     def connect(self, text: str) -> None:
         """Let the kernel keep what is reserved from now on, where `text` was: before anybody sees the LUN."""
         _unlink(self._told())
         _unlink(self._kernels)
-        if self._kept is None:
-            state.write(self._kernels, text)
-            if text != reservations.NONE:
-                _write(self._told(), text)
-            return
-        os.makedirs(os.path.dirname(self._kept), mode=0o700, exist_ok=True)
-        if state.read(self._kept) != text:
-            state.write(self._kept, text)
-        state.make_synchronous(self._kept)
-        os.symlink(self._kept, self._kernels)
+        try:
+            if self._kept is not None:
+                self._prepare(self._kept, text)
+                os.symlink(self._kept, self._kernels)
+                return
+        except OSError as error:
+            self._note(f"the state volume cannot be written: {error}")
+        _write(self._kernels, text)
+        if text != reservations.NONE:
+            _write(self._told(), text)
+
+    def _prepare(self, path: str, text: str) -> None:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        if state.read(path) != text:
+            state.write(path, text)
+        state.make_synchronous(path)
 
     @property
     def connected(self) -> bool:

@@ -52,11 +52,6 @@ def folder(device: str, resource: str = "") -> str | None:
     return mounted if mounted is not None and os.path.ismount(mounted) else None
 
 
-def expected(device: str) -> bool:
-    """Whether the device's resource should have a state volume, mounted or not."""
-    return _home(device) is not None
-
-
 def mount(resource: Resource, device: str, deadline: Deadline) -> None:
     """Mount the state volume of a Primary; one that is mounted stays. Raises Failure with what to type."""
     where = place(resource.name)

@@ -133,14 +133,14 @@ def require_unique(storage: StorageObject) -> None:
         for other in configfs.names(f"{core}/{adapter}"):
             place = f"{core}/{adapter}/{other}"
             theirs = serial(place)
-            if theirs and place != storage.place and naa.name(theirs, _company(place)) == ours:
+            if theirs and place != storage.place and naa.name(theirs, company(place)) == ours:
                 raise Failure(
                     f"backstore {other} on this node has the identity of {storage.name}, {ours}, already; "
                     f"give one of them another scsi_sn, or remove it: targetcli /backstores/block delete {other}"
                 )
 
 
-def _company(place: str) -> str:
+def company(place: str) -> str:
     """The company in an object's NAA name; kernels before 5.9 know one alone."""
     text = configfs.read(f"{place}/wwn/company_id")
     return f"{int(text, 0):06x}" if text else naa.COMPANY

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A node that would serve another disk than the other one served does not, unless the administrator allows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from lab.machine import Machine, wait_until
+from lab.pair import Pair
+
+_QUERY = "attrd_updater --query --all --name twinsan-lun-p_lun1"
+_OTHER = "other"
+_RULE = """
+<group id="g_san"><primitive id="p_lun1"><instance_attributes id="p_lun1-on-node" score="100">
+<rule id="p_lun1-on-node-rule" score="0">
+<expression id="p_lun1-on-node-expression" attribute="#uname" operation="eq" value="NODE"/></rule>
+<nvpair id="p_lun1-on-node-product_id" name="product_id" value="VALUE"/>
+</instance_attributes></primitive></group>
+"""
+
+Differ = Callable[[Machine, str], None]
+
+
+@pytest.fixture
+def differ(recovering: Pair) -> Iterator[Differ]:
+    """Give a node a product of its own, as an administrator could by mistake: a rule in the configuration."""
+
+    def change(node: Machine, product: str) -> None:
+        rule = _RULE.replace("NODE", node.name).replace("VALUE", product).replace("\n", " ")
+        node.succeed(f"cibadmin --modify --allow-create --scope resources --xml-text '{rule}'")
+
+    yield change
+    server = recovering.wait_until_serving()
+    server.run(
+        "crm resource clear g_san; crm_resource --resource p_lun1 --delete-parameter accepted_fingerprint;"
+        " cibadmin --delete --xml-text '<instance_attributes id=\"p_lun1-on-node\"/>'; crm_resource --cleanup"
+    )
+
+
+def _served_by(server: Machine) -> set[str]:
+    """Who served the LUN last, as each of the nodes was told."""
+    return set(re.findall(r' value="(\S+) ', server.run(_QUERY).stdout))
+
+
+def _wait_until_told(server: Machine, by: Machine) -> None:
+    """Wait until both nodes know who serves: a node that was off has forgotten it, and is told again after a while."""
+
+    def told() -> bool:
+        lines = server.run(_QUERY).stdout.splitlines()
+        return len(lines) == 2 and _served_by(server) == {by.name}
+
+    by.succeed("rm -f /run/twinsan/fingerprint.p_lun1")
+    wait_until(told, f"both nodes know that {by} serves", 60, interval=1.0)
+
+
+def _refusal(server: Machine, since: str) -> str:
+    """The reason that the agent gave on a node since a cursor of its journal; "" for none yet."""
+    words = "would serve another disk than .* allow it with"
+    command = f"journalctl --after-cursor='{since}' --output=cat -t 'lio-lun(p_lun1)' --grep='{words}'"
+    lines = server.run(command).stdout.splitlines()
+    return lines[-1] if lines else ""
+
+
+def _cursor(server: Machine) -> str:
+    return server.succeed("journalctl --lines=1 --show-cursor --output=cat | sed -n 's/^-- cursor: //p'").strip()
+
+
+def _product(pair: Pair) -> str:
+    words = pair.esx.succeed(f"sg_inq {pair.disk}").partition("Product identification:")[2].split()
+    return words[0]
+
+
+def test_another_disk_is_refused_until_it_is_allowed(
+    pair: Pair, active: Machine, passive: Machine, differ: Differ
+) -> None:
+    _wait_until_told(passive, active)
+    differ(passive, _OTHER)
+    since = _cursor(passive)
+    passive.succeed(f"crm resource move g_san {passive.name}")
+    wait_until(lambda: _refusal(passive, since) != "", f"{passive} has refused", 120, interval=1.0)
+    told = _refusal(passive, since)
+    assert f"product_id is {_OTHER} instead of twinsan: {passive} would serve another disk than {active} " in told
+    # It goes back by itself, and nobody has seen another disk.
+    pair.wait_until_serving(on=active)
+    pair.wait_until_settled()
+    assert _product(pair) == "twinsan"
+    assert "product_id is other instead of twinsan" in active.succeed("crm_mon -1")
+    # What it says to type lets it pass.
+    active.succeed(told.partition("allow it with: ")[2])
+    pair.wait_until_serving(on=passive)
+    pair.wait_until_settled()
+    assert _product(pair) == _OTHER
+    _wait_until_told(active, passive)
+    # What a node changes of itself passes: a restart with another value.
+    differ(passive, "third")
+    pair.wait_until_settled()
+    assert pair.wait_until_serving() is passive
+    assert _product(pair) == "third"
+    assert "product_id=third" in active.succeed(_QUERY)
+
+
+def test_the_survivor_of_a_power_cut_refuses_another_disk(
+    pair: Pair, active: Machine, passive: Machine, differ: Differ
+) -> None:
+    _wait_until_told(passive, active)
+    differ(passive, _OTHER)
+    since = _cursor(passive)
+    active.power_off()
+    wait_until(lambda: _refusal(passive, since) != "", f"{passive} has refused", 180, interval=1.0)
+    # The other one comes back as it was, and the SAN with it.
+    active.wait_for_boot()
+    pair.wait_until_serving(on=active, timeout=300)
+    assert _product(pair) == "twinsan"
