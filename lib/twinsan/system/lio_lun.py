@@ -49,6 +49,7 @@ class Lun:
         vendor: str = "",
         product: str = "",
         attributes: dict[str, int] | None = None,
+        preferred: dict[str, dict[str, int]] | None = None,
         initiators: tuple[str, ...] = (),
         size: int = 0,
     ) -> None:
@@ -57,7 +58,13 @@ class Lun:
         self.size = size
         self.initiators = initiators
         self.storage = storage_object.StorageObject(
-            (iqn, number), path, serial=serial, vendor=vendor, product=product, attributes=attributes
+            (iqn, number),
+            path,
+            serial=serial,
+            vendor=vendor,
+            product=product,
+            attributes=attributes,
+            preferred=preferred,
         )
 
     def __str__(self) -> str:
@@ -143,9 +150,9 @@ def ensure(lun: Lun, note: Callable[[str], None]) -> None:
             remove(lun)
         raise
     lio_target.enable(lun.iqn)
-    warning = storage_object.small_transfers(lun.storage)
-    if warning:
-        note(warning)
+    for warning in (storage_object.small_transfers(lun.storage), storage_object.shortfall(lun.storage)):
+        if warning:
+            note(warning)
 
 
 def reload(lun: Lun) -> str:
