@@ -108,11 +108,12 @@ REPLACED: dict[str, dict[str, tuple[tuple[str, str, str], ...]]] = {
             ),
             (
                 "emulate_tpu",
-                "emulate_tpu",
-                "The default there was the kernel's, no. Here it is yes, and the device must be able to discard.",
+                "emulate_tpu vaai",
+                "The default there was the kernel's, no. Here unmap is a primitive of vaai, and the disks of both "
+                "nodes must be able to discard; leave it out where they cannot, or to keep what hosts know.",
             ),
-            ("emulate_3pc", "emulate_3pc", ""),
-            ("emulate_caw", "emulate_caw", ""),
+            ("emulate_3pc", "emulate_3pc vaai", "no is the same as to leave xcopy out of vaai."),
+            ("emulate_caw", "emulate_caw vaai", "no is the same as to leave ats out of vaai."),
             ("vendor_id", "vendor_id", "With LIO it had no effect there: the vendor was LIO-ORG, the default here."),
             (
                 "product_id",
@@ -250,8 +251,8 @@ STEPS = (
 # What the hosts find as it was, and what they do not.
 KEPT = (
     "The hosts find the same disk: VPD pages 80 and 83, the INQUIRY data, the size and the names that they derive "
-    "from these are the same, byte by byte. Abilities are added, above all UNMAP; with emulate_tpu=no and "
-    "emulate_tpws=no not even that. What cannot be kept: persistent reservations, which the hosts register anew (VMFS"
+    "from these are the same, byte by byte. Abilities are added, above all UNMAP; without unmap in vaai "
+    "not even that. What cannot be kept: persistent reservations, which the hosts register anew (VMFS"
     " uses none); the relative target port in VPD page 83, where a backstore was a LUN of more than one target (it is"
     " 1 now); the identity of a disk that was served as pscsi, or by IET, tgt or SCST. ESXi takes such a disk for a "
     "snapshot, and asks for a new signature."

@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The four primitives that VMware calls VAAI, command by command from the initiator."""
+"""The four primitives that VMware calls VAAI, command by command from the initiator; and the contract about them."""
 
 from __future__ import annotations
 
-from lab.pair import Pair
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from lab.machine import Machine
+from lab.pair import IQN, RESOURCE, UP_TO_DATE, Pair
+from tests.cluster import hand
 
 # Beyond what the loads write: 100 MiB in, in blocks of 512 bytes.
 _LBA = 204800
@@ -52,3 +59,89 @@ def test_unmap_is_taken(pair: Pair) -> None:
     # LBPRZ is 0: what is read afterwards is not promised. That the range can be written and read again is.
     _write(pair, _LBA, "v", 8)
     assert _read(pair, _LBA, 8) == "v" * 512 * 8
+
+
+# Each primitive as one command, to blocks that hold zeros; and the page that tells their limits (SBC-3, 6.5.3).
+_ZEROS = "00" * 512
+_PLACE = f"{_LBA:016x}"
+_COMMANDS: dict[str, dict[str, str | int]] = {
+    "write_same": {"cdb": f"9300{_PLACE}000000080000", "out": _ZEROS},
+    "ats": {"cdb": f"8900{_PLACE}000000010000", "out": 2 * _ZEROS},
+    "unmap": {"cdb": "42000000000000001800", "out": f"0016001000000000{_PLACE}0000080000000000"},
+    # Without a list of what to copy it copies nothing.
+    "xcopy": {"cdb": "83000000000000000000000000000000"},
+    "limits": {"cdb": "1201b0004000", "in": 64},
+}
+
+
+def _ask(pair: Pair) -> tuple[dict[str, str], bytes]:
+    """The sense of each primitive's command ("" for GOOD), and the page of limits."""
+    commands = [dict(command, device=pair.disk) for command in _COMMANDS.values()]
+    printed = pair.esx.succeed("/usr/local/lib/lab/scsi", stdin=json.dumps(commands).encode())
+    answers = dict(zip(_COMMANDS, json.loads(printed)))
+    page = bytes.fromhex(answers.pop("limits")["data"])
+    return {name: answer["sense"] for name, answer in answers.items()}, page
+
+
+def _parameter(server: Machine, name: str, value: str) -> None:
+    change = f"--set-parameter {name} --parameter-value '{value}'" if value else f"--delete-parameter {name}"
+    server.succeed(f"crm_resource --resource p_lun1 {change}")
+
+
+def test_what_is_not_selected_is_off(pair: Pair, active: Machine) -> None:
+    place = f"{hand.CONFIGFS}/core/iblock_*/san-lun1-*/attrib"
+    all_good = dict.fromkeys(("write_same", "ats", "unmap", "xcopy"), "")
+    senses, before = _ask(pair)
+    assert senses == all_good
+    _parameter(active, "vaai", "none")
+    try:
+        active.wait_until(f"grep -qx 0 {place}/emulate_tpws", "the LUN has no primitive", 60)
+        senses, page = _ask(pair)
+        # INVALID COMMAND OPERATION CODE; for WRITE SAME, which has other uses, INVALID FIELD IN CDB.
+        assert senses == {"write_same": "05/24/00", "ats": "05/20/00", "unmap": "05/20/00", "xcopy": "05/20/00"}
+        assert page[5] == 0, "MAXIMUM COMPARE AND WRITE LENGTH"
+        assert not any(page[36:44]), "MAXIMUM WRITE SAME LENGTH"
+    finally:
+        _parameter(active, "vaai", "")
+    active.wait_until(f"grep -qx 1 {place}/emulate_tpws", "the LUN has all primitives again", 60)
+    assert _ask(pair) == (all_good, before)
+
+
+def _reattach(server: Machine, discard: str) -> None:
+    """Let the disk below volume 0 discard as many bytes at once as a command prints, and DRBD see it.
+
+    Who is the first to open a disk of a user-mode kernel gives it its limits anew, so it is held open meanwhile.
+    """
+    server.succeed(
+        f"""set -e; exec 9</dev/ubdb; {discard} >/sys/block/ubdb/queue/discard_max_bytes
+        drbdadm detach {RESOURCE}/0
+        until drbdadm dstate {RESOURCE}/0 | grep -q ^Diskless; do sleep 0.1; done
+        drbdadm attach {RESOURCE}/0"""
+    )
+    server.wait_until(UP_TO_DATE, "the disk is there again", 60)
+
+
+@pytest.fixture
+def thick(recovering: Pair, passive: Machine) -> Iterator[Machine]:
+    """The server that does not serve, with a disk that cannot discard."""
+    assert recovering.servers
+    _reattach(passive, "echo 0")
+    yield passive
+    _reattach(passive, "cat /sys/block/ubdb/queue/discard_max_hw_bytes")
+
+
+def test_the_primary_tells_what_a_failover_would_take_away(active: Machine, thick: Machine) -> None:
+    asked = "attrd_updater --query --all --name twinsan-device-limits-san"
+    told = f"{asked} | grep host=.{thick.name}. | grep -q discard_max_bytes"
+    # A monitor of the unpromoted replica tells of its new disk; the Primary asks every few minutes, or at once where
+    # nothing is noted.
+    thick.wait_until(f"{told}=0,", f"{thick} tells that it cannot discard", 90)
+    active.succeed("rm -f /run/twinsan/device-limits.san")
+    difference = f"{active.name} can discard and {thick.name} cannot"
+    active.wait_until(f"crm_mon -1 | grep -q '{difference}'", "the Primary tells it", 60)
+    usual = {"target_iqn": IQN, "lun": "1", "path": "/dev/drbd0"}
+    reason = hand.reason(active, 190, "lio-lun", "reload-agent", **usual)
+    assert f"unmap is required by parameter vaai, and {thick.name} cannot have it" in reason
+    # The other node would not serve it either, and what is only preferred does not need both.
+    hand.expect(active, 0, "lio-lun", "reload-agent", **usual, vaai="ats xcopy write_same", vaai_preferred="unmap")
+    hand.expect(active, 0, "lio-lun", "monitor", **usual, OCF_CHECK_LEVEL="10")

@@ -43,6 +43,8 @@ def _strange(device: str) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+_NO_UNMAP = "ats xcopy write_same"
+
 _NO_STRANGER = (f"rmdir {_STRANGE}", f"rmdir {_STRANGE_ADAPTER}")
 _SHORT = {"CRM_meta_timeout": "4000"}
 
@@ -84,7 +86,32 @@ STATES = [
         "its number is none", given={"lun": "first"},
         probe="7", monitor="6 lun", validate="6 lun", start="6 lun", stop="0",
     ),
+    state(
+        "a primitive is unknown", given={"vaai": "ats locking"},
+        probe="7", monitor="6 vaai takes", validate="6 vaai takes", start="6 vaai takes", stop="0",
+    ),
+    state(
+        "a primitive is both required and preferred, and it runs", "start", given={"vaai_preferred": "unmap"},
+        probe="0", monitor="190 both name unmap", reload="190 both name unmap", start="6 both name unmap", stop="0",
+    ),
+    state(
+        "a primitive is required and switched off", given={"vaai": "ats", "emulate_caw": "no"},
+        probe="7", monitor="6 emulate_caw=no switches it off", start="6 emulate_caw=no switches it off", stop="0",
+    ),
     # Another host.
+    state(
+        "the device cannot discard, and has to", f"thick {DISK}", tidy=(f"thin {DISK}",),
+        probe="7", monitor="7", validate="0", reload="7", start="2 unmap is required by parameter vaai", stop="0",
+    ),
+    state(
+        "the device cannot discard, and had better", f"thick {DISK}", tidy=(f"thin {DISK}",),
+        given={"vaai": _NO_UNMAP, "vaai_preferred": "unmap"}, then=f"190 is off: {DISK} cannot discard",
+        probe="7", monitor="7", start="0", stop="0",
+    ),
+    state(
+        "the device cannot discard, and need not", f"thick {DISK}", tidy=(f"thin {DISK}",), given={"vaai": _NO_UNMAP},
+        probe="7", monitor="7", start="0", stop="0",
+    ),
     state(
         "the device is missing", given={"path": f"{RUN}/none"},
         probe="7", monitor="7", validate="0", start=f"2 device {RUN}/none is not there", stop="0",
@@ -178,6 +205,20 @@ STATES = [
     state(
         "a limit is another", "start", f"write {_STORAGE}/attrib/max_unmap_lba_count 8192",
         monitor="0", level10="190 max_unmap_lba_count is 8192 instead of 65536", reload="0", start="0", stop="0",
+    ),
+    state(
+        "it has more than it shall have", "start", given={"vaai": "ats"},
+        monitor="0", level10="190 max_write_same_len is 65536 instead of 0, emulate_3pc is 1 instead of 0", reload="0",
+        start="0", stop="0",
+    ),
+    state(
+        "a preferred primitive is off, and could be had", "start", f"write {_STORAGE}/attrib/emulate_3pc 0",
+        given={"vaai": "ats write_same unmap", "vaai_preferred": "xcopy"},
+        monitor="0", level10="190 xcopy, which parameter vaai_preferred names, is off", reload="0", start="0", stop="0",
+    ),
+    state(
+        "hosts are told finer pieces to unmap than the device discards", given={"unmap_granularity": "1"},
+        then=f"190 hosts are told to unmap 1 blocks at a time, and {DISK} discards 8", start="0", stop="0",
     ),
     state(
         "it has another serial", *_ENABLED,

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from twinsan.errors import Failure, NotHere
-from twinsan.system import block_device, child, configfs, lio, rundir
+from twinsan.system import block_device, child, configfs, device_limits, lio, rundir
+from twinsan.system.device_limits import Limits
 
 _OBJECTS = json.loads((Path(__file__).parent / "data" / "lio" / "objects.json").read_text())
 
@@ -40,12 +41,26 @@ _CONTAINERS = {"storage": (), "group": ("acls", "lun", "np"), "root": ("core",)}
 _SWITCHES = re.compile(r"attrib/(emulate_(caw|3pc|tpu|tpws|rsoc|pr)|force_pr_aptpl|unmap_zeroes_data)$")
 
 
+def disk(**differences: int) -> Limits:
+    """What a disk can do that can do everything."""
+    usual = {
+        "logical_block_size": 512,
+        "physical_block_size": 4096,
+        "max_hw_sectors_kb": 1280,
+        "discard_max_bytes": 1 << 30,
+        "discard_granularity": 4096,
+        "write_zeroes_max_bytes": 1 << 20,
+    }
+    return Limits({**usual, **differences})
+
+
 class Kernel:
     """Stands for the module `os`: changes below the root follow the kernel's rules, all else is the real module's.
 
-    `devices` are the block devices, each with the errno that opening it gives, or 0; those in `thick` cannot discard.
-    `sizes` are theirs in bytes. `foreign` are the addresses and ports that other programs listen on, as portals.
-    `fail_at` makes the change with that number fail with EIO, counted by `changes`.
+    `devices` are the block devices, each with the errno that opening it gives, or 0; those in `thick` cannot discard,
+    the others so many bytes at a time as `granularity` says. `sizes` are theirs in bytes. `foreign` are the addresses
+    and ports that other programs listen on, as portals. `fail_at` makes the change with that number fail with EIO,
+    counted by `changes`.
     """
 
     def __init__(self, root: str, release: str = "6.12") -> None:
@@ -54,6 +69,7 @@ class Kernel:
         self.devices: dict[str, int] = {"/dev/drbd0": 0, "/dev/drbd1": 0}
         self.sizes = dict.fromkeys(self.devices, 128 << 20)
         self.thick: set[str] = set()
+        self.granularity = 4096
         self.foreign: set[str] = set()
         self.changes: list[str] = []
         self.fail_at = 0
@@ -179,6 +195,10 @@ class Kernel:
         """Whether a storage object has the block device."""
         owners = [storage for storage in self._storages() if self._device(storage) == device]
         return any(self._read(f"{owner}/enable") == "1" for owner in owners)
+
+    def limits(self, device: str) -> Limits:
+        """What a block device can do."""
+        return disk(discard_max_bytes=0 if device in self.thick else 1 << 30, discard_granularity=self.granularity)
 
     # What the kernel refuses.
 
@@ -384,6 +404,11 @@ class Kernel:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
+def _drbd_below(path: str) -> list[int]:
+    name = os.path.basename(path)
+    return [int(name.removeprefix("drbd"))] if name.startswith("drbd") else []
+
+
 def _error(number: int, path: str) -> OSError:
     return OSError(number, os.strerror(number), path)
 
@@ -440,4 +465,6 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, release: str = "6.12"
     monkeypatch.setattr(block_device, "require_free", require_free)
     monkeypatch.setattr(block_device, "size", size)
     monkeypatch.setattr(block_device, "is_free", lambda path: not kernel.claimed(path))
+    monkeypatch.setattr(device_limits, "of", lambda path: None if kernel.devices.get(path) else kernel.limits(path))
+    monkeypatch.setattr(device_limits, "drbd_below", _drbd_below)
     return kernel

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.fake_configfs import disk
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed
-from twinsan.system import command, drbd, rundir, split_brain, state
+from twinsan.system import command, device_limits, drbd, rundir, split_brain, state
+from twinsan.system.device_limits import Limits
 
 HELD_OPEN_9 = """\
 san: State change failed: (-12) Device is held open by someone
@@ -84,6 +86,9 @@ class FakeHost:
         monkeypatch.setattr(drbd, "BLOCK_DEVICES", str(self._devices))
         monkeypatch.setattr(rundir, "DIRECTORY", str(folder / "run"))
         monkeypatch.setattr(command, "run", self.run)
+        # The disk below.
+        self.limits: Limits | None = disk()
+        monkeypatch.setattr(device_limits, "behind_drbd", lambda _: None if self.disk == "Diskless" else self.limits)
 
     @property
     def configuration(self) -> str:

@@ -206,6 +206,12 @@ class FakeWorld:
     def _show(self, path: str) -> None:
         self._kernel.devices[path] = 0
 
+    def _thick(self, path: str) -> None:
+        self._kernel.thick.add(path)
+
+    def _thin(self, path: str) -> None:
+        self._kernel.thick.discard(path)
+
     def _freezable(self, state: str = "") -> None:
         self._frozen = False
 

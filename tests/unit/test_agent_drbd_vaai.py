@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit import agents, fake_drbd
+from tests.unit import agents, fake_configfs, fake_drbd
 from tests.unit.fake_drbd import FakeHost
 from twinsan import fence
 from twinsan.ocf.environment import Environment
-from twinsan.system import drbd_release, drbd_role, split_brain, state
+from twinsan.system import drbd_release, drbd_role, rundir, split_brain, state
 
 AGENT = agents.load("drbd-vaai")
 PROC_8_4 = """\
@@ -101,7 +101,7 @@ def test_start_demotes_what_it_finds_primary(host: FakeHost, run: Runner) -> Non
 def test_start_tells_the_score_again_although_it_is_the_same(host: FakeHost, run: Runner) -> None:
     run("start")
     run("start")
-    assert len(host.ran("attrd_updater")) == 2
+    assert len(host.ran(f"attrd_updater --name {SCORE}")) == 2
 
 
 def test_start_goes_on_without_a_peer(host: FakeHost, run: Runner) -> None:
@@ -257,7 +257,7 @@ def test_a_probe_that_finds_it_up_always_tells_the_score(host: FakeHost, run: Ru
     host.bring_up()
     run("monitor")
     run("monitor", interval=0)
-    assert len(host.ran("attrd_updater")) == 2
+    assert len(host.ran(f"attrd_updater --name {SCORE}")) == 2
 
 
 def test_a_score_that_could_not_be_told_is_told_by_the_next_monitor(host: FakeHost, run: Runner) -> None:
@@ -627,7 +627,7 @@ def test_the_state_volume_is_mounted_where_it_is_promoted(host: FakeHost, run: R
     assert state_run("promote") == 0
     assert list(host.mounts.values()) == ["/dev/drbd1"]
     (where,) = host.mounts
-    assert os.path.realpath(os.path.join(os.path.dirname(where), f"state-of.147-{host.minor}")) == where
+    assert os.path.realpath(os.path.join(os.path.dirname(where), f"state-of.drbd{host.minor}")) == where
     assert state_run("monitor") == 8
     assert state_run("promote") == 0
     assert len(host.ran("mount")) == 1
@@ -702,3 +702,167 @@ def test_frozen_io_is_released_before_the_volume_is_unmounted(
         "umount",
         "secondary",
     ]
+
+
+# The limits of the disks on both nodes.
+
+
+LIMITS = "twinsan-device-limits-san"
+
+
+@pytest.fixture
+def served(host: FakeHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeHost:
+    """A Primary whose device LIO serves, and whose peer has the same disk."""
+    kernel = fake_configfs.install(monkeypatch, tmp_path)
+    storage = f"{kernel.root}/core/iblock_1/lun"
+    kernel.mkdir(os.path.dirname(storage))
+    kernel.mkdir(storage)
+    for name, value in {
+        "udev_path": "/dev/drbd0",
+        "attrib/emulate_tpu": "1",
+        "attrib/unmap_granularity": "2048",
+    }.items():
+        Path(storage, name).write_text(f"{value}\n")
+    host.bring_up(role="Primary")
+    host.peer_attributes[LIMITS] = f"0:{fake_configfs.disk()}"
+    return host
+
+
+def differ(host: FakeHost, **other: int) -> None:
+    """Give the peer another disk, and let the next monitor ask for it."""
+    host.peer_attributes[LIMITS] = f"0:{fake_configfs.disk(**other)}"
+    Path(rundir.path("device-limits.san")).unlink()
+
+
+def test_each_node_tells_what_its_disks_can_do(host: FakeHost, run: Runner) -> None:
+    run("start")
+    assert host.attributes[LIMITS] == f"0:{fake_configfs.disk()}"
+    assert host.ran(f"attrd_updater --name {LIMITS}")[0].endswith("--private")
+    host.limits = fake_configfs.disk(discard_max_bytes=0)
+    run("monitor")
+    assert "discard_max_bytes=0," in host.attributes[LIMITS]
+    # A replica without a disk has nothing to tell.
+    host.disk = "Diskless"
+    run("monitor")
+    assert host.attributes[LIMITS] == ""
+
+
+def test_a_monitor_of_what_has_not_changed_starts_nothing(served: FakeHost, run: Runner) -> None:
+    run("monitor")
+    served.calls.clear()
+    assert run("monitor") == 8
+    assert [call.split()[0] for call in served.calls] == ["drbdsetup"]
+
+
+@pytest.mark.parametrize(("peer_told", "seconds"), [(True, 300), (False, 30)])
+def test_what_is_noted_gets_old(served: FakeHost, run: Runner, peer_told: bool, seconds: int) -> None:
+    if not peer_told:
+        served.peer_attributes.clear()
+    run("monitor")
+    note = rundir.path("device-limits.san")
+    for age, queries in ((seconds - 10, 0), (seconds + 10, 1)):
+        os.utime(note, (time.time() - age, time.time() - age))
+        served.calls.clear()
+        run("monitor")
+        assert len(served.ran(f"attrd_updater --query --all --name {LIMITS}")) == queries
+
+
+def test_where_no_peer_is_nobody_is_asked_for_it(served: FakeHost, run: Runner) -> None:
+    served.peer_attributes.clear()
+    served.lose_peer()
+    run("monitor")
+    note = rundir.path("device-limits.san")
+    os.utime(note, (time.time() - 100, time.time() - 100))
+    served.calls.clear()
+    run("monitor")
+    assert not served.ran("attrd_updater")
+
+
+def test_a_probe_asks_nobody(served: FakeHost, run: Runner) -> None:
+    run("monitor", interval=0)
+    assert not served.ran(f"attrd_updater --name {LIMITS}")
+
+
+def test_a_cluster_that_does_not_answer_is_asked_again(served: FakeHost, run: Runner) -> None:
+    served.hanging = (f"attrd_updater --name {LIMITS}",)
+    assert run("monitor") == 8
+    served.hanging = ()
+    assert run("monitor") == 8
+    assert served.attributes[LIMITS]
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (
+            {"discard_max_bytes": 0},
+            "HERE can discard and zeus cannot, so that UNMAP is slow now and would fail after a failover to zeus; give "
+            "zeus a disk that can (there: lsblk --discard), or do without: crm_resource --resource LUN --set-parameter "
+            "vaai --parameter-value 'ats xcopy write_same'",
+        ),
+        (
+            {"logical_block_size": 4096},
+            "HERE has blocks of 512 bytes and zeus of 4096, so that hosts would find another",
+        ),
+        ({"discard_granularity": 4 << 20}, "HERE discards 4096 bytes at a time and zeus 4194304"),
+        (
+            {"discard_granularity": 3 << 18},
+            "zeus 786432, so that of what hosts unmap, 1048576 bytes at a time, zeus frees",
+        ),
+        ({"physical_block_size": 512}, "HERE has physical blocks of 4096 bytes and zeus of 512"),
+        ({"max_hw_sectors_kb": 512}, "HERE takes 1280 KiB at once and zeus 512"),
+        ({"write_zeroes_max_bytes": 0}, "each WRITE SAME waits until zeus has written zeros; give zeus a disk"),
+    ],
+)
+def test_a_difference_that_hosts_would_notice(served: FakeHost, run: Runner, other: dict[str, int], words: str) -> None:
+    assert run("monitor") == 8
+    differ(served, **other)
+    assert run("monitor") == 191
+    assert run.reason.startswith("the disks of san differ: ")
+    assert words.replace("HERE", os.uname().nodename) in run.reason
+    # What is graver comes first, and what is no difference is none.
+    served.lose_peer()
+    assert run("monitor") == 191
+    assert "replication of san is down" in run.reason
+    served.find_peer()
+    served.limits = fake_configfs.disk(**other)
+    assert run("monitor") == 8
+
+
+def test_this_nodes_disk_may_be_the_slow_one(served: FakeHost, run: Runner) -> None:
+    served.limits = fake_configfs.disk(write_zeroes_max_bytes=0)
+    assert run("monitor") == 191
+    here = os.uname().nodename
+    assert run.reason.endswith(f"waits until {here} has written zeros; give {here} a disk that can zero blocks")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"discard_max_bytes": 1 << 20},
+        {"discard_granularity": 512},
+        {"max_hw_sectors_kb": 4096},
+        {"write_zeroes_max_bytes": 9},
+    ],
+)
+def test_a_difference_that_nobody_notices(served: FakeHost, run: Runner, other: dict[str, int]) -> None:
+    run("monitor")
+    differ(served, **other)
+    assert run("monitor") == 8
+
+
+def test_what_hosts_are_not_offered_is_no_difference(served: FakeHost, run: Runner, tmp_path: Path) -> None:
+    storage = tmp_path / "config/target/core/iblock_1/lun"
+    run("monitor")
+    differ(served, discard_max_bytes=0, write_zeroes_max_bytes=0)
+    Path(storage, "attrib/emulate_tpu").write_text("0\n")
+    Path(storage, "attrib/max_write_same_len").write_text("0\n")
+    assert run("monitor") == 8
+    Path(storage, "attrib/emulate_tpws").write_text("1\n")
+    assert run("monitor") == 191
+    Path(storage, "udev_path").write_text("/dev/drbd1\n")
+    assert run("monitor") == 8
+    Path(storage, "udev_path").write_text("/dev/drbd0\n")
+    # LUNs are on the Primary: it tells.
+    served.role = "Secondary"
+    assert run("monitor") == 0

@@ -12,10 +12,10 @@ import pytest
 
 from tests.unit import agents, fake_configfs
 from tests.unit.agents import reason
-from tests.unit.fake_configfs import Kernel, tree
+from tests.unit.fake_configfs import Kernel, disk, tree
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed, Failure
-from twinsan.system import block_device, child, drbd_release, naa, scsi
+from twinsan.system import block_device, child, cluster, drbd_release, naa, rundir, scsi
 from twinsan.system.lio_lun import Lun
 
 IQN = "iqn.2003-01.org.example:san"
@@ -117,6 +117,15 @@ def test_an_older_serial_is_kept(kernel: Kernel) -> None:
         ({"vendor_id": "ACME STORAGE"}, "vendor_id"),
         ({"product_id": "a" * 17}, "product_id"),
         ({"emulate_caw": "maybe"}, "emulate_caw"),
+        ({"vaai": "ats, xcopy"}, "vaai takes ats xcopy write_same unmap, or none alone: 'ats,'"),
+        ({"vaai": "ats none"}, "'none'"),
+        ({"vaai_preferred": "locking"}, "vaai_preferred takes"),
+        ({"vaai_preferred": "unmap"}, "both name unmap"),
+        ({"vaai": "ats unmap", "emulate_caw": "no"}, "ats is named and emulate_caw=no switches it off"),
+        (
+            {"vaai": "ats", "vaai_preferred": "unmap", "emulate_tpu": "no", "emulate_tpws": "no"},
+            "unmap is named and emulate_tpu=no emulate_tpws=no switches it off",
+        ),
         ({"max_write_same_len": "0"}, "max_write_same_len"),
         ({"allowed_initiators": "esx1"}, "allowed_initiators"),
     ],
@@ -172,7 +181,12 @@ def test_a_device_that_cannot_discard(kernel: Kernel, capsys: pytest.CaptureFixt
     kernel.thick.add("/dev/drbd0")
     before = tree(kernel.root)
     assert run("start") == 2
-    assert "emulate_tpu=no" in reason(capsys)
+    assert reason(capsys) == (
+        f"unmap is required by parameter vaai, and {os.uname().nodename} cannot have it: /dev/drbd0 cannot discard "
+        "(see 'lsblk --discard /dev/drbd0'), emulate_tpu: Function not implemented (ENOSYS); mend that, or do without "
+        "it on both nodes: crm_resource --resource RESOURCE --set-parameter vaai --parameter-value "
+        "'ats xcopy write_same'"
+    )
     assert tree(kernel.root) == before
     without = {"emulate_tpu": "no", "emulate_tpws": "no"}
     assert run("start", **without) == 0
@@ -180,9 +194,170 @@ def test_a_device_that_cannot_discard(kernel: Kernel, capsys: pytest.CaptureFixt
     # What could not be started must not take down what runs, nor change half of it.
     before = tree(kernel.root)
     assert run("reload-agent", max_write_same_len="4096") == 190
-    assert "emulate_tpu=no; what runs goes on" in reason(capsys)
+    assert "'ats xcopy write_same'; what runs goes on" in reason(capsys)
     assert tree(kernel.root) == before
     assert run("monitor", **without) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "on"),
+    [
+        ({}, "caw 3pc ws tpu tpws"),
+        ({"vaai": "ats"}, "caw"),
+        ({"vaai": "none"}, ""),
+        ({"vaai": "xcopy write_same", "vaai_preferred": "ats"}, "caw 3pc ws"),
+        # What a configuration had before there were primitives.
+        ({"emulate_caw": "no", "emulate_3pc": "no"}, "ws tpu tpws"),
+        ({"emulate_tpu": "no"}, "caw 3pc ws tpws"),
+        ({"emulate_tpws": "no", "vaai": "ats unmap write_same"}, "caw ws tpu"),
+        # A WRITE SAME that may unmap is one as well.
+        ({"vaai": "ats unmap"}, "caw tpu"),
+        ({"vaai": "none", "vaai_preferred": "write_same unmap"}, "ws tpu tpws"),
+    ],
+)
+def test_primitives_are_selected(kernel: Kernel, changes: dict[str, str], on: str) -> None:
+    assert run("start", **changes) == 0
+    assert abilities() == on
+    assert run("monitor", OCF_CHECK_LEVEL="10", **changes) == 0
+    # From there to all of them, and back, while initiators look.
+    assert run("reload-agent") == 0
+    assert abilities() == "caw 3pc ws tpu tpws"
+    assert run("monitor", OCF_CHECK_LEVEL="10", **changes) == (190 if changes else 0)
+    assert run("reload-agent", **changes) == 0
+    assert abilities() == on
+
+
+def abilities() -> str:
+    shown = {"caw": "emulate_caw", "3pc": "emulate_3pc", "ws": "max_write_same_len"}
+    shown.update(tpu="emulate_tpu", tpws="emulate_tpws")
+    return " ".join(name for name, place in shown.items() if attribute(f"attrib/{place}") != "0")
+
+
+def test_what_is_preferred_degrades(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(run.agent, "log", lambda _self, line, _priority=0: logged.append(line))
+    kernel.thick.add("/dev/drbd0")
+    changes = {"vaai": "ats xcopy write_same", "vaai_preferred": "unmap"}
+    assert run("start", **changes) == 0
+    assert abilities() == "caw 3pc ws"
+    why = "unmap, which parameter vaai_preferred names, is off: /dev/drbd0 cannot discard"
+    assert [line for line in logged if line.startswith(why)]
+    assert run("monitor", **changes) == 0
+    assert run("monitor", OCF_CHECK_LEVEL="10", **changes) == 190
+    assert why in reason(capsys)
+    kernel.thick.clear()
+    assert run("reload-agent", **changes) == 0
+    assert abilities() == "caw 3pc ws tpu tpws"
+    assert run("monitor", OCF_CHECK_LEVEL="10", **changes) == 0
+    # Half of it is no degradation: somebody has changed it.
+    Path(plan().storage.place, "attrib/emulate_tpws").write_text("0\n")
+    assert run("monitor", OCF_CHECK_LEVEL="10", **changes) == 190
+    assert "emulate_tpws is 0 instead of 1" in reason(capsys)
+
+
+def test_a_kernel_without_compare_and_write(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    kernel.objects = {**kernel.objects, "storage": {**kernel.objects["storage"]}}
+    del kernel.objects["storage"]["attrib/emulate_caw"]
+    before = tree(kernel.root)
+    assert run("start") == 2
+    told = reason(capsys)
+    assert told.startswith("ats is required by parameter vaai")
+    assert f"kernel {os.uname().release} has no emulate_caw, emulate_caw: No such file or directory (ENOENT)" in told
+    assert told.endswith("'xcopy write_same unmap'; but a datastore that was made with it cannot be mounted then")
+    assert tree(kernel.root) == before
+    assert run("start", vaai="xcopy write_same unmap") == 0
+    assert run("monitor", OCF_CHECK_LEVEL="10", vaai="xcopy write_same unmap") == 0
+    changes = {"vaai": "xcopy write_same unmap", "vaai_preferred": "ats"}
+    assert run("reload-agent", **changes) == 0
+    assert run("monitor", OCF_CHECK_LEVEL="10", **changes) == 190
+    assert "ats, which parameter vaai_preferred names, is off: kernel" in reason(capsys)
+
+
+def test_hosts_are_told_pieces_that_the_device_frees(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("start") == 0
+    kernel.granularity = 4 << 20
+    assert run("monitor") == 0
+    assert run("monitor", OCF_CHECK_LEVEL="10") == 190
+    told = reason(capsys)
+    assert "told to unmap 2048 blocks at a time, and /dev/drbd0 discards 8192: what is less stays allocated" in told
+    assert told.endswith("--set-parameter unmap_granularity --parameter-value 8192")
+    assert run("reload-agent", unmap_granularity="8192") == 0
+    assert run("monitor", OCF_CHECK_LEVEL="10", unmap_granularity="8192") == 0
+    kernel.granularity = 96 << 10
+    assert run("monitor", OCF_CHECK_LEVEL="10", unmap_granularity="8192") == 190
+    assert reason(capsys).endswith("--parameter-value 192")
+    # Whom nobody tells anything, nobody misleads.
+    changes = {"vaai": "ats", "unmap_granularity": "8192"}
+    assert run("reload-agent", **changes) == 0
+    assert run("monitor", OCF_CHECK_LEVEL="10", **changes) == 0
+
+
+class Cluster:
+    """What is noted here of the disks of both nodes, and what the cluster would say."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.told = {os.uname().nodename: f"0:{disk()}", "zeus": f"0:{disk(discard_max_bytes=0)}"}
+        self.asked: list[str] = []
+        self.reachable = True
+        monkeypatch.setattr(cluster, "get_node_attributes", self._answer)
+
+    def _answer(self, name: str, _deadline: Deadline) -> dict[str, str]:
+        self.asked.append(name)
+        if not self.reachable:
+            raise Failure("attrd_updater: no answer")
+        return dict(self.told)
+
+    def note(self, *lines: str) -> None:
+        notes = [f"{node} {text}" for node, text in self.told.items()]
+        Path(rundir.path("device-limits.san")).write_text("\n".join(lines or ["0=0", *notes]) + "\n")
+
+
+@pytest.fixture
+def peers(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    return Cluster(monkeypatch)
+
+
+def test_a_peer_that_cannot_discard_fails_the_start(
+    kernel: Kernel, peers: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = tree(kernel.root)
+    peers.note()
+    assert run("start") == 2
+    told = reason(capsys)
+    assert "unmap is required by parameter vaai, and zeus cannot have it: its disk below /dev/drbd0 cannot" in told
+    assert tree(kernel.root) == before
+    assert peers.asked == ["twinsan-device-limits-san"]
+    peers.reachable = False
+    assert run("start") == 2
+    assert "zeus cannot have it" in reason(capsys)
+    # What is not required needs no peer.
+    preferred = {"vaai": "ats", "vaai_preferred": "unmap"}
+    assert run("start", **preferred) == 0
+    assert run("reload-agent") == 190
+    assert "zeus cannot have it" in reason(capsys)
+    assert run("monitor", OCF_CHECK_LEVEL="10", **preferred) == 0
+
+
+def test_a_peer_that_has_another_disk_meanwhile(kernel: Kernel, peers: Cluster) -> None:
+    peers.note()
+    peers.told["zeus"] = f"0:{disk()}"
+    assert run("start") == 0
+    assert len(peers.asked) == 1
+    assert run("start") == 0
+    assert len(peers.asked) == 1, "what was learnt is noted"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [["0=7", "zeus 0:discard_max_bytes=0"], ["0=0"], [""], ["nonsense"], ["0=0", "zeus 0:discard_max_bytes=0"]],
+    ids=["another device", "no peer", "empty", "broken", "another version"],
+)
+def test_what_is_unknown_of_a_peer_is_no_reason(kernel: Kernel, peers: Cluster, lines: list[str]) -> None:
+    peers.note(*lines)
+    assert run("start") == 0
+    assert peers.asked == []
 
 
 def test_without_its_target(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,6 +34,7 @@ class Every(Agent):
     portals = parameter.Portals("", "")
     address = parameter.Address("", "")
     pairs = parameter.Pairs("", "")
+    words = parameter.Words("", "", known=("red", "green"), default="green")
 
 
 def every(**values: str) -> Every:
@@ -86,6 +87,9 @@ def every(**values: str) -> Every:
         ("pairs", "", {}),
         ("pairs", "MaxBurstLength=262144 InitialR2T=No", {"MaxBurstLength": "262144", "InitialR2T": "No"}),
         ("pairs", "a=b=c", {"a": "b=c"}),
+        ("words", "", ("green",)),
+        ("words", " red  green red", ("red", "green")),
+        ("words", "none", ()),
     ],
 )
 def test_good(name: str, text: str, value: object) -> None:
@@ -145,6 +149,8 @@ def test_good(name: str, text: str, value: object) -> None:
         ("address", "10.0.5", "no IPv4 or IPv6 address"),
         ("address", "::ffff:10.0.5.50", "write it as IPv4"),
         ("portals", "[::ffff:0.0.0.0]:3260", "write it as IPv4"),
+        ("words", "red blue", "takes red green, or none alone: 'blue'"),
+        ("words", "red none", "none alone"),
         ("pairs", "InitialR2T", "name=value"),
         ("pairs", "=x", "name=value"),
         ("pairs", "x=", "name=value"),

@@ -12,7 +12,7 @@ from tests.unit import agents, fake_configfs
 from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel
 from twinsan.deadline import Deadline
-from twinsan.system import command, configfs, naa, reservation_store, reservations, rundir, state
+from twinsan.system import command, configfs, device_limits, naa, reservation_store, reservations, rundir, state
 
 IQN = "iqn.2003-01.org.example:san"
 SERIAL = naa.serial(IQN, 1)
@@ -281,21 +281,16 @@ def test_what_the_kernel_refuses_is_no_reason_to_fail(nodes: tuple[Node, Node]) 
 # The state volume.
 
 
-def test_the_home_of_a_logical_volume_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_home_of_a_device_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(rundir, "DIRECTORY", str(tmp_path / "run"))
-    monkeypatch.setattr(state, "BLOCK_DEVICES", str(tmp_path))
-    (tmp_path / "253:0" / "slaves" / "drbd4").mkdir(parents=True)
-    (tmp_path / "253:0" / "slaves" / "drbd4" / "dev").write_text("147:4\n")
-    os.symlink("state.san", rundir.path("state-of.147-4"))
-    (tmp_path / "run" / "state.san").mkdir()
-    device = os.stat_result((0o60600, 0, 0, 0, 0, 0, 0, 0, 0, 0), {"st_rdev": os.makedev(253, 0)})
-    real = os.stat
-    monkeypatch.setattr(os, "stat", lambda path, **words: device if path == "/dev/vg/lun" else real(path, **words))
+    monkeypatch.setattr(device_limits, "drbd_below", {"/dev/vg/lun": [4], "/dev/drbd9": [9]}.get)
+    os.symlink("state.san", rundir.path("state-of.drbd4"))
     assert state.folder("/dev/vg/lun") is None, "it is not mounted"
-    monkeypatch.setattr(os.path, "ismount", lambda path: path == str(tmp_path / "run" / "state.san"))
-    assert state.folder("/dev/vg/lun") == str(tmp_path / "run" / "state.san")
-    assert state.folder("/dev/elsewhere", "san") == str(tmp_path / "run" / "state.san")
-    assert state.folder("/dev/elsewhere") is None
+    mounted = str(tmp_path / "run" / "state.san")
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == mounted)
+    assert state.folder("/dev/vg/lun") == mounted
+    assert state.folder("/dev/drbd9") is None
+    assert state.folder("/dev/drbd9", "san") == mounted
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:

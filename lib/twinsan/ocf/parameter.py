@@ -279,6 +279,25 @@ class Digests(Parameter):
         return tuple(dict.fromkeys(words))
 
 
+class Words(Parameter):
+    """Words of a fixed set, separated by spaces; ``none`` for none of them, as an empty value is the default."""
+
+    def __init__(
+        self, shortdesc: str, longdesc: str, *, known: tuple[str, ...], default: str, reloadable: bool = False
+    ) -> None:
+        super().__init__(shortdesc, longdesc, default=default, reloadable=reloadable)
+        self.known = known
+
+    def __get__(self, agent: Owner, owner: type | None = None) -> tuple[str, ...]:
+        words = self.text(agent).split()
+        if words == ["none"]:
+            return ()
+        for word in words:
+            if word not in self.known:
+                raise self.wrong(word, f"takes {' '.join(self.known)}, or none alone")
+        return tuple(dict.fromkeys(words))
+
+
 class Pairs(Parameter):
     """``name=value`` words, separated by spaces."""
 

@@ -10,7 +10,7 @@ import stat
 from twinsan.errors import Failure, NotHere
 
 # The major number that DRBD has for ever (Documentation/admin-guide/devices.txt).
-_DRBD_MAJOR = 147
+DRBD_MAJOR = 147
 
 # The largest block size of a disk that LIO serves.
 _BLOCK = 4096
@@ -124,7 +124,7 @@ def drbd_resource(path: str) -> str:
 
 def _is_drbd(path: str) -> bool:
     try:
-        return os.major(os.stat(path).st_rdev) == _DRBD_MAJOR
+        return os.major(os.stat(path).st_rdev) == DRBD_MAJOR
     except OSError:
         return False
 

@@ -114,6 +114,8 @@ def parse(text: str) -> Fingerprint | None:
 def take(lun: Lun, initiators: list[str], node: str) -> Fingerprint:
     """The fingerprint of a LUN on this node, `initiators` being those that see it, or will.
 
+    What a LUN only had better have (vaai_preferred) is not in it: one node may do without.
+
     It reads what a dying LUN can lock (see configfs), so it belongs in a child.
     """
     place, group = lun.storage.place, lio_target.group(lun.iqn)
@@ -126,7 +128,7 @@ def take(lun: Lun, initiators: list[str], node: str) -> Fingerprint:
         "rtpi": str(int(configfs.read(f"{group}/rtpi") or "1", 0)),
         "authentication": configfs.read(f"{group}/attrib/authentication") or "",
         "generate_node_acls": configfs.read(f"{group}/attrib/generate_node_acls") or "",
-        "initiators": ",".join(sorted(initiators)),
+        **audience(initiators),
         "lun": str(lun.number),
         "mapped_lun": str(lun.number),
         "vpd_unit_serial": serial,
@@ -137,7 +139,13 @@ def take(lun: Lun, initiators: list[str], node: str) -> Fingerprint:
         **_attributes(f"{place}/alua/default_tg_pt_gp", _ALUA),
         **_attributes(f"{place}/attrib", (*_ATTRIBUTES, *_PASSING)),
     }
-    return Fingerprint(node, fields)
+    optional = {name for values in lun.storage.preferred.values() for name in values}
+    return Fingerprint(node, {name: value for name, value in fields.items() if name not in optional})
+
+
+def audience(initiators: list[str]) -> dict[str, str]:
+    """The field that says who sees a LUN."""
+    return {"initiators": ",".join(sorted(initiators))}
 
 
 def _attributes(place: str, beginnings: tuple[str, ...]) -> dict[str, str]:

@@ -66,6 +66,25 @@ class Ledger:
         if self.lun.resource:
             self.borne(look)
 
+    def update_audience(self) -> None:
+        """Tell who sees the LUN now. All else is as it was told: the caller does not know what the LUN shall be."""
+
+        def look() -> None:
+            from twinsan.system import fingerprint
+
+            told = fingerprint.parse(_read(self._told))
+            if told is None:
+                # The next monitor takes it anew.
+                return
+            mine = fingerprint.Fingerprint(
+                told.node, {**told.fields, **fingerprint.audience(lio_lun.audience(self.lun))}
+            )
+            if str(mine) != str(told):
+                self.tell(mine)
+
+        if self.lun.resource:
+            self.borne(look)
+
     def renew(self) -> None:
         """Tell again where it is time. What an action has told stands: what somebody changed by hand since is for a
         monitor to name and for a start to repair, and must not keep the other node from serving.
@@ -144,13 +163,13 @@ class Ledger:
 
 
 def update_all(iqn: str, node: str, deadline: Deadline, note: Callable[[str], None]) -> None:
-    """Tell what has changed of the LUNs of a target, as who sees them."""
+    """Tell who sees the LUNs of a target, which has changed with the target."""
     group = lio_target.group(iqn)
     for unit in configfs.names(f"{group}/lun"):
         for link in configfs.links(f"{group}/lun/{unit}"):
             place = f"{group}/lun/{unit}/{link}"
             lun = lio_lun.shown(iqn, int(unit.removeprefix("lun_")), configfs.read(f"{place}/udev_path") or "")
-            Ledger(lun, node, deadline, note).update()
+            Ledger(lun, node, deadline, note).update_audience()
 
 
 def _due(path: str) -> bool:

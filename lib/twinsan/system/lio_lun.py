@@ -49,6 +49,7 @@ class Lun:
         vendor: str = "",
         product: str = "",
         attributes: dict[str, int] | None = None,
+        preferred: dict[str, dict[str, int]] | None = None,
         initiators: tuple[str, ...] = (),
         size: int = 0,
         resource: str = "",
@@ -59,7 +60,13 @@ class Lun:
         self.resource = resource
         self.initiators = initiators
         self.storage = storage_object.StorageObject(
-            (iqn, number), path, serial=serial, vendor=vendor, product=product, attributes=attributes
+            (iqn, number),
+            path,
+            serial=serial,
+            vendor=vendor,
+            product=product,
+            attributes=attributes,
+            preferred=preferred,
         )
 
     def __str__(self) -> str:
@@ -160,9 +167,9 @@ def ensure(lun: Lun, note: Callable[[str], None], agree: Callable[[bool], None] 
             remove(lun)
         raise
     lio_target.enable(lun.iqn)
-    warning = storage_object.small_transfers(lun.storage)
-    if warning:
-        note(warning)
+    for warning in (storage_object.small_transfers(lun.storage), storage_object.shortfall(lun.storage)):
+        if warning:
+            note(warning)
 
 
 def reload(lun: Lun) -> str:

@@ -12,21 +12,15 @@ text on XFS and btrfs (Linux 6.18) and F2FS (6.1), and an empty file on ext4, wh
 
 from __future__ import annotations
 
-import errno
 import os
 
 from twinsan.errors import DeadlinePassed, Failure
-from twinsan.system import command, rundir
+from twinsan.system import command, device_limits, rundir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.deadline import Deadline
     from twinsan.system.events2 import Resource
-
-# The major number of DRBD's devices, for ever (Documentation/admin-guide/devices.txt).
-_DRBD_MAJOR = 147
-
-BLOCK_DEVICES = "/sys/dev/block"
 
 _OPTIONS = "nodev,nosuid,noexec,noatime"
 
@@ -57,7 +51,7 @@ def mount(resource: Resource, device: str, deadline: Deadline) -> None:
     where = place(resource.name)
     os.makedirs(where, mode=0o700, exist_ok=True)
     for minor in resource.minors:
-        _replace_link(os.path.basename(where), _mark(_DRBD_MAJOR, minor))
+        _replace_link(os.path.basename(where), _mark(minor))
     if os.path.ismount(where):
         return
     mounted = command.run("mount", "-o", _OPTIONS, device, where, deadline=deadline, check=False)
@@ -146,38 +140,16 @@ def write(path: str, text: str) -> None:
 
 def _home(device: str) -> str | None:
     """Where the state volume of a device's resource is mounted, by what its promotion has noted."""
-    try:
-        number = os.stat(device).st_rdev
-    except OSError:
-        return None
-    for major, minor in _below(os.major(number), os.minor(number)):
+    for minor in device_limits.drbd_below(device):
         try:
-            return rundir.path(os.readlink(_mark(major, minor)))
-        except OSError as error:
-            if error.errno != errno.ENOENT:
-                raise
+            return rundir.path(os.readlink(_mark(minor)))
+        except FileNotFoundError:
+            continue
     return None
 
 
-def _below(major: int, minor: int) -> list[tuple[int, int]]:
-    """The devices of DRBD that a device is made of: itself, or what is below a logical volume."""
-    if major == _DRBD_MAJOR:
-        return [(major, minor)]
-    found = []
-    slaves = f"{BLOCK_DEVICES}/{major}:{minor}/slaves"
-    try:
-        names = sorted(os.listdir(slaves))
-    except OSError:
-        names = []
-    for name in names:
-        with open(f"{slaves}/{name}/dev", encoding="ascii") as file:
-            lower, _, number = file.read().strip().partition(":")
-        found += _below(int(lower), int(number))
-    return found
-
-
-def _mark(major: int, minor: int) -> str:
-    return rundir.path(f"state-of.{major}-{minor}")
+def _mark(minor: int) -> str:
+    return rundir.path(f"state-of.drbd{minor}")
 
 
 def _replace_link(target: str, path: str) -> None:

@@ -12,7 +12,7 @@ import errno
 import os
 
 from twinsan.errors import Failure, NotHere
-from twinsan.system import block_device, configfs, naa
+from twinsan.system import block_device, configfs, naa, primitives
 
 # What the kernel prints before a serial.
 _SERIAL_LABEL = "T10 VPD Unit Serial Number: "
@@ -33,10 +33,11 @@ _HIDDEN_ATTRIBUTES = {
 class StorageObject:
     """What a storage object shall be; `owner` is the IQN and the LUN number that it is for.
 
-    `attributes` are LIO's (``emulate_caw`` and its like); all of them can be set or the start fails.
+    `attributes` are LIO's (``emulate_caw`` and its like); all of them can be set or the start fails. `preferred` are
+    those of each primitive of VAAI that it goes without where they cannot be set.
     """
 
-    __slots__ = ("_checksum", "attributes", "name", "path", "product", "serial", "vendor")
+    __slots__ = ("_checksum", "attributes", "name", "path", "preferred", "product", "serial", "vendor")
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class StorageObject:
         vendor: str = "",
         product: str = "",
         attributes: dict[str, int] | None = None,
+        preferred: dict[str, dict[str, int]] | None = None,
     ) -> None:
         iqn, number = owner
         self._checksum = binascii.crc32(f"{iqn} {number}".encode("ascii"))
@@ -58,6 +60,7 @@ class StorageObject:
         self.vendor = vendor
         self.product = product
         self.attributes = attributes or {}
+        self.preferred = preferred or {}
 
     @property
     def adapter(self) -> str:
@@ -94,8 +97,35 @@ def identical(storage: StorageObject) -> bool:
 
 def drift(storage: StorageObject) -> list[str]:
     """The attributes that somebody has changed: what each holds, and what it should hold."""
-    wanted = {f"attrib/{name}": str(value) for name, value in storage.attributes.items()}
+    wanted = {f"attrib/{name}": str(value) for name, value in _had(storage).items()}
     return configfs.differences(storage.place, {**_identity(storage), **wanted})
+
+
+def shortfall(storage: StorageObject) -> str:
+    """What it goes without, or hosts are told too well of, and what to type; "" for nothing."""
+    for primitive in _lacking(storage):
+        why = primitives.obstacle(primitive, storage.path, storage.place)
+        return (
+            f"{primitive}, which parameter vaai_preferred names, is off: {why}; once it can be had, and the hosts can "
+            "bear a pause, type: crm_resource --restart --resource RESOURCE"
+        )
+    return primitives.coarse(storage.path, _had(storage))
+
+
+def _had(storage: StorageObject) -> dict[str, int]:
+    """All attributes that it shall have, without those of preferred primitives that it goes without."""
+    lacking = _lacking(storage)
+    had = [values for primitive, values in storage.preferred.items() if primitive not in lacking]
+    return {name: value for values in (storage.attributes, *had) for name, value in values.items()}
+
+
+def _lacking(storage: StorageObject) -> list[str]:
+    """The preferred primitives that it goes without; an attribute that this kernel does not have is off."""
+
+    def is_off(name: str) -> bool:
+        return configfs.read(f"{storage.place}/attrib/{name}") in (None, "0")
+
+    return [primitive for primitive, values in storage.preferred.items() if all(map(is_off, values))]
 
 
 def _identity(storage: StorageObject) -> dict[str, str]:
@@ -168,29 +198,45 @@ def create(storage: StorageObject) -> None:
 
 
 def set_attributes(storage: StorageObject) -> None:
-    """Give it its abilities and limits. Raises NotHere for the first that cannot be had, and then none has changed."""
-    before: dict[str, str] = {}
-    for name, value in storage.attributes.items():
+    """Give it its abilities and limits. Raises NotHere for the first that it must have and cannot, and then none has
+    changed; what is only preferred is off then.
+    """
+    before: dict[str, int] = {}
+    try:
+        _set(storage, storage.attributes, before)
+    except OSError as error:
+        _set(storage, before, {})
+        raise NotHere(_why_refused(storage, error)) from None
+    for values in storage.preferred.values():
+        try:
+            _set(storage, values, {})
+        except OSError:
+            _set(storage, dict.fromkeys(values, 0), {})
+
+
+def _set(storage: StorageObject, values: dict[str, int], before: dict[str, int]) -> None:
+    """Set attributes; `before` takes what they were, as far as they were changed."""
+    for name, value in values.items():
         place = f"{storage.place}/attrib/{name}"
         present = configfs.read(place)
-        try:
-            configfs.settle(place, str(value))
-        except OSError as error:
-            for changed, old in before.items():
-                configfs.settle(changed, old)
-            raise NotHere(_why_no_attribute(storage, name, value, error)) from None
+        if present is None and value == 0:
+            continue
+        configfs.settle(place, str(value))
         if present is not None:
-            before[place] = present
+            before[name] = int(present)
 
 
-def _why_no_attribute(storage: StorageObject, name: str, value: int, error: OSError) -> str:
-    what = f"{name}={value} cannot be set for {storage.path}: {configfs.reason(error)}"
-    if name in ("emulate_tpu", "emulate_tpws") and error.errno in (errno.ENOSYS, errno.ENODEV, errno.EINVAL):
+def _why_refused(storage: StorageObject, error: OSError) -> str:
+    name = os.path.basename(error.filename)
+    value = storage.attributes[name]
+    given = primitives.given({name: value})
+    if not given:
         return (
-            f"{what}; the device cannot discard (see 'lsblk --discard {storage.path}'): make it, on both nodes, "
-            f"or do without and set {name}=no"
+            f"{name}={value} cannot be set for {storage.path}: {configfs.reason(error)}; the kernel "
+            "may be too old for it: see 'uname -r' and 'dmesg'"
         )
-    return f"{what}; the kernel may be too old for it: see 'uname -r' and 'dmesg'"
+    why = f"{primitives.obstacle(given[0], storage.path, storage.place)}, {name}: {configfs.reason(error)}"
+    return primitives.refusal(given[0], os.uname().nodename, why, storage.attributes)
 
 
 def small_transfers(storage: StorageObject) -> str:
