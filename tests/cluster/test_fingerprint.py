@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,31 +13,41 @@ from lab.pair import Pair
 
 _QUERY = "attrd_updater --query --all --name twinsan-lun-p_lun1"
 _OTHER = "other"
-_RULE = """
-<group id="g_san"><primitive id="p_lun1"><instance_attributes id="p_lun1-on-node" score="100">
-<rule id="p_lun1-on-node-rule" score="0">
-<expression id="p_lun1-on-node-expression" attribute="#uname" operation="eq" value="NODE"/></rule>
-<nvpair id="p_lun1-on-node-product_id" name="product_id" value="VALUE"/>
+_SET = "p_lun1-on-node"
+_RULE = f"""
+<group id="g_san"><primitive id="p_lun1"><instance_attributes id="{_SET}" score="100">
+<rule id="{_SET}-rule" score="0">
+<expression id="{_SET}-expression" attribute="#uname" operation="eq" value="NODE"/></rule>
+<nvpair id="{_SET}-product_id" name="product_id" value="{_OTHER}"/>
 </instance_attributes></primitive></group>
 """
 
-Differ = Callable[[Machine, str], None]
+
+class Rule:
+    """A rule in the configuration that gives a node a product of its own, as an administrator could by mistake."""
+
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+
+    def set(self, node: Machine) -> None:
+        """Have it for a node."""
+        rule = _RULE.replace("NODE", node.name).replace("\n", " ")
+        node.succeed(f"cibadmin --modify --allow-create --scope resources --xml-text '{rule}'")
+
+    def clear(self) -> None:
+        """Take the rule away, where it is."""
+        self._pair.wait_until_serving().run(f"cibadmin --delete --xml-text '<instance_attributes id=\"{_SET}\"/>'")
 
 
 @pytest.fixture
-def differ(recovering: Pair) -> Iterator[Differ]:
-    """Give a node a product of its own, as an administrator could by mistake: a rule in the configuration."""
-
-    def change(node: Machine, product: str) -> None:
-        rule = _RULE.replace("NODE", node.name).replace("VALUE", product).replace("\n", " ")
-        node.succeed(f"cibadmin --modify --allow-create --scope resources --xml-text '{rule}'")
-
-    yield change
+def rule(recovering: Pair) -> Iterator[Rule]:
+    made = Rule(recovering)
+    yield made
+    made.clear()
     server = recovering.wait_until_serving()
-    server.run(
-        "crm resource clear g_san; crm_resource --resource p_lun1 --delete-parameter accepted_fingerprint;"
-        " cibadmin --delete --xml-text '<instance_attributes id=\"p_lun1-on-node\"/>'; crm_resource --cleanup"
-    )
+    server.run("crm resource clear g_san; crm_resource --resource p_lun1 --delete-parameter accepted_fingerprint")
+    server.run("crm_resource --cleanup")
+    assert _SET not in server.succeed("cibadmin --query")
 
 
 def _served_by(server: Machine) -> set[str]:
@@ -73,11 +83,9 @@ def _product(pair: Pair) -> str:
     return words[0]
 
 
-def test_another_disk_is_refused_until_it_is_allowed(
-    pair: Pair, active: Machine, passive: Machine, differ: Differ
-) -> None:
+def test_another_disk_is_refused_until_it_is_allowed(pair: Pair, active: Machine, passive: Machine, rule: Rule) -> None:
     _wait_until_told(passive, active)
-    differ(passive, _OTHER)
+    rule.set(passive)
     since = _cursor(passive)
     passive.succeed(f"crm resource move g_san {passive.name}")
     wait_until(lambda: _refusal(passive, since) != "", f"{passive} has refused", 120, interval=1.0)
@@ -94,19 +102,19 @@ def test_another_disk_is_refused_until_it_is_allowed(
     pair.wait_until_settled()
     assert _product(pair) == _OTHER
     _wait_until_told(active, passive)
-    # What a node changes of itself passes: a restart with another value.
-    differ(passive, "third")
+    # What a node changes of itself passes: it starts again with another value.
+    rule.clear()
+    wait_until(lambda: "product_id=twinsan" in active.run(_QUERY).stdout, f"{passive} serves with another product", 120)
     pair.wait_until_settled()
     assert pair.wait_until_serving() is passive
-    assert _product(pair) == "third"
-    assert "product_id=third" in active.succeed(_QUERY)
+    assert _product(pair) == "twinsan"
 
 
 def test_the_survivor_of_a_power_cut_refuses_another_disk(
-    pair: Pair, active: Machine, passive: Machine, differ: Differ
+    pair: Pair, active: Machine, passive: Machine, rule: Rule
 ) -> None:
     _wait_until_told(passive, active)
-    differ(passive, _OTHER)
+    rule.set(passive)
     since = _cursor(passive)
     active.power_off()
     wait_until(lambda: _refusal(passive, since) != "", f"{passive} has refused", 180, interval=1.0)
