@@ -93,6 +93,15 @@ class Cell:
         ]
         return State(sorted(keys.values()), held, sorted(told))
 
+    def leave(self, name: str) -> Step:
+        """End an initiator's registration, as it does itself."""
+        return self.register(name, self.key(name), 0)
+
+    def preempt(self, name: str) -> Step:
+        """End an initiator's registration, as the holder."""
+        change = reservations.change(reservations.PREEMPT, self.key(HOLDER), self.key(name), self.kind)
+        return Step(self, HOLDER, "PREEMPT", change)
+
     def register(self, name: str, key: int, new: int) -> Step:
         """Change an initiator's key; 0 is for none."""
         return Step(self, name, "REGISTER", reservations.change(reservations.REGISTER, key, new, aptpl=self.aptpl))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from lab import reservations
@@ -36,7 +36,7 @@ class Matrix:
         """Wait until the SAN serves and all initiators are there again."""
         self.initiators.wait_until_logged_in(self._pair.wait_until_serving())
 
-    def take(self, steps: Callable[[Cell], Iterator[Step]]) -> list[Answer]:
+    def take(self, steps: Callable[[Cell], Iterable[Step]]) -> list[Answer]:
         """Take steps with every cell; each has to be answered as is wanted."""
         taken = [step for cell in self.cells for step in steps(cell)]
         answers = self.initiators.send([(step.name, step.cell.lun, step.command) for step in taken])

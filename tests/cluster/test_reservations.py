@@ -37,10 +37,10 @@ def test_switchovers_there_and_back(matrix: Matrix, recovering: Pair, active: Ma
     matrix.check()
     move(passive)
     matrix.check()
-    matrix.take(lambda cell: iter([cell.register(OTHER, cell.key(OTHER), 0)]))
+    matrix.take(lambda cell: [cell.preempt(OTHER) if cell.is_exclusive else cell.leave(OTHER)])
     move(active)
     matrix.check(HOLDER)
-    matrix.take(lambda cell: iter([cell.clear() if cell.is_exclusive else cell.release()]))
+    matrix.take(lambda cell: [cell.clear() if cell.is_exclusive else cell.release()])
     move(passive)
     matrix.check_free(lambda cell: () if cell.is_exclusive else (HOLDER,))
 
