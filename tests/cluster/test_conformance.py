@@ -30,13 +30,15 @@ _RESIDUAL = (
     "LIO refuses a WRITE AND VERIFY whose iSCSI header gives another length than its CDB; the test wants it done"
 )
 _TOO_QUICK = "the test wants a command to be still under way; the disk has done it by then"
+_CUT_OFF = "LIO leaves out a port group that does not fit into the allocation length as a whole"
+_CLOSED = "LIO closes the connection (error recovery level 0), and the test may wait for ever for an answer"
 _KNOWN = {
-    "ReportTargetPortGroups.AllocLength": "LIO leaves out a port group that does not fit the allocation length as a whole",
+    "ReportTargetPortGroups.AllocLength": _CUT_OFF,
     "Verify10.VerifyProtect": _NO_VERIFY,
     "Verify10.Mismatch": _NO_VERIFY,
     "Verify16.VerifyProtect": _NO_VERIFY,
     "Verify16.Mismatch": _NO_VERIFY,
-    "iSCSIdatasn.iSCSIDataSnInvalid": "LIO closes the connection (error recovery level 0), and the test may wait for ever for an answer",
+    "iSCSIdatasn.iSCSIDataSnInvalid": _CLOSED,
     "iSCSIResiduals.WriteVerify10Residuals": _RESIDUAL,
     "iSCSIResiduals.WriteVerify16Residuals": _RESIDUAL,
     "iSCSITMF.AbortTaskSimpleAsync": _TOO_QUICK,
