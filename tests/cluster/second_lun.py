@@ -28,39 +28,57 @@ resource {RESOURCE} {{
 
 @contextlib.contextmanager
 def made(pair: Pair) -> Iterator[str]:
-    """The LUN for the time of the body; gives the path that the initiator has it at."""
+    """The LUN for the time of the body, replicated; gives the path that the initiator has it at."""
     active = pair.wait_until_serving()
+    with replicas(pair):
+        for server in pair.servers:
+            server.succeed(f"drbdadm up {RESOURCE}")
+        wait_until_is(active, "cstate", "Connected")
+        active.succeed(f"drbdadm -- --clear-bitmap new-current-uuid {RESOURCE}")
+        wait_until_is(active, "dstate", "UpToDate/UpToDate")
+        active.succeed(f"drbdadm primary {RESOURCE}")
+        with served(pair, active) as disk:
+            yield disk
+
+
+@contextlib.contextmanager
+def replicas(pair: Pair) -> Iterator[None]:
+    """The resource for the time of the body: new meta data on both servers, and nothing is up."""
     try:
-        _replicate(pair, active)
-        hand.expect(active, 0, "lio-lun", "start", **PARAMETERS)
-        yield find(pair.esx)
+        for server in pair.servers:
+            server.copy({_FILE: _CONFIGURATION.encode()})
+            server.succeed(f"drbdadm create-md --force {RESOURCE} </dev/null")
+        yield
     finally:
-        forget(pair.esx)
-        hand.expect(active, 0, "lio-lun", "stop", **PARAMETERS)
         for server in pair.servers:
             server.succeed(f"drbdadm down {RESOURCE} && drbdadm -- --force wipe-md {RESOURCE} && rm {_FILE}")
 
 
-def _replicate(pair: Pair, active: Machine) -> None:
-    for server in pair.servers:
-        server.copy({_FILE: _CONFIGURATION.encode()})
-        server.succeed(f"drbdadm create-md --force {RESOURCE} </dev/null && drbdadm up {RESOURCE}")
-    active.wait_until(f"drbdadm cstate {RESOURCE} | grep -qx Connected", "the second replicas are connected", 60)
-    active.succeed(f"drbdadm -- --clear-bitmap new-current-uuid {RESOURCE}")
-    active.wait_until(f"drbdadm dstate {RESOURCE} | grep -qx UpToDate/UpToDate", "they are up to date", 60)
-    active.succeed(f"drbdadm primary {RESOURCE}")
+@contextlib.contextmanager
+def served(pair: Pair, active: Machine) -> Iterator[str]:
+    """The Primary as a LUN for the time of the body; gives the path that the initiator has it at."""
+    try:
+        hand.expect(active, 0, "lio-lun", "start", **PARAMETERS)
+        yield _find(pair.esx)
+    finally:
+        _forget(pair.esx)
+        hand.expect(active, 0, "lio-lun", "stop", **PARAMETERS)
 
 
-def find(esx: Machine) -> str:
-    """Let the initiator look again for LUNs; returns the path of this one."""
+def wait_until_is(server: Machine, what: str, state: str, resource: str = RESOURCE) -> None:
+    """Wait until all volumes of the resource have that cstate, dstate or role."""
+    server.wait_until(f"! drbdadm {what} {resource} | grep -qvx {state}", f"{what} of {resource} is {state}", 120)
+
+
+def _find(esx: Machine) -> str:
     esx.succeed("iscsiadm -m session --rescan")
     block = f"/sys/class/scsi_device/*:{NUMBER}/device/block"
     esx.wait_until(f"ls {block}", f"LUN {NUMBER} is seen", 30)
     return "/dev/" + esx.succeed(f"ls {block}").strip()
 
 
-def forget(esx: Machine) -> None:
-    """Let the initiator forget the LUN, as an administrator does before it is taken away, or after it is gone."""
+def _forget(esx: Machine) -> None:
+    """As an administrator has the initiator do it before a LUN is taken away, or after it is gone."""
     esx.succeed(
         f"for unit in /sys/class/scsi_device/*:{NUMBER}/device; do [ ! -e $unit ] || echo 1 >$unit/delete; done"
     )

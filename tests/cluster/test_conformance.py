@@ -10,6 +10,7 @@ import pytest
 from lab import conformance
 from lab.machine import Machine
 from lab.pair import INITIATOR, IQN, PORTAL, Pair
+from tests.cluster import initiator
 
 _URL = f"iscsi://{PORTAL}/{IQN}/1"
 
@@ -44,6 +45,10 @@ _KNOWN = {
     "iSCSITMF.AbortTaskSimpleAsync": _TOO_QUICK,
     "iSCSITMF.LUNResetSimpleAsync": _TOO_QUICK,
 }
+
+# PERSISTENT RESERVE IN (SPC-4, 6.15).
+_READ_KEYS: initiator.Command = {"cdb": "5e000000000000000800", "in": 8}
+_READ_RESERVATION: initiator.Command = {"cdb": "5e010000000000000800", "in": 8}
 
 # Many times what a suite takes, so that only a real hang meets it.
 _SECONDS = 300
@@ -113,8 +118,8 @@ def test_what_is_promised_and_all_else_after_a_switchover(admitted: Pair, pair: 
 
 
 def test_it_leaves_nothing_behind(admitted: Pair, pair: Pair) -> None:
-    # The first answer tells of the resets (UNIT ATTENTION).
-    pair.esx.run(f"sg_turs --number=4 {pair.disk}")
-    assert "there are NO registered reservation keys" in pair.esx.succeed(f"sg_persist --in --read-keys {pair.disk}")
-    assert "there is NO reservation held" in pair.esx.succeed(f"sg_persist --in --read-reservation {pair.disk}")
+    keys, reservation = initiator.ask(pair.esx, pair.disk, [_READ_KEYS, _READ_RESERVATION])
+    # Behind the number of changes, the length of what follows.
+    assert (keys["status"], str(keys["data"])[8:16]) == (0, "00000000")
+    assert (reservation["status"], str(reservation["data"])[8:16]) == (0, "00000000")
     assert pair.verify_replicas() == 0

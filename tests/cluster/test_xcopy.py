@@ -50,10 +50,9 @@ def _copy(pair: Pair, second: str, flag: str = "iflag") -> None:
     assert int(moved) < _BYTES / 20
 
 
-def _is(server: Machine, what: str, state: str) -> None:
-    """Wait until it is so of all volumes of both resources."""
+def _both(server: Machine, what: str, state: str) -> None:
     for resource in _RESOURCES:
-        server.wait_until(f"! drbdadm {what} {resource} | grep -qvx {state}", f"{what} of {resource} is {state}", 120)
+        second_lun.wait_until_is(server, what, state, resource)
 
 
 @pytest.mark.parametrize("flag", ["iflag", "oflag"])
@@ -65,14 +64,14 @@ def test_both_disconnected(recovering: Pair, active: Machine, passive: Machine, 
     for resource in _RESOURCES:
         active.succeed(f"drbdadm disconnect {resource}")
     try:
-        _is(active, "cstate", "StandAlone")
+        _both(active, "cstate", "StandAlone")
         _copy(recovering, second)
-        _is(active, "cstate", "StandAlone")
+        _both(active, "cstate", "StandAlone")
     finally:
         for resource in _RESOURCES:
             active.succeed(f"drbdadm connect {resource}")
     for server in (active, passive):
-        _is(server, "dstate", "UpToDate/UpToDate")
+        _both(server, "dstate", "UpToDate/UpToDate")
 
 
 def test_both_resynchronising(recovering: Pair, active: Machine, passive: Machine, second: str) -> None:
@@ -94,7 +93,7 @@ def test_both_resynchronising(recovering: Pair, active: Machine, passive: Machin
             for minor in _MINORS:
                 server.succeed(f"drbdsetup disk-options {minor} --c-plan-ahead=0 --resync-rate=500M --c-min-rate=0")
     for server in (active, passive):
-        _is(server, "dstate", "UpToDate/UpToDate")
+        _both(server, "dstate", "UpToDate/UpToDate")
         for resource in _RESOURCES:
             server.succeed(f"drbdadm adjust {resource}")
 
