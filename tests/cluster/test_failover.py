@@ -22,8 +22,9 @@ _STOP = "/run/test-load.stop"
 class Load:
     """A verifying write load on the initiator."""
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: Pair, seconds: int = 600) -> None:
         self._esx = pair.esx
+        self._seconds = seconds
         self._disk = pair.disk
         self._outcome = ""
         self._esx.succeed(f"rm -f {_LOG} {_STOP}")
@@ -33,8 +34,8 @@ class Load:
 
     def _run(self) -> None:
         where = f"--disk {self._disk} --log {_LOG} --stop-file {_STOP}"
-        command = f"{_LOAD} run {where} --rate 10 --blocks 4096 --seconds 600"
-        self._outcome = self._esx.run(command, timeout=660).stdout
+        command = f"{_LOAD} run {where} --rate 10 --blocks 4096 --seconds {self._seconds}"
+        self._outcome = self._esx.run(command, timeout=self._seconds + 60).stdout
 
     def wait_for_writes(self) -> None:
         """Wait until more writes are acknowledged than are now."""

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What initiators are told while the SAN moves and is shot, read from the wire; and who held the lock meanwhile."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from lab.capture import recorder
+from lab.capture.judge import judge
+from lab.machine import Machine
+from lab.pair import INITIATOR, INITIATOR_SETTINGS, IQN, PORTAL, PROJECT, Pair, build_folder
+from tests.cluster.test_failover import Load
+
+_ROUNDS = 1
+_SWITCHOVERS_IN_A_ROUND = 4
+# Longer than the whole test takes on a machine that others share.
+_SECONDS = 3000
+
+_SECOND = "iqn.1998-01.com.vmware:esx-2"
+# Beyond what the load writes: 112 MiB in.
+_LBA = 112 << 11
+_STOP = "/run/ats.stop"
+_LOGS = ("/run/ats-1.csv", "/run/ats-2.csv")
+_ATS = f"cd /run/ats && python3 -m lab.ats {{}} --lba {_LBA} --disk"
+
+
+def _set_initiators(pair: Pair, *names: str) -> None:
+    """Admit these, and wait until the server that serves does."""
+    active = pair.wait_until_serving()
+    active.succeed(["crm", "resource", "param", "p_target", "set", "allowed_initiators", " ".join(names)])
+    acls = f"/sys/kernel/config/target/iscsi/{IQN}/tpgt_1/acls"
+    admitted = "\n".join(sorted(names))
+    active.wait_until(f"test \"$(cd {acls} && ls -d */lun_1 | sed 's,/.*,,')\" = '{admitted}'", "they are admitted", 60)
+
+
+@pytest.fixture
+def second_disk(recovering: Pair) -> Iterator[str]:
+    """The disk of a second initiator, which has another name, on the same guest."""
+    esx = recovering.esx
+    _set_initiators(recovering, INITIATOR, _SECOND)
+    interface, node = "iscsiadm -m iface -I second", f"iscsiadm -m node -T {IQN} -p {PORTAL} -I second"
+    settings = [f"{node} -o update -n {name} -v {value}" for name, value in INITIATOR_SETTINGS.items()]
+    commands = [f"{interface} -o new", f"{interface} -o update -n iface.initiatorname -v {_SECOND}", f"{node} -o new"]
+    esx.succeed(" && ".join([*commands, *settings, f"{node} --login"]))
+    disks = (
+        f"for session in $(grep -lx {_SECOND} /sys/class/iscsi_session/*/initiatorname); do"
+        " ls -d ${session%/*}/device/target*/*:1/block/sd*; done"
+    )
+    esx.wait_until(f"{disks} | grep -q sd", "the second initiator has its disk", 30)
+    yield "/dev/" + esx.succeed(disks).strip().rpartition("/")[2]
+    esx.succeed(f"{node} --logout && {node} -o delete && {interface} -o delete")
+    _set_initiators(recovering, INITIATOR)
+
+
+class Contention:
+    """Two contenders for a lock, each with an initiator of its own."""
+
+    def __init__(self, pair: Pair, *disks: str) -> None:
+        self._esx = pair.esx
+        self._disks = disks
+        self._outcomes: list[str] = []
+        self._esx.copy({f"/run/ats/lab/{name}": PROJECT / "lab" / name for name in ("ats.py", "scsi.py")})
+        self._esx.succeed(f"rm -f {_STOP} {' '.join(_LOGS)}; {_ATS.format('prepare')} {disks[0]}")
+        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in (1, 2)]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, number: int) -> None:
+        disk, log = self._disks[number - 1], _LOGS[number - 1]
+        command = f"{_ATS.format('contend')} {disk} --number {number} --stop-file {_STOP} --log {log}"
+        result = self._esx.run(command, timeout=_SECONDS)
+        self._outcomes.append(result.stdout or result.stderr)
+
+    def judge(self) -> None:
+        """End it; the lock was never held by two, and no change that a contender knew of is missing on the disk."""
+        self._esx.succeed(f"touch {_STOP}")
+        for thread in self._threads:
+            thread.join()
+        logs = " ".join(f"--log {log}" for log in _LOGS)
+        verdict = self._esx.run(f"{_ATS.format('judge')} {self._disks[1]} {logs}")
+        print(*self._outcomes, verdict.stdout, sep="\n")
+        for outcome in map(json.loads, self._outcomes):
+            assert outcome["contradictions"] == []
+            expected = {"good", "miscompare", "unit attention", "busy"}
+            assert [answer for answer in outcome["answers"] if answer not in expected and answer[:4] != "host"] == []
+        found = json.loads(verdict.stdout)
+        assert found["faults"] == []
+        assert min(found["acquired"]) > 0
+
+
+class Course:
+    """What happens to the pair, each with its time; after each the initiators' work goes on."""
+
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+        self.events: list[str] = []
+
+    @contextmanager
+    def _event(self, what: str) -> Iterator[None]:
+        begin = time.time()
+        yield
+        self.wait_for_progress()
+        self.events.append(f"{time.strftime('%H:%M:%S', time.localtime(begin))} {what}: {time.time() - begin:.1f} s")
+        print(self.events[-1])
+
+    def wait_for_progress(self) -> None:
+        """Wait until the load and both contenders have done something."""
+        logs = ("/run/test-load.csv", *_LOGS)
+        count = "cat {} 2>/dev/null | wc -l"
+        before = [int(line) for line in self._pair.esx.succeed("; ".join(map(count.format, logs))).split()]
+        tests = [f"test $({count.format(log)}) -gt {lines + 8}" for log, lines in zip(logs, before)]
+        self._pair.esx.wait_until(" && ".join(tests), "load and contenders go on", 200)
+
+    def switch_over(self) -> None:
+        active = self._pair.wait_until_serving()
+        with self._event(f"switchover from {active}"):
+            self._pair.move(self._other(active))
+
+    def cut_power(self) -> None:
+        active = self._pair.wait_until_serving()
+        with self._event(f"power cut of {active}"):
+            active.power_off()
+            self._pair.wait_until_serving(on=self._other(active))
+        with self._event(f"{active} is back"):
+            self._pair.wait_until_settled()
+            self._pair.wait_until_in_sync()
+
+    def _other(self, server: Machine) -> Machine:
+        return self._pair.zeus if server is self._pair.atlas else self._pair.atlas
+
+
+def test_initiators_are_told_no_lie(recovering: Pair, second_disk: str) -> None:
+    pair = recovering
+    path = build_folder("wire") / "capture.pcapng"
+    path.unlink(missing_ok=True)
+    course = Course(pair)
+    with recorder.recording(pair.esx, path):
+        load = Load(pair, seconds=_SECONDS)
+        contention = Contention(pair, pair.disk, second_disk)
+        course.wait_for_progress()
+        for _ in range(_ROUNDS):
+            for _ in range(_SWITCHOVERS_IN_A_ROUND):
+                course.switch_over()
+            course.cut_power()
+        contention.judge()
+        load.judge()
+    result = judge(path, PORTAL, {recorder.mac(server): server.name for server in pair.servers})
+    (path.parent / "verdict.json").write_text(result.json(), encoding="utf-8")
+    print(f"{path.stat().st_size >> 20} MiB", result.table(), sep="\n")
+    assert "I/O error" not in pair.esx.succeed("dmesg")
+    assert result.violations == []
+    assert result.counts["times that the address was taken"] >= _ROUNDS * (_SWITCHOVERS_IN_A_ROUND + 1)
+    path.unlink()
