@@ -22,9 +22,9 @@ _STOP = "/run/test-load.stop"
 class Load:
     """A verifying write load on the initiator."""
 
-    def __init__(self, pair: Pair, seconds: int = 600) -> None:
+    def __init__(self, pair: Pair, seconds: int = 600, rate: int = 10) -> None:
         self._esx = pair.esx
-        self._seconds = seconds
+        self._seconds, self._rate = seconds, rate
         self._disk = pair.disk
         self._outcome = ""
         self._esx.succeed(f"rm -f {_LOG} {_STOP}")
@@ -34,7 +34,7 @@ class Load:
 
     def _run(self) -> None:
         where = f"--disk {self._disk} --log {_LOG} --stop-file {_STOP}"
-        command = f"{_LOAD} run {where} --rate 10 --blocks 4096 --seconds {self._seconds}"
+        command = f"{_LOAD} run {where} --rate {self._rate} --blocks 4096 --seconds {self._seconds}"
         self._outcome = self._esx.run(command, timeout=self._seconds + 60).stdout
 
     def wait_for_writes(self) -> None:
