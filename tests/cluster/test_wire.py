@@ -17,7 +17,7 @@ from lab.machine import Machine, wait_until
 from lab.pair import INITIATOR, INITIATOR_SETTINGS, IQN, PORTAL, PROJECT, RESOURCE, Pair, build_folder
 from tests.cluster.test_failover import Load
 
-_ROUNDS = 1
+_ROUNDS = 5
 _SWITCHOVERS_IN_A_ROUND = 4
 # Longer than the whole test takes on a machine that others share.
 _SECONDS = 2400
