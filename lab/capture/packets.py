@@ -77,7 +77,8 @@ class Capture:
                 if kind == _INTERFACE:
                     self._tick = _tick(_options(body[8:]).get(_RESOLUTION, b"\x06")[0])
                 elif kind == _STATISTICS:
-                    self.dropped = int.from_bytes(_options(body[12:]).get(_DROPPED, b""), "little")
+                    dropped = _options(body[12:]).get(_DROPPED)
+                    self.dropped = None if dropped is None else int.from_bytes(dropped, "little")
                 elif kind == _PACKET:
                     packet = self._packet(body)
                     if packet is not None:

@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
 from lab.capture import recorder, verdict
 from lab.capture.judge import judge
+from lab.capture.verdict import Verdict
 from lab.machine import Machine, wait_until
 from lab.pair import INITIATOR, INITIATOR_SETTINGS, IQN, PORTAL, PROJECT, RESOURCE, Pair, build_folder
 from tests.cluster.test_failover import Load
@@ -43,6 +45,14 @@ def _set_initiators(pair: Pair, *names: str) -> None:
     complete = " && ".join(f"test -d {name}/lun_1" for name in names)
     condition = f"cd {acls} && {complete} && test $(ls | wc -l) = {len(names)}"
     active.wait_until(condition, f"{' and '.join(names)} are admitted", 60)
+
+
+@pytest.fixture
+def capture() -> Path:
+    """Where a capture goes; it stays when the test fails."""
+    path = build_folder("wire") / "capture.pcapng"
+    path.unlink(missing_ok=True)
+    return path
 
 
 @pytest.fixture
@@ -187,21 +197,38 @@ class Course:
         return self._pair.zeus if server is self._pair.atlas else self._pair.atlas
 
 
-def test_initiators_are_told_no_lie(recovering: Pair, second_disk: str) -> None:
+def _judge(pair: Pair, capture: Path) -> Verdict:
+    result = judge(capture, PORTAL, {recorder.mac(server): server.name for server in pair.servers})
+    print(f"{capture.stat().st_size >> 20} MiB", result.table(), sep="\n")
+    return result
+
+
+def test_a_live_session_that_a_server_ends_is_found(pair: Pair, active: Machine, capture: Path) -> None:
+    """The judge of a real capture can fail."""
+    read = f"dd if={pair.disk} of=/dev/null iflag=direct count=1"
+    with recorder.recording(pair.esx, capture):
+        pair.esx.succeed(read)
+        # The kernel closes the connections. The initiator logs in again, perhaps when it has been refused.
+        active.succeed(f"cd /sys/kernel/config/target/iscsi/{IQN}/tpgt_1 && echo 0 >enable && echo 1 >enable")
+        pair.esx.succeed(read)
+    result = _judge(pair, capture)
+    assert any(f"{active} sent FIN to the live session" in violation for violation in result.violations)
+    assert result.counts[verdict.LIVE_ENDED] == 1
+    capture.unlink()
+
+
+def test_initiators_are_told_no_lie(recovering: Pair, second_disk: str, capture: Path) -> None:
     pair = recovering
-    path = build_folder("wire") / "capture.pcapng"
-    path.unlink(missing_ok=True)
     course = Course(pair)
-    with recorder.recording(pair.esx, path), ExitStack() as work:
+    with recorder.recording(pair.esx, capture), ExitStack() as work:
         load = Load(pair, seconds=_SECONDS, rate=_WRITES_PER_SECOND)
         work.callback(load.judge)
         contention = Contention(pair, pair.disk, second_disk)
         work.callback(contention.judge)
         course.run()
-    result = judge(path, PORTAL, {recorder.mac(server): server.name for server in pair.servers})
-    (path.parent / "verdict.json").write_text(result.json(), encoding="utf-8")
-    print(f"{path.stat().st_size >> 20} MiB", result.table(), sep="\n")
+    result = _judge(pair, capture)
+    (capture.parent / "verdict.json").write_text(result.json(), encoding="utf-8")
     assert "I/O error" not in pair.esx.succeed("dmesg")
     assert result.violations == []
     assert result.counts[verdict.TAKES] >= course.takes
-    path.unlink()
+    capture.unlink()
