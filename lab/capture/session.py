@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from lab.capture import iscsi, verdict
 from lab.capture.iscsi import Pdu, Stream
-from lab.capture.packets import End, Segment
+from lab.capture.packets import ACK, End, Segment
 from lab.capture.verdict import Verdict
 
 # SAM-5, 5.3.1.
@@ -83,7 +83,9 @@ class Session:
         """Read what a side says, and note what it has heard of the other."""
         stream = self.from_target if by_target else self.from_initiator
         stream.take(segment.sequence, segment.payload)
-        self._acknowledged[by_target] = segment.acknowledged
+        # A reset need not acknowledge anything.
+        if segment.flags & ACK:
+            self._acknowledged[by_target] = segment.acknowledged
         for pdu in stream.pdus():
             handler = (self._of_target if by_target else self._of_initiator).get(pdu.opcode)
             if handler is None:

@@ -156,6 +156,12 @@ def test_a_target_that_is_silent(scene: Scene, link: Link) -> None:
     assert (counts[verdict.NOP_TIMEOUTS], counts[verdict.GIVEN_UP], counts[verdict.STALE]) == (1, 1, 1)
 
 
+def test_an_initiator_that_resets_its_connection(scene: Scene, link: Link) -> None:
+    """Such a segment acknowledges nothing."""
+    link.from_initiator(RST)
+    assert scene.clean()[verdict.GIVEN_UP] == 1
+
+
 def test_a_ping_that_is_answered(scene: Scene, link: Link) -> None:
     link.from_initiator(payload=pdu(iscsi.NOP_OUT, fields={16: b"\0\0\0\7"}))
     link.from_target(payload=pdu(iscsi.NOP_IN, fields={16: b"\0\0\0\7"}))

@@ -53,7 +53,7 @@ class Wire:
 class Link:
     """A connection of the initiator from `port`, answered by `server`."""
 
-    def __init__(self, wire: Wire, server: str = ATLAS, port: int = 40000, sequence: int = 0xFFFFFFF0) -> None:
+    def __init__(self, wire: Wire, server: str = ATLAS, port: int = 40000, sequence: int = 0xFFFFFF80) -> None:
         self._wire = wire
         self._server = server
         self._port = port
