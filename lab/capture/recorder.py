@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,10 @@ from lab.machine import Machine, wait_until
 _FILTER = "arp or tcp port 3260"
 # MiB that the kernel holds when dumpcap gets no processor for a while.
 _BUFFER = 32
+# A question of nobody for nobody, in ARP; Ethernet pads short frames.
+_MARK = bytes.fromhex("ffffffffffff 020000000000 0806 0001 0800 06 04 0001 020000000000".replace(" ", "")).ljust(
+    60, b"\0"
+)
 
 
 def mac(machine: Machine) -> str:
@@ -36,6 +41,7 @@ def recording(initiator: Machine, path: Path) -> Iterator[None]:
             if dump.poll() is not None:
                 raise LabError(f"dumpcap ended: {dump.stderr.read().decode() if dump.stderr else ''}")
             yield
+            _wait_until_written(tap, path)
         finally:
             dump.send_signal(signal.SIGINT)
             dump.wait()
@@ -43,3 +49,18 @@ def recording(initiator: Machine, path: Path) -> Iterator[None]:
 
 def _has_begun(path: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
+
+
+def _wait_until_written(tap: str, path: Path) -> None:
+    """Wait until the file has all that was on the wire before now: dumpcap ends without what the kernel still holds."""
+    before = path.stat().st_size
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+        sender.bind((tap, 0))
+        sender.send(_MARK)
+
+    def written() -> bool:
+        with path.open("rb") as file:
+            file.seek(before)
+            return _MARK in file.read()
+
+    wait_until(written, f"dumpcap has written what it captured on {tap}", 30)
