@@ -32,7 +32,7 @@ _GOOD, _CHECK_CONDITION, _BUSY = 0x00, 0x02, 0x08
 _MISCOMPARE = "0e/1d/00"
 _UNIT_ATTENTION = "06/"
 # How long the lock is held, at most, and how long a contender leaves it alone: both want it nearly always.
-_PAUSE_SECONDS = 0.1
+_PAUSE_SECONDS = 0.3
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ def mac(machine: Machine) -> str:
 def recording(initiator: Machine, path: Path) -> Iterator[None]:
     """Capture all that the initiator sends and gets, in whole packets, for the time of the body."""
     tap = network.tap(initiator.name, "san")
+    path.unlink(missing_ok=True)
     command = ["dumpcap", "-q", "-i", tap, "-f", _FILTER, "-B", str(_BUFFER), "-w", str(path)]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as dump:
         try:
