@@ -35,7 +35,7 @@ UP_TO_DATE = f'test -n "$(drbdadm dstate {RESOURCE})" && ! drbdadm dstate {RESOU
 
 _NUMBERS = {"atlas": 2, "zeus": 3, "esx": 4}
 # NoopOutInterval and NoopOutTimeout as ESXi ships with; DefaultTime2Wait as README.md advises.
-_INITIATOR = {
+INITIATOR_SETTINGS = {
     "node.conn[0].timeo.noop_out_interval": 15,
     "node.conn[0].timeo.noop_out_timeout": 10,
     "node.session.iscsi.DefaultTime2Wait": 0,
@@ -200,7 +200,7 @@ class Pair:
         # Started by hand, as open-iscsi's units would also try to log in to targets at boot.
         esx.succeed("modprobe -a iscsi_tcp sd_mod sg && pgrep -x iscsid >/dev/null || iscsid")
         esx.succeed(f"iscsiadm -m discovery -t sendtargets -p {PORTAL}")
-        for name, seconds in _INITIATOR.items():
+        for name, seconds in INITIATOR_SETTINGS.items():
             esx.succeed(f"iscsiadm -m node -T {IQN} -p {PORTAL} -o update -n {name} -v {seconds}")
         esx.succeed(f"iscsiadm -m node -T {IQN} -p {PORTAL} --login")
         esx.wait_until("ls /sys/class/block | grep -q '^sd'", "a disk is seen", 30)

@@ -15,31 +15,32 @@ from lab.machine import Machine, wait_until
 from lab.pair import IQN, Pair
 
 _LOAD = "/usr/local/lib/lab/load"
-_LOG = "/run/test-load.csv"
+LOG = "/run/test-load.csv"
 _STOP = "/run/test-load.stop"
 
 
 class Load:
     """A verifying write load on the initiator."""
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: Pair, seconds: int = 600, rate: int = 10) -> None:
         self._esx = pair.esx
+        self._seconds, self._rate = seconds, rate
         self._disk = pair.disk
         self._outcome = ""
-        self._esx.succeed(f"rm -f {_LOG} {_STOP}")
+        self._esx.succeed(f"rm -f {LOG} {_STOP}")
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
         self.wait_for_writes()
 
     def _run(self) -> None:
-        where = f"--disk {self._disk} --log {_LOG} --stop-file {_STOP}"
-        command = f"{_LOAD} run {where} --rate 10 --blocks 4096 --seconds 600"
-        self._outcome = self._esx.run(command, timeout=660).stdout
+        where = f"--disk {self._disk} --log {LOG} --stop-file {_STOP}"
+        command = f"{_LOAD} run {where} --rate {self._rate} --blocks 4096 --seconds {self._seconds}"
+        self._outcome = self._esx.run(command, timeout=self._seconds + 60).stdout
 
     def wait_for_writes(self) -> None:
         """Wait until more writes are acknowledged than are now."""
-        before = int(self._esx.succeed(f"cat {_LOG} 2>/dev/null | wc -l"))
-        self._esx.wait_until(f"test $(wc -l <{_LOG}) -gt {before + 8}", "writes are acknowledged", 200)
+        before = int(self._esx.succeed(f"cat {LOG} 2>/dev/null | wc -l"))
+        self._esx.wait_until(f"test $(wc -l <{LOG}) -gt {before + 8}", "writes are acknowledged", 200)
 
     def judge(self) -> None:
         """End the load; every acknowledged write must be there, and none may have failed."""
@@ -47,7 +48,7 @@ class Load:
         self._thread.join()
         outcome = json.loads(self._outcome)
         assert outcome["io_errors"] == 0, outcome
-        verdict = json.loads(self._esx.run(f"{_LOAD} verify --disk {self._disk} --log {_LOG}").stdout)
+        verdict = json.loads(self._esx.run(f"{_LOAD} verify --disk {self._disk} --log {LOG}").stdout)
         assert verdict["lost_writes"] == 0, verdict
         assert verdict["acknowledged_writes"] == outcome["acknowledged_writes"] > 0
 
