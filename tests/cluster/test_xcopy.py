@@ -18,15 +18,18 @@ _FROM = 100
 _RESOURCES = (RESOURCE, second_lun.RESOURCE)
 _MINORS = (0, second_lun.MINOR)
 
-# New data on both, then the copy: prints what went over the initiator's wire meanwhile, the checksum of what was to be
-# copied, and that of what is there.
+# New data on both, then the copy, with udev held back, which reads a disk that was closed. Prints what went over
+# the initiator's wire meanwhile, the checksum of what was to be copied, and that of what is there.
 _COPY = """
 set -e
 cd /run
-count() {{ cat /sys/class/net/vec0/statistics/[rt]x_bytes | paste -sd+ | {{ read sum; echo $((sum)); }}; }}
+count() {{ echo $(($(cd /sys/class/net/vec0/statistics && paste -d+ rx_bytes tx_bytes))); }}
 dd if=/dev/urandom of=source bs=1M count={mib} status=none
 dd if=source of={source} bs=1M seek={begin} oflag=direct conv=nocreat status=none
 dd if=/dev/urandom of={target} bs=1M count={mib} oflag=direct conv=nocreat status=none
+udevadm settle
+trap 'udevadm control --start-exec-queue' EXIT
+udevadm control --stop-exec-queue
 before=$(count)
 sg_xcopy if={source} skip=$(({begin} << 11)) of={target} {flag}=xcopy count=$(({mib} << 11)) bs=512 bpt=2048 >&2
 echo $(($(count) - before))
