@@ -11,7 +11,7 @@ from lab.machine import Machine
 from lab.pair import RESOURCE, Pair
 from tests.cluster import second_lun
 
-_MIB = 4
+_MIB = 7
 _BYTES = _MIB << 20
 # Where in the first LUN, in MiB: beyond what the loads write.
 _FROM = 100
@@ -50,6 +50,7 @@ def _copy(pair: Pair, second: str, flag: str = "iflag") -> None:
     moved, meant, found = told.splitlines()
     print(f"{_BYTES} bytes were copied, and {moved} passed the initiator")
     assert found == meant
+    # A copy through the initiator would be twice the bytes. There is always some talk on its wire.
     assert int(moved) < _BYTES / 20
 
 
