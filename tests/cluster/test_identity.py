@@ -93,6 +93,8 @@ def test_what_a_replica_has_been_through_changes_its_limits_but_once(recovering:
             peer.succeed(f"drbdadm up {name}")
             second_lun.wait_until_is(active, "dstate", "UpToDate/UpToDate")
             assert initiator.identity(recovering.esx, disk) == new
+            deep = {**second_lun.PARAMETERS, "OCF_CHECK_LEVEL": "10"}
+            assert "hosts were told" in hand.reason(active, 190, "lio-lun", "monitor", **deep)
         usual = _second(recovering, active)
         assert _most_blocks(usual) > _most_blocks(new)
         differing = {page for page in usual if usual[page] != new[page]}
