@@ -90,11 +90,11 @@ class Demonstration:
 
     def _switch_over(self) -> Phase:
         made, begin = self._pair, now()
-        with progress.step("(a) crm resource move g_san zeus"):
-            self._events.append(Event(begin, "crm resource move"))
+        with progress.step("(a) crm_resource --resource g_san --move --node zeus"):
+            self._events.append(Event(begin, "crm_resource --move"))
             made.move(made.zeus)
             self._wait_for_writes(now())
-        phase = Phase("switchover", "crm resource move g_san zeus", begin, now())
+        phase = Phase("switchover", "crm_resource --resource g_san --move --node zeus", begin, now())
         self._note_operations(phase)
         return phase
 
