@@ -100,7 +100,7 @@ def _environment(parameters: dict[str, str]) -> dict[str, str]:
 
 def _kill(server: Machine, plans: list[dict[str, Any]], project: Path) -> dict[str, Any]:
     server.copy({"/run/kill_driver.py": project / "tests" / "cluster" / "kill_driver.py"})
-    result = server.run("python3 /run/kill_driver.py", stdin=json.dumps(plans).encode(), timeout=600)
+    result = server.run("python3 /run/kill_driver.py", stdin=json.dumps(plans).encode(), timeout=1800)
     assert result.status == 0, result.stderr
     found: dict[str, Any] = json.loads(result.stdout)
     return found
