@@ -17,6 +17,9 @@ import pytest
 
 from lab import namespace, pair
 
+# Those that take minutes begin first, so that no lab is left alone with one at the end.
+_LONG = ("test_states.py", "test_wire.py", "test_kill_points.py", "test_reservations.py", "test_tools.py")
+
 # What a lab needs, with some to spare for the caches of its disks.
 _MEMORY_MB = 4608
 _MOST_LABS = 2
@@ -103,6 +106,7 @@ class _NextFile:
 
     def _items(self, session: pytest.Session) -> Iterator[pytest.Item]:
         files = [list(items) for _, items in itertools.groupby(session.items, key=lambda item: item.path)]
+        files.sort(key=lambda items: items[0].path.name not in _LONG)
         while True:
             number = os.read(self._queue, 1)
             if not number or number[0] >= len(files):

@@ -93,6 +93,8 @@ def test_what_a_replica_has_been_through_changes_its_limits_but_once(recovering:
             peer.succeed(f"drbdadm up {name}")
             second_lun.wait_until_is(active, "dstate", "UpToDate/UpToDate")
             assert initiator.identity(recovering.esx, disk) == new
+            deep = {**second_lun.PARAMETERS, "OCF_CHECK_LEVEL": "10"}
+            assert "hosts were told" in hand.reason(active, 190, "lio-lun", "monitor", **deep)
         usual = _second(recovering, active)
         assert _most_blocks(usual) > _most_blocks(new)
         differing = {page for page in usual if usual[page] != new[page]}
@@ -106,11 +108,3 @@ def test_what_a_replica_has_been_through_changes_its_limits_but_once(recovering:
         second_lun.wait_until_is(active, "dstate", "UpToDate/UpToDate")
         active.succeed(f"drbdadm detach {name}")
         assert _second(recovering, active) == usual, "diskless"
-
-        # Up without its disk from the beginning, which only somebody by hand does.
-        active.succeed(f"drbdadm down {name} && drbdadm --dry-run up {name} | grep -Ev 'attach|drbdmeta' | sh -e")
-        second_lun.wait_until_is(active, "cstate", "Connected")
-        active.succeed(f"drbdadm primary {name}")
-        print(active.succeed("cat /proc/drbd /sys/block/drbd9/queue/max_hw_sectors_kb"))
-        never = _second(recovering, active)
-        print("never attached: ", _most_blocks(never), {p for p in never if never[p] != usual[p]})

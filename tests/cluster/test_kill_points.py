@@ -72,8 +72,6 @@ def disks(pair: Pair) -> Iterator[dict[str, str]]:
         " && mkfs.ext4 -q /dev/drbd10 && drbdadm secondary killed && drbdadm down killed"
     )
     yield made
-    for server in pair.servers:
-        server.run(f"attrd_updater --name twinsan-lun-killed --delete --private --node {server.name}")
     zeus.run("drbdadm down killed; rm -f /etc/drbd.d/killed.res")
     for server in pair.servers:
         server.run(
@@ -120,10 +118,8 @@ def test_a_kill_at_any_change_is_survived(
         for kind, (ip, prefix) in addresses.items()
     ]
     target = _plan("lio-iscsi-target", "lio-iscsi-target", TARGET, _START_AND_STOP)
-    # In the cluster, which it asks who served the LUN last.
-    known = {"crm_feature_set": "3.19.0", "CRM_meta_on_node": "atlas"}
     on_target = {
-        **_plan("lio-lun", "lio-lun", {**lun, **known}, _START_AND_STOP),
+        **_plan("lio-lun", "lio-lun", lun, _START_AND_STOP),
         "under": [["lio-iscsi-target", _environment(TARGET)]],
     }
     work = {

@@ -287,6 +287,7 @@ class Kernel:
         number = self.devices.get(device, errno.ENOENT)
         if number == 0:
             self._store(f"{owner}/enable", "1")
+            self._store(f"{owner}/attrib/hw_max_sectors", str(self.limits(device).max_hw_sectors_kb * 2))
         return number
 
     def _set_identity(self, owner: str, attribute: str, text: str) -> int:

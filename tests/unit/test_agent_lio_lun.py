@@ -734,3 +734,12 @@ def test_a_size_that_is_not_the_devices_does_not_take_down_what_runs(
     assert run("reload-agent", size="4096") == 190
     assert "instead of the 4096 of parameter size" in reason(capsys)
     assert tree(kernel.root) == before
+
+
+def test_a_device_that_takes_more_by_now_is_told(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("start") == 0
+    assert run("monitor", OCF_CHECK_LEVEL="10") == 0
+    Path(plan().storage.place, "attrib/hw_max_sectors").write_text("8\n")
+    assert run("monitor", OCF_CHECK_LEVEL="10") == 190
+    assert "hosts were told that /dev/drbd0 takes 4 KiB at once, and it takes 1280 by now" in reason(capsys)
+    assert run("monitor") == 0

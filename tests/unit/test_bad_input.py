@@ -72,6 +72,13 @@ class Syslog:
         self.lines.append(message)
 
 
+def _content(path: Path) -> bytes:
+    """What a file holds, or where a link leads; nothing for a folder."""
+    if path.is_symlink():
+        return os.readlink(path).encode()
+    return path.read_bytes() if path.is_file() else b""
+
+
 class Host:
     """A host on which an agent runs; `running` is whether the resource is up before."""
 
@@ -90,7 +97,7 @@ class Host:
 
     def state(self) -> tuple[object, ...]:
         """All that an agent can change: the kernel, its files, what lies beside them, and what the cluster was told."""
-        files = {path.name: path.read_bytes() for path in self.run_folder.glob("*") if path.suffix != ".lock"}
+        files = {path.name: _content(path) for path in self.run_folder.glob("*") if path.suffix != ".lock"}
         beside = sorted(path.name for path in self.run_folder.parent.iterdir() if path != self.run_folder)
         return self.kernel(), files, beside, dict(self.told)
 

@@ -52,6 +52,15 @@ class Store:
         self._clustered = clustered
         self._note = note
 
+    def bring_back(self, place: str, deadline: Deadline) -> None:
+        """Tell the kernel what is reserved, for the storage object at `place`, before a command can meet a LUN that is
+        not.
+        """
+        text = self.recall(deadline)
+        for refused in reservations.restore(place, text):
+            self._note(f"the kernel does not take the registration {refused}")
+        self.connect(text)
+
     def recall(self, deadline: Deadline) -> str:
         """What was reserved when the LUN was served last, on whatever node, as the kernel writes it."""
         kept = self._read()

@@ -12,7 +12,7 @@ import errno
 import os
 
 from twinsan.errors import Failure, NotHere
-from twinsan.system import block_device, configfs, naa, primitives
+from twinsan.system import block_device, configfs, device_limits, naa, primitives
 
 # What the kernel prints before a serial.
 _SERIAL_LABEL = "T10 VPD Unit Serial Number: "
@@ -239,16 +239,35 @@ def _why_refused(storage: StorageObject, error: OSError) -> str:
     return primitives.refusal(given[0], os.uname().nodename, why, storage.attributes)
 
 
+def narrow(storage: StorageObject) -> str:
+    """That the device takes more at once than hosts were told, which the kernel looks up as the LUN starts; "" else.
+
+    DRBD that had not met its peer allowed less then. Rounding makes up for no half.
+    """
+    limits = device_limits.of(storage.path)
+    told = _transfer(storage) // 1024
+    if limits is None or told * 2 > limits.max_hw_sectors_kb:
+        return ""
+    return (
+        f"hosts were told that {storage.path} takes {told} KiB at once, and it takes {limits.max_hw_sectors_kb} by now"
+    )
+
+
 def small_transfers(storage: StorageObject) -> str:
     """A word of warning where the device takes but little at once; "" where it does not."""
-    sectors = int(configfs.read(f"{storage.place}/attrib/hw_max_sectors") or "0")
-    size = sectors * int(configfs.read(f"{storage.place}/attrib/hw_block_size") or "512")
+    size = _transfer(storage)
     if not 0 < size < _USUAL_TRANSFER:
         return ""
     return (
         f"{storage.path} takes {size // 1024} KiB at once, which slows initiators down; DRBD that has not met its peer "
         "since it was brought up does so: move the resource once the peer is connected"
     )
+
+
+def _transfer(storage: StorageObject) -> int:
+    """The most bytes that hosts may send at once."""
+    sectors = int(configfs.read(f"{storage.place}/attrib/hw_max_sectors") or "0")
+    return sectors * int(configfs.read(f"{storage.place}/attrib/hw_block_size") or "512")
 
 
 def remove(storage: StorageObject) -> None:
