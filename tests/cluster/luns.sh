@@ -1,13 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Many LUNs as one resource, ocf:lab:luns. The cluster takes its time for each action, and in a guest a lot of it: with
-# a resource for each LUN a switchover of twelve would take minutes. The agents are the real ones, all at once.
+# a resource for each LUN a switchover of twelve would take minutes. The agents are the real ones, all at once, and as if
+# run by hand: what each would tell the cluster of itself starts programs, and is for the LUN of the template to do.
 # Parameters: target_iqn; luns ("NUMBER:DEVICE" for each); state_resource, as lio-lun has it.
 
+unset OCF_RESKEY_crm_feature_set
 agent=/usr/lib/ocf/resource.d/twinsan/lio-lun
 
 one() {
-	OCF_RESKEY_lun=${2%%:*} OCF_RESKEY_path=${2#*:} "$agent" "$1"
+	OCF_RESOURCE_INSTANCE=p_lun${2%%:*} OCF_RESKEY_lun=${2%%:*} OCF_RESKEY_path=${2#*:} "$agent" "$1"
 }
 
 every() {
