@@ -28,7 +28,7 @@ _KEPT_SECONDS = 7 * 24 * 3600
 _PACKAGES = """
     systemd-sysv dbus kmod udev iproute2 procps python3 python3-rtslib-fb python3-psutil python3-lxml
     pacemaker pacemaker-cli-utils pacemaker-resource-agents corosync crmsh pcs drbd-utils ipmitool
-    open-iscsi sg3-utils strace iputils-ping resource-agents libxml2-utils targetcli-fb e2fsprogs f2fs-tools
+    open-iscsi sg3-utils strace iputils-ping resource-agents libxml2-utils targetcli-fb e2fsprogs btrfs-progs
 """.split()
 # bookworm ships Pacemaker's and the fence agents each in one package, and libiscsi-bin without iscsi-test-cu.
 _PACKAGES_OF = {

@@ -42,7 +42,7 @@ INITIATOR_SETTINGS = {
 }
 # The disk that is served, what the servers keep of it for themselves (both in san.res), and spare ones, /dev/ubdd to
 # /dev/ubdp, that tests make what they like of: as many as a user-mode kernel takes.
-_DISKS_MB = (128, 80, *(8,) * 13)
+_DISKS_MB = (128, 160, *(8,) * 13)
 _GUEST_MEMORY = "512M"
 # Three guests' memory, their changed disk blocks and two data disks.
 _MEMORY_NEEDED_MB = 3072
@@ -114,8 +114,8 @@ class Pair:
         for volume in (0, 1):
             self.atlas.succeed(f"drbdadm -- --clear-bitmap new-current-uuid {RESOURCE}/{volume}")
         self.atlas.wait_until(UP_TO_DATE, "both replicas are up to date", 60)
-        # The user-mode kernel has no XFS. F2FS is the like of it in what matters: see twinsan.system.state.
-        self.atlas.succeed(f"drbdadm primary {RESOURCE} && mkfs.f2fs -q {STATE_DEVICE} && drbdadm secondary {RESOURCE}")
+        make = f"mkfs.btrfs -q {STATE_DEVICE}"
+        self.atlas.succeed(f"drbdadm primary {RESOURCE} && {make} && drbdadm secondary {RESOURCE}")
 
     def start_cluster(self) -> None:
         """Start corosync and Pacemaker, now and at every boot, and wait for a coordinator that sees both nodes."""

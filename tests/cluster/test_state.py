@@ -28,15 +28,17 @@ with open(sys.argv[1], "w") as file:
 def test_a_power_cut_between_truncation_and_write(recovering: Pair, active: Machine, passive: Machine) -> None:
     """The worst moment for a file that is written anew at each command: its old text is gone, the new one not there."""
     whole, broken = f"{_FOLDER}/whole", f"{_FOLDER}/broken"
-    for path, text in ((whole, "new"), (broken, "old")):
+    for path, text in ((whole, "old"), (broken, "old")):
         active.succeed(["python3", "-c", _WRITE, path, text])
     active.copy({"/run/truncate.py": _TRUNCATE.encode()})
     active.succeed(f"setsid python3 /run/truncate.py {broken} >/dev/null 2>&1 </dev/null &")
     active.wait_until("test -e /run/truncated", "the file is truncated", 30)
     assert active.read(broken) == ""
+    # Another LUN's, whole, in between.
+    active.succeed(["python3", "-c", _WRITE, whole, "newer"])
     active.power_off()
     recovering.wait_until_serving(on=passive)
-    assert (passive.read(whole), passive.read(broken)) == ("new", "old")
+    assert (passive.read(whole), passive.read(broken)) == ("newer", "old")
     passive.succeed(f"rm {whole} {broken}")
 
 

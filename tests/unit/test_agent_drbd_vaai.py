@@ -666,7 +666,7 @@ def test_a_volume_that_cannot_be_mounted_keeps_nobody_from_serving(
     assert state_run("promote") == 0
     assert state_run("monitor") == 191
     assert "state device /dev/drbd1 of san is not mounted" in run.reason
-    assert "mkfs.xfs /dev/drbd1" in run.reason
+    assert "mkfs.btrfs /dev/drbd1" in run.reason
     host.mount_complaint = ""
     assert state_run("reload-agent") == 0
     assert state_run("monitor") == 8

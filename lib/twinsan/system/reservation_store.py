@@ -2,9 +2,9 @@
 """Where the persistent reservations of a LUN are kept between two nodes that serve it.
 
 In the state volume (see `state`), where its DRBD resource has one. The kernel's file is a link into it, so that no
-reservation is acknowledged before it is on both nodes. The kernel empties the file and then writes it. XFS, btrfs and
-F2FS put both on the disk at once; ext4 puts one after the other, so that a power cut in between finds an empty file,
-and then the copy counts that the last monitor made.
+reservation is acknowledged before it is on both nodes. The kernel empties the file and then writes it. btrfs puts both
+on the disk at once. Where a file system puts one after the other a power cut in between finds an empty file, and then
+the copy counts that the last monitor made.
 
 Without a state volume each monitor, and the stop, tells all nodes in an attribute of the cluster. What was acknowledged
 since the last monitor is lost with the node, and all of it when both nodes go down.

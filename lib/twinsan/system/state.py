@@ -5,9 +5,10 @@ It is mounted where its resource is Primary, and nowhere else. What is written t
 both nodes when the command is: DRBD replicates it like the data.
 
 A file that must not lose what was acknowledged gets the flag S (``chattr +S``): the kernel then writes it to the disk
-before the write ends. The option "sync" of the whole mount would do the same, and make XFS write each truncation by
-itself as well (XFS_FEAT_WSYNC). With the flag alone a copy of the disk between truncation and write still has the old
-text on XFS and btrfs (Linux 6.18) and F2FS (6.1), and an empty file on ext4, which commits a truncation by itself.
+before the write ends. Between a truncation and the write that follows, a copy of the disk has (Linux 6.18) the old
+text on btrfs, which logs each file by itself; on XFS as well, unless another file is written meanwhile, for its log is
+one; and an empty file on ext4, which commits a truncation by itself. The option "sync" of a mount would spoil XFS too
+(XFS_FEAT_WSYNC).
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def mount(resource: Resource, device: str, deadline: Deadline) -> None:
         command.run("umount", where, deadline=deadline, check=False)
         raise Failure(
             f"the file system of state device {device} has no synchronous files ({error.strerror}); make another, on "
-            f"the Primary: mkfs.xfs {device}"
+            f"the Primary: mkfs.btrfs {device}"
         ) from None
 
 
@@ -74,7 +75,7 @@ def missing(resource: str, device: str) -> str:
         return ""
     return (
         f"state device {device} of {resource} is not mounted, so reservations do not survive this node; make its file "
-        f"system where it is new (mkfs.xfs {device}), then: mount -o {_OPTIONS} {device} {where}"
+        f"system where it is new (mkfs.btrfs {device}), then: mount -o {_OPTIONS} {device} {where}"
     )
 
 
