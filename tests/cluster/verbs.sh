@@ -55,11 +55,7 @@ freezable() {
     hide $RUN/disk && ln -s /dev/drbd$MINOR $RUN/disk && drbdadm up $NAME && in_sync && drbdadm primary $NAME
 }
 freeze() { drbdsetup suspend-io $MINOR; }
-no_queue() { echo "/sys/block/$(basename "$(readlink -f "$1")")/queue"; }
-thick() { echo 0 >"$(queue "$1")/discard_max_bytes"; }
-# What the device can at most is no multiple of its granularity, and would be refused.
-thin() { echo 1073741824 >"$(queue "$1")/discard_max_bytes"; }
-freezable() { drbdsetup resume-io $MINOR; drbdadm down $NAME && rm $RUN/disk && show $RUN/disk; }
+no_freezable() { drbdsetup resume-io $MINOR; drbdadm down $NAME && rm $RUN/disk && show $RUN/disk; }
 
 # The network.
 cable() { # in or out
