@@ -12,6 +12,8 @@ from lab.machine import Machine
 from lab.pair import RESOURCE, Pair
 from tests.cluster import hand
 
+# The data, and the state volume.
+_MINORS = (0, 1)
 _HEALING = re.compile(r"thrown away type '([^']+)', then on the other '([^']+)'")
 
 
@@ -22,7 +24,8 @@ def by_hand(recovering: Pair, active: Machine, passive: Machine) -> Iterator[Pai
     # Versions of Pacemaker say it in different words.
     active.wait_until("crm_mon -1 | grep -Eqi 'maintenance|unmanaged|disabled'", "the cluster looks away", 60)
     for server in recovering.servers:
-        server.succeed("drbdsetup disk-options 0 --fencing=dont-care")
+        for minor in _MINORS:
+            server.succeed(f"drbdsetup disk-options {minor} --fencing=dont-care")
     yield recovering
     for server in recovering.servers:
         server.succeed(f"drbdadm adjust {RESOURCE}")
@@ -75,7 +78,8 @@ def test_a_split_brain_and_its_healing(by_hand: Pair, active: Machine, passive: 
 
 def test_a_resync_with_its_progress_and_time(by_hand: Pair, active: Machine, passive: Machine) -> None:
     for server in by_hand.servers:
-        server.succeed("drbdsetup disk-options 0 --c-plan-ahead=0 --resync-rate=1M --c-min-rate=0")
+        for minor in _MINORS:
+            server.succeed(f"drbdsetup disk-options {minor} --c-plan-ahead=0 --resync-rate=1M --c-min-rate=0")
     passive.succeed(f"drbdadm invalidate {RESOURCE}")
     passive.wait_until("grep -q finish: /proc/drbd", "the resync tells its time", 30)
     for server, code, behind in ((active, 191, "the peer is behind"), (passive, 190, "this node is behind")):
@@ -87,8 +91,9 @@ def test_a_resync_with_its_progress_and_time(by_hand: Pair, active: Machine, pas
     assert "type on the peer: drbdadm resume-sync san" in monitor(active, 191)
     passive.succeed(f"drbdadm resume-sync {RESOURCE}")
     for server in by_hand.servers:
-        server.succeed("drbdsetup disk-options 0 --c-plan-ahead=0 --resync-rate=500M --c-min-rate=0")
-    passive.wait_until(f"drbdadm dstate {RESOURCE} | grep -qx UpToDate/UpToDate", "the resync has ended", 60)
+        for minor in _MINORS:
+            server.succeed(f"drbdsetup disk-options {minor} --c-plan-ahead=0 --resync-rate=500M --c-min-rate=0")
+    by_hand.wait_until_in_sync(60)
     well(active, 8)
 
 
