@@ -50,6 +50,9 @@ def replicas(pair: Pair) -> Iterator[None]:
             server.succeed(f"drbdadm create-md --force {RESOURCE} </dev/null")
         yield
     finally:
+        # A Primary without a disk does not let its peer go.
+        for server in pair.servers:
+            server.run(f"drbdadm secondary {RESOURCE}")
         for server in pair.servers:
             server.succeed(f"drbdadm down {RESOURCE} && drbdadm -- --force wipe-md {RESOURCE} && rm {_FILE}")
 
