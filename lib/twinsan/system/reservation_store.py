@@ -158,13 +158,11 @@ class Store:
             return
         if text == last and (text == reservations.NONE or _recent(self._told(), repeated)):
             return
-        from twinsan.system import cluster, command
+        from twinsan.system import cluster
 
-        patience = deadline.within(_SECONDS_FOR_CLUSTER)
         value = f"{time.time():.3f};" + text.replace("\n", ";")
         try:
-            for node in command.run("crm_node", "--partition", deadline=patience).stdout.split():
-                cluster.set_node_attribute(self.attribute, value, patience, node=node, private=True)
+            cluster.set_on_every_node(self.attribute, value, deadline.within(_SECONDS_FOR_CLUSTER))
         except (Failure, OSError) as failure:
             self._note(f"the other node does not know what is reserved: {failure}")
             return
