@@ -336,6 +336,16 @@ def test_the_target_tells_who_sees_its_luns(pair: Pair, capsys: pytest.CaptureFi
     assert f"initiators is {ESX1},{ESX2} instead of {ESX1}" in reason(capsys)
 
 
+def test_the_target_tells_by_what_right_its_luns_are_seen(pair: Pair) -> None:
+    chap = {"incoming_username": "esxone", "incoming_password": "correcthorse12"}
+    assert pair("start") == 0
+    assert pair("reload-agent", "lio-iscsi-target", **chap) == 0
+    assert len(pair.programs) == 3
+    pair.go_to("zeus")
+    assert pair("start", "lio-iscsi-target", **chap) == 0
+    assert pair("start") == 0
+
+
 def test_a_cluster_that_does_not_answer_keeps_nobody_from_serving(pair: Pair) -> None:
     assert pair("start") == 0
     pair.answers = False

@@ -126,9 +126,7 @@ def take(lun: Lun, initiators: list[str], node: str) -> Fingerprint:
         "tpgt": group.rpartition("_")[2],
         # Kernels before 6.4 count the LUNs that are made of a storage object, from 1; there is one.
         "rtpi": str(int(configfs.read(f"{group}/rtpi") or "1", 0)),
-        "authentication": configfs.read(f"{group}/attrib/authentication") or "",
-        "generate_node_acls": configfs.read(f"{group}/attrib/generate_node_acls") or "",
-        **audience(initiators),
+        **access(group, initiators),
         "lun": str(lun.number),
         "mapped_lun": str(lun.number),
         "vpd_unit_serial": serial,
@@ -143,9 +141,13 @@ def take(lun: Lun, initiators: list[str], node: str) -> Fingerprint:
     return Fingerprint(node, {name: value for name, value in fields.items() if name not in optional})
 
 
-def audience(initiators: list[str]) -> dict[str, str]:
-    """The field that says who sees a LUN."""
-    return {"initiators": ",".join(sorted(initiators))}
+def access(group: str, initiators: list[str]) -> dict[str, str]:
+    """The fields that say who sees a LUN, and by what right: those that change with its target portal group."""
+    return {
+        "initiators": ",".join(sorted(initiators)),
+        "authentication": configfs.read(f"{group}/attrib/authentication") or "",
+        "generate_node_acls": configfs.read(f"{group}/attrib/generate_node_acls") or "",
+    }
 
 
 def _attributes(place: str, beginnings: tuple[str, ...]) -> dict[str, str]:

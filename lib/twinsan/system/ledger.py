@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from twinsan.deadline import Deadline
+    from twinsan.system import lock
     from twinsan.system.fingerprint import Fingerprint
     from twinsan.system.lio_lun import Lun
 
@@ -59,28 +60,31 @@ class Ledger:
         """Tell what has changed while the LUN was served."""
 
         def look() -> None:
-            mine = self.take()
-            if str(mine) != _read(self._told):
-                self.tell(mine)
+            with self._lock():
+                mine = self.take()
+                if str(mine) != _read(self._told):
+                    self._tell(mine)
 
         if self.lun.resource:
             self.borne(look)
 
-    def update_audience(self) -> None:
-        """Tell who sees the LUN now. All else is as it was told: the caller does not know what the LUN shall be."""
+    def update_access(self) -> None:
+        """Tell who sees the LUN now, and by what right. All else is as it was told: the caller does not know what the
+        LUN shall be.
+        """
 
         def look() -> None:
             from twinsan.system import fingerprint
 
-            told = fingerprint.parse(_read(self._told))
-            if told is None:
-                # The next monitor takes it anew.
-                return
-            mine = fingerprint.Fingerprint(
-                told.node, {**told.fields, **fingerprint.audience(lio_lun.audience(self.lun))}
-            )
-            if str(mine) != str(told):
-                self.tell(mine)
+            with self._lock():
+                told = fingerprint.parse(_read(self._told))
+                if told is None:
+                    # The next monitor takes it anew.
+                    return
+                access = fingerprint.access(self.lun.group, lio_lun.audience(self.lun))
+                mine = fingerprint.Fingerprint(told.node, {**told.fields, **access})
+                if str(mine) != str(told):
+                    self._tell(mine)
 
         if self.lun.resource:
             self.borne(look)
@@ -109,18 +113,26 @@ class Ledger:
 
     def tell(self, mine: Fingerprint | None) -> None:
         """Write it down everywhere; None for what was told last."""
-        from twinsan.system import cluster, lock
+        with self._lock():
+            self._tell(mine)
 
-        deadline = self._deadline.within(_SECONDS_TO_TELL)
-        with lock.Held(f"fingerprint.{self.lun.resource}", deadline):
-            text = (str(mine) if mine else _read(self._told)) or str(self.take())
-            # Forgotten first: if the cluster cannot be reached, the next monitor tries again.
-            _forget(self._told)
-            try:
-                self._keep(text)
-            finally:
-                cluster.set_on_every_node(self._attribute, text, deadline)
-            state.write(self._told, text)
+    def _lock(self) -> lock.Held:
+        """Held from looking to telling, so that reloads of a LUN and of its target do not undo each other's."""
+        from twinsan.system import lock
+
+        return lock.Held(f"fingerprint.{self.lun.resource}", self._deadline.within(_SECONDS_TO_TELL))
+
+    def _tell(self, mine: Fingerprint | None) -> None:
+        from twinsan.system import cluster
+
+        text = (str(mine) if mine else _read(self._told)) or str(self.take())
+        # Forgotten first: if the cluster cannot be reached, the next monitor tries again.
+        _forget(self._told)
+        try:
+            self._keep(text)
+        finally:
+            cluster.set_on_every_node(self._attribute, text, self._deadline.within(_SECONDS_TO_TELL))
+        state.write(self._told, text)
 
     def _keep(self, text: str) -> None:
         """Write it to the replicated volume, a field to each line."""
@@ -163,13 +175,13 @@ class Ledger:
 
 
 def update_all(iqn: str, node: str, deadline: Deadline, note: Callable[[str], None]) -> None:
-    """Tell who sees the LUNs of a target, which has changed with the target."""
+    """Tell who sees the LUNs of a target, and by what right: it has changed with the target."""
     group = lio_target.group(iqn)
     for unit in configfs.names(f"{group}/lun"):
         for link in configfs.links(f"{group}/lun/{unit}"):
             place = f"{group}/lun/{unit}/{link}"
             lun = lio_lun.shown(iqn, int(unit.removeprefix("lun_")), configfs.read(f"{place}/udev_path") or "")
-            Ledger(lun, node, deadline, note).update_audience()
+            Ledger(lun, node, deadline, note).update_access()
 
 
 def _due(path: str) -> bool:
