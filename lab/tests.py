@@ -53,8 +53,8 @@ def _start(queue: int) -> tuple[int, int]:
     if child == 0:
         for stream in (1, 2):
             os.dup2(writing, stream)
-        # A line for each test: dots of two labs would run together.
-        os._exit(namespace.enter(lambda: _pytest(["-vv"], queue)))
+        # A line for each test: dots of two labs would run together. At the end, where the time went.
+        os._exit(namespace.enter(lambda: _pytest(["-vv", "--durations=15"], queue)))
     os.close(writing)
     return child, reading
 
