@@ -12,7 +12,7 @@ from twinsan import fence
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed, Failure, NotInstalled
 from twinsan.fence.state import Constraint, State, constraint_id
-from twinsan.system import cib, drbd, drbd_health, lock
+from twinsan.system import cib, drbd, drbd_health, lock, rundir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -210,14 +210,7 @@ def _ban(state: State, resource: str, me: str, peer: str, budget: Deadline) -> b
 
 def _lift(resource: str, identifier: str) -> None:
     cib.delete_constraint(identifier, Deadline(_SECONDS_FOR_QUERY))
-    _forget(resource)
-
-
-def _forget(resource: str) -> None:
-    try:
-        os.unlink(fence.marker(resource))
-    except FileNotFoundError:
-        pass
+    rundir.forget(fence.marker(resource))
 
 
 def unfence_peer(resource: str, *, force: bool = False) -> int:
@@ -246,7 +239,7 @@ def _unfence_peer(resource: str, *, force: bool) -> str:
     state = State(cib.query(Deadline(_SECONDS_FOR_QUERY)))
     standing = state.constraint(resource)
     if standing is None:
-        _forget(resource)
+        rundir.forget(fence.marker(resource))
         return "no constraint stands, nothing to do"
     _lift(resource, standing.id)
     return f"constraint {standing.id} is removed"

@@ -38,7 +38,7 @@ def set_promotion_score(resource: str, score: int | None, deadline: Deadline, *,
     if not always and _told(told) == text:
         return
     # Forgotten first: if the cluster cannot be reached, the next monitor tries again.
-    _forget(told)
+    rundir.forget(told)
     _update(f"master-{resource}", text, deadline)
     with open(told, "w", encoding="ascii") as file:
         file.write(text)
@@ -107,10 +107,3 @@ def _told(path: str) -> str | None:
             return file.read() if 0 <= age < _SECONDS_UNTIL_REPEATED else None
     except (OSError, ValueError):
         return None
-
-
-def _forget(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass

@@ -110,10 +110,7 @@ def restore(name: str, configuration: str, deadline: Deadline) -> None:
 
 def forget(name: str) -> None:
     """DRBD is as configured again."""
-    try:
-        os.unlink(marker(name))
-    except FileNotFoundError:
-        pass
+    rundir.forget(marker(name))
 
 
 def _frozen(resource: Resource) -> bool:

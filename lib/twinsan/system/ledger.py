@@ -127,7 +127,7 @@ class Ledger:
 
         text = (str(mine) if mine else _read(self._told)) or str(self.take())
         # Forgotten first: if the cluster cannot be reached, the next monitor tries again.
-        _forget(self._told)
+        rundir.forget(self._told)
         try:
             self._keep(text)
         finally:
@@ -143,7 +143,7 @@ class Ledger:
 
     def forget(self) -> None:
         """Have the next monitor tell it."""
-        _forget(self._told)
+        rundir.forget(self._told)
 
     def take(self) -> Fingerprint:
         """The LUN's fingerprint on this node."""
@@ -198,10 +198,3 @@ def _read(path: str) -> str:
             return file.read()
     except FileNotFoundError:
         return ""
-
-
-def _forget(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass

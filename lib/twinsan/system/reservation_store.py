@@ -82,8 +82,8 @@ class Store:
 
     def connect(self, text: str) -> None:
         """Let the kernel keep what is reserved from now on, where `text` was: before anybody sees the LUN."""
-        _unlink(self._told())
-        _unlink(self._kernels)
+        rundir.forget(self._told())
+        rundir.forget(self._kernels)
         try:
             if self._kept is not None:
                 self._prepare(self._kept, text)
@@ -120,7 +120,7 @@ class Store:
         """
         if not self.connected and os.path.isfile(self._kernels):
             self._tell(deadline, float("inf"))
-        _unlink(self._kernels)
+        rundir.forget(self._kernels)
 
     @property
     def attribute(self) -> str:
@@ -203,10 +203,3 @@ def _recent(path: str, seconds: float) -> str | None:
 def _write(path: str, text: str) -> None:
     with open(path, "w", encoding="ascii", errors="replace") as file:
         file.write(text)
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass

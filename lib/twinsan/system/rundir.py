@@ -24,3 +24,11 @@ def path(name: str) -> str:
     except FileExistsError:
         pass
     return os.path.join(DIRECTORY, name)
+
+
+def forget(path: str) -> None:
+    """Remove a file, which need not be there."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

@@ -77,7 +77,7 @@ def share(resource: Resource, deadline: Deadline) -> Note:
     if note is not None and (note.own, note.minors) == (own, minors) and note.good(alone=resource.alone):
         return note
     # Forgotten first: where the cluster cannot be reached, the next monitor tries again.
-    _forget(resource.name)
+    rundir.forget(rundir.path(_PREFIX + resource.name))
     cluster.set_node_attribute(_attribute(resource.name), own, deadline, private=True)
     return _learn(resource.name, minors, own, deadline)
 
@@ -135,13 +135,6 @@ def _all() -> list[Note]:
         return []
     notes = [noted(name.removeprefix(_PREFIX)) for name in names if name.startswith(_PREFIX)]
     return [note for note in notes if note is not None]
-
-
-def _forget(resource: str) -> None:
-    try:
-        os.unlink(rundir.path(_PREFIX + resource))
-    except FileNotFoundError:
-        pass
 
 
 def _attribute(resource: str) -> str:
