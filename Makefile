@@ -37,7 +37,7 @@ check: ## Run what needs no guests: linters, types, unit and contract tests
 	@$(PYTHON) -m ruff format --check --quiet
 	@$(PYTHON) -m ruff check --quiet
 	@$(PYTHON) -m mypy --no-error-summary
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 format: ## Format the code
 	@$(BOOTSTRAP) check

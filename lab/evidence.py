@@ -21,6 +21,8 @@ _DEFECTS = re.compile(
     r"|ocf-exit-reason:defect in| defect in (drbd-vaai|lio-|portal-ip)"
 )
 
+_CURSOR = "-- cursor: "
+
 _COMMANDS = {
     "journal.txt": "journalctl --no-pager -b --output=short-precise",
     "kernel.txt": "dmesg",
@@ -35,10 +37,14 @@ _COMMANDS = {
 }
 
 
-def defects(machine: Machine, cursor: str = "") -> list[str]:
-    """Lines that tell of a defect: of the journal since `cursor`, of the console since they were judged last."""
-    since = f"--after-cursor={cursor}" if cursor else "--boot"
-    lines = machine.journal(since).splitlines()
+def defects(machine: Machine) -> list[str]:
+    """Lines that tell of a defect, of those that were not judged before: of the present boot's journal, and of the
+    console.
+    """
+    since = f"--after-cursor='{machine.journal_judged}'" if machine.journal_judged else "--boot"
+    lines = machine.journal(f"{since} --show-cursor").splitlines()
+    if lines and lines[-1].startswith(_CURSOR):
+        machine.journal_judged = lines.pop().removeprefix(_CURSOR)
     console = machine.console.read_bytes()
     lines += console[machine.console_judged :].decode(errors="replace").splitlines()
     machine.console_judged = len(console)

@@ -48,7 +48,9 @@ class Machine:
         self.san_address = f"{network.WIRES['san']}.{number}"
         self.console = folder / f"console-{name}.log"
         self.boots = 0
+        # What evidence.defects has read: of the console's bytes, and of the present boot's journal, a cursor.
         self.console_judged = 0
+        self.journal_judged = ""
         self._image = image
         self._folder = folder
         self._memory = memory
@@ -81,6 +83,7 @@ class Machine:
                     start_new_session=True,
                 )
             self.boots += 1
+            self.journal_judged = ""
 
     def wait_for_boot(self) -> float:
         """Wait until the guest takes commands; returns the seconds it took."""

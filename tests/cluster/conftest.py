@@ -43,16 +43,12 @@ def whole_pair() -> Iterator[Pair]:
 @pytest.fixture
 def pair(whole_pair: Pair, request: pytest.FixtureRequest) -> Iterator[Pair]:
     """The pair; after each test no guest may tell of an oops, a traceback or a core dump."""
-    marks = {guest.name: (guest.boots, _cursor(guest)) for guest in whole_pair.guests}
     yield whole_pair
     reports = request.node.stash.get(_REPORTS, {})
     if any(report.failed for report in reports.values()):
         # Before a guest is asked that may be off.
         print(f"the state of all guests is in {whole_pair.collect(evidence.new_folder(request.node.name))}")
-    found: list[str] = []
-    for guest in whole_pair.guests:
-        boots, cursor = marks[guest.name]
-        found += [f"{guest}: {line}" for line in evidence.defects(guest, cursor if guest.boots == boots else "")]
+    found = [f"{guest}: {line}" for guest in whole_pair.guests for line in evidence.defects(guest)]
     if found:
         print(f"the state of all guests is in {whole_pair.collect(evidence.new_folder(request.node.name))}")
     assert not found, "\n".join(found)
@@ -89,8 +85,3 @@ def project() -> Path:
 
 def _powered(guest: Machine) -> Callable[[], bool]:
     return lambda: guest.is_on
-
-
-def _cursor(guest: Machine) -> str:
-    last = guest.succeed("journalctl --boot --lines=1 --show-cursor --output=cat | sed -n 's/^-- cursor: //p'")
-    return last.strip()

@@ -369,7 +369,7 @@ def main() -> int:
     sys.path.insert(0, LIBRARY)
     # PR_SET_CHILD_SUBREAPER
     _libc.prctl(36, 1, 0, 0, 0)
-    found = {}
+    found = []
     for plan in json.load(sys.stdin):
         case = Case(plan)
         for agent, parameters in plan.get("under", []):
@@ -380,7 +380,7 @@ def main() -> int:
         table = case.run()
         for agent, parameters in reversed(plan.get("under", [])):
             Case({"agent": agent, "parameters": parameters, "running": [0], "actions": {}}).expect("stop", 0)
-        found[plan["name"]] = {"actions": table, "failures": case.failures}
+        found.append({"name": plan["name"], "actions": table, "failures": case.failures})
     print(json.dumps(found))
     return 0
 

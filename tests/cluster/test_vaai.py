@@ -136,9 +136,12 @@ def test_the_primary_tells_what_a_failover_would_take_away(active: Machine, thic
     # A monitor of the unpromoted replica tells of its new disk; the Primary asks every few minutes, or at once where
     # nothing is noted.
     thick.wait_until(f"{told}=0,", f"{thick} tells that it cannot discard", 90)
-    active.succeed("rm -f /run/twinsan/device-limits.san")
+    since = active.succeed("date +%s; rm -f /run/twinsan/device-limits.san").strip()
     difference = f"{active.name} can discard and {thick.name} cannot"
-    active.wait_until(f"crm_mon -1 | grep -q '{difference}'", "the Primary tells it", 60)
+    # In the log: crm_mon goes on to show the reason of a lesser difference, if it was told before.
+    log = f"journalctl --since=@{since} --identifier='drbd-vaai(p_drbd)'"
+    active.wait_until(f"{log} | grep -q '{difference}'", "the Primary tells it", 60)
+    active.succeed("crm_mon -1 | grep -q 'the disks of san/0 differ'")
     usual = {"target_iqn": IQN, "lun": "1", "path": "/dev/drbd0"}
     reason = hand.reason(active, 190, "lio-lun", "reload-agent", **usual)
     assert f"unmap is required by parameter vaai, and {thick.name} cannot have it" in reason

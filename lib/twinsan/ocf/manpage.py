@@ -47,27 +47,30 @@ _DIAGNOSED = (
     (
         (diagnostics.DEGRADED,),
         "The resource works, but is not well (190, 191)",
-        "Nothing is restarted for it. Mend the cause; the next monitor sees it.",
+        "Nothing is restarted for it. Mend the cause; the next monitor sees it. While it stays so, the cluster shows "
+        "the reason that it had first, and the log the present one. Do not clean up what is promoted: until it is "
+        "looked at again, the cluster stops what depends on it.",
         "See the log.",
     ),
     (
         (errors.Failure.__name__,),
         "The action failed (1, or 9 of a promoted resource; 3 for an unknown action)",
         "The cluster tries again by itself, here or on the other node, until migration-threshold is reached. When the "
-        "cause is mended, let it forget the failures: crm_resource --cleanup --resource RESOURCE",
+        "cause is mended, let it forget the failures: crm_resource --cleanup --resource RESOURCE --node NODE",
         "See the log and 'dmesg'.",
     ),
     (
         (errors.DeadlinePassed.__name__,),
         "The action did not end in time (1)",
         "It gave up before the cluster would have killed it. Mend what it waited for, then: crm_resource --cleanup "
-        "--resource RESOURCE",
+        "--resource RESOURCE --node NODE",
         "See what is slow or hangs: 'dmesg' and the log.",
     ),
     (
         (errors.NotHere.__name__,),
         "A parameter does not hold on this host (2)",
-        "The cluster does not try this node again. Mend it here, then: crm_resource --cleanup --resource RESOURCE",
+        "The cluster does not try this node again. Mend it here, then: crm_resource --cleanup --resource RESOURCE "
+        "--node NODE",
         "Correct it on this host.",
     ),
     (
@@ -80,7 +83,8 @@ _DIAGNOSED = (
     (
         (errors.NotInstalled.__name__, errors.NotPermitted.__name__),
         "Something is missing (5), or not allowed (4)",
-        "The cluster does not try this node again. Install it here, then: crm_resource --cleanup --resource RESOURCE",
+        "The cluster does not try this node again. Install it here, then: crm_resource --cleanup --resource RESOURCE "
+        "--node NODE",
         "Install it.",
     ),
 )
