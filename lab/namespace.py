@@ -27,6 +27,8 @@ _PR_SET_PDEATHSIG = 1
 _MS_REC = 0x4000
 _MS_PRIVATE = 1 << 18
 
+_SECONDS_TO_END = 10
+
 # Mounted over in the lab's mount namespace alone; Debian has this folder and keeps it empty (FHS 3.0, 3.13).
 MEMORY = "/mnt"
 
@@ -51,6 +53,7 @@ def enter(main: Callable[[], int], *, keep: bool = False, tell_pid: Callable[[in
     """Run `main` as the first process of new namespaces; returns its exit status.
 
     The caller stays outside, hands on SIGINT, SIGTERM and SIGHUP, and ends when its own parent ends, unless `keep`.
+    What has not ended ten seconds after a signal is killed: tests would wait for minutes until a pair is as it was.
     `tell_pid` hears the process id, as seen from outside, of the first process.
     """
     if not keep:
@@ -133,7 +136,9 @@ def _mount(source: str, target: str, kind: str, flags: int, options: str) -> Non
 def _wait(child: int) -> int:
     def hand_on(number: int, _frame: FrameType | None) -> None:
         os.kill(child, number)
+        signal.alarm(_SECONDS_TO_END)
 
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, hand_on)
     # A terminal sends SIGINT to the child itself.

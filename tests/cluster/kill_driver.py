@@ -61,6 +61,20 @@ def _ptrace(request: int, pid: int, address: int = 0, data: int = 0) -> int:
     return value
 
 
+def _detach(pid: int) -> None:
+    """Trace a process no longer. The kernel lets go only one that stands still."""
+    if _ptrace(_DETACH, pid) == 0:
+        return
+    try:
+        os.kill(pid, signal.SIGSTOP)
+        if os.WIFSTOPPED(os.waitpid(pid, _WALL)[1]):
+            _ptrace(_DETACH, pid)
+            os.kill(pid, signal.SIGCONT)
+    except (ProcessLookupError, ChildProcessError):
+        # It has ended meanwhile.
+        pass
+
+
 class Action:
     """One traced action; `killed` is the call at which somebody was killed, or empty where it ran to its end."""
 
@@ -92,7 +106,7 @@ class Action:
     def release(self) -> None:
         """Let those go on who were left when the agent was killed: they stand still until then."""
         for left in list(self._entered):
-            _ptrace(_DETACH, left)
+            _detach(left)
         self._entered.clear()
         if self._program:
             os.kill(self._program, signal.SIGCONT)

@@ -23,7 +23,11 @@ def main():
     network.create(["atlas"], [2])
     sleeper = subprocess.Popen(["sleep", "1000"])
     print("ready", flush=True)
-    sleeper.wait()
+    try:
+        sleeper.wait()
+    finally:
+        # What the teardown of a test may take.
+        sleeper.wait()
     return 0
 
 sys.exit(namespace.enter(main))
