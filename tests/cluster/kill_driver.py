@@ -61,6 +61,12 @@ def _ptrace(request: int, pid: int, address: int = 0, data: int = 0) -> int:
     return value
 
 
+def _traced() -> list[int]:
+    """All that this process traces: also those who are traced from their birth, and were not heard of yet."""
+    mark = f"\nTracerPid:\t{os.getpid()}\n"
+    return [int(pid) for pid in os.listdir("/proc") if pid.isdecimal() and mark in _read_text(f"/proc/{pid}/status")]
+
+
 def _detach(pid: int) -> None:
     """Trace a process no longer. The kernel lets go only one that stands still."""
     if _ptrace(_DETACH, pid) == 0:
@@ -105,8 +111,9 @@ class Action:
 
     def release(self) -> None:
         """Let those go on who were left when the agent was killed: they stand still until then."""
-        for left in list(self._entered):
-            _detach(left)
+        while traced := _traced():
+            for left in traced:
+                _detach(left)
         self._entered.clear()
         if self._program:
             os.kill(self._program, signal.SIGCONT)
@@ -261,7 +268,7 @@ def _read_text(path: str) -> str:
     try:
         with open(path, encoding="utf-8") as file:
             return file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return ""
 
 
