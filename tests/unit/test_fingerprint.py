@@ -13,7 +13,7 @@ from tests.unit import agents, fake_configfs
 from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel, tree
 from twinsan.deadline import Deadline
-from twinsan.system import command, fingerprint, rundir, state
+from twinsan.system import command, configfs, fingerprint, lio_acl, lio_target, rundir, state
 from twinsan.system.fingerprint import Fingerprint
 from twinsan.system.lio_lun import Lun
 
@@ -344,6 +344,37 @@ def test_the_target_tells_by_what_right_its_luns_are_seen(pair: Pair) -> None:
     pair.go_to("zeus")
     assert pair("start", "lio-iscsi-target", **chap) == 0
     assert pair("start") == 0
+
+
+def test_a_reload_that_fails_half_way_keeps_nobody_from_serving(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pair("start") == 0
+    with monkeypatch.context() as broken:
+        broken.setattr(lio_acl, "ensure", _fail)
+        assert pair("reload-agent", "lio-iscsi-target", allowed_initiators=ESX1) == 1
+    pair.go_to("zeus")
+    assert pair("start", "lio-iscsi-target", allowed_initiators=ESX1) == 0
+    assert pair("start") == 0
+
+
+def _fail(*_: object) -> None:
+    raise OSError(5, "Input/output error")
+
+
+def test_a_lun_may_go_while_it_is_shown_to_a_new_initiator(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its stop waits for nobody."""
+    third = "iqn.1998-01.com.vmware:esx3"
+    assert pair("start") == 0
+    link = configfs.link
+
+    def vanish(target: str, path: str) -> bool:
+        if third in path:
+            monkeypatch.setattr(configfs, "link", link)
+            assert pair("stop") == 0
+        return link(target, path)
+
+    monkeypatch.setattr(configfs, "link", vanish)
+    assert pair("reload-agent", "lio-iscsi-target", allowed_initiators=f"{ESX1} {ESX2} {third}") == 0
+    assert configfs.names(f"{lio_target.group(IQN)}/acls/{third}").count("lun_1") == 0
 
 
 def test_a_cluster_that_does_not_answer_keeps_nobody_from_serving(pair: Pair) -> None:

@@ -17,6 +17,8 @@ from twinsan.system import block_device, configfs, lio_target, naa, storage_obje
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from twinsan.system.lio_lun import Lun
 
 # The attributes that initiators see, or that change what a command does, by how their names begin.
@@ -126,7 +128,7 @@ def take(lun: Lun, initiators: list[str], node: str) -> Fingerprint:
         "tpgt": group.rpartition("_")[2],
         # Kernels before 6.4 count the LUNs that are made of a storage object, from 1; there is one.
         "rtpi": str(int(configfs.read(f"{group}/rtpi") or "1", 0)),
-        **access(group, initiators),
+        **access(initiators, lambda name: configfs.read(f"{group}/attrib/{name}") or ""),
         "lun": str(lun.number),
         "mapped_lun": str(lun.number),
         "vpd_unit_serial": serial,
@@ -141,13 +143,12 @@ def take(lun: Lun, initiators: list[str], node: str) -> Fingerprint:
     return Fingerprint(node, {name: value for name, value in fields.items() if name not in optional})
 
 
-def access(group: str, initiators: list[str]) -> dict[str, str]:
-    """The fields that say who sees a LUN, and by what right: those that change with its target portal group."""
-    return {
-        "initiators": ",".join(sorted(initiators)),
-        "authentication": configfs.read(f"{group}/attrib/authentication") or "",
-        "generate_node_acls": configfs.read(f"{group}/attrib/generate_node_acls") or "",
-    }
+def access(initiators: list[str], attribute: Callable[[str], str]) -> dict[str, str]:
+    """The fields that say who sees a LUN, and by what right: those that change with its target portal group, which has
+    the values that `attribute` gives.
+    """
+    names = ("authentication", "generate_node_acls")
+    return {"initiators": ",".join(sorted(initiators)), **{name: attribute(name) for name in names}}
 
 
 def _attributes(place: str, beginnings: tuple[str, ...]) -> dict[str, str]:

@@ -16,7 +16,7 @@ import os
 import time
 
 from twinsan.errors import Failure
-from twinsan.system import configfs, lio_lun, lio_target, rundir, state
+from twinsan.system import configfs, lio_acl, lio_lun, lio_target, rundir, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from twinsan.system import lock
     from twinsan.system.fingerprint import Fingerprint
     from twinsan.system.lio_lun import Lun
+    from twinsan.system.lio_target import Target
 
 _SECONDS_UNTIL_REPEATED = 300.0
 
@@ -68,9 +69,9 @@ class Ledger:
         if self.lun.resource:
             self.borne(look)
 
-    def update_access(self) -> None:
-        """Tell who sees the LUN now, and by what right. All else is as it was told: the caller does not know what the
-        LUN shall be.
+    def update_access(self, access: dict[str, str]) -> None:
+        """Tell who will see the LUN, and by what right (fingerprint.access). All else is as it was told: the caller
+        does not know what the LUN shall be.
         """
 
         def look() -> None:
@@ -81,7 +82,6 @@ class Ledger:
                 if told is None:
                     # The next monitor takes it anew.
                     return
-                access = fingerprint.access(self.lun.group, lio_lun.audience(self.lun))
                 mine = fingerprint.Fingerprint(told.node, {**told.fields, **access})
                 if str(mine) != str(told):
                     self._tell(mine)
@@ -174,14 +174,18 @@ class Ledger:
         return f"{folder}/fingerprint.{self.lun.resource}" if folder else ""
 
 
-def update_all(iqn: str, node: str, deadline: Deadline, note: Callable[[str], None]) -> None:
-    """Tell who sees the LUNs of a target, and by what right: it has changed with the target."""
-    group = lio_target.group(iqn)
+def update_all(target: Target, node: str, deadline: Deadline, note: Callable[[str], None]) -> None:
+    """Tell who will see the LUNs of a target that is about to change, and by what right."""
+    from twinsan.system import fingerprint
+
+    group, attributes = lio_target.group(target.iqn), lio_target.attributes(target)
     for unit in configfs.names(f"{group}/lun"):
         for link in configfs.links(f"{group}/lun/{unit}"):
             place = f"{group}/lun/{unit}/{link}"
-            lun = lio_lun.shown(iqn, int(unit.removeprefix("lun_")), configfs.read(f"{place}/udev_path") or "")
-            Ledger(lun, node, deadline, note).update_access()
+            lun = lio_lun.shown(target.iqn, int(unit.removeprefix("lun_")), configfs.read(f"{place}/udev_path") or "")
+            everybody = lio_acl.seen_by_all(place)
+            meant = [name for name in target.initiators if everybody or name in lun.initiators]
+            Ledger(lun, node, deadline, note).update_access(fingerprint.access(meant, attributes.__getitem__))
 
 
 def _due(path: str) -> bool:

@@ -96,8 +96,20 @@ def blind(group: str, initiator: str, number: int) -> bool:
 def _show_what_all_see(group: str, initiator: str) -> None:
     for unit in configfs.names(f"{group}/lun"):
         for link in configfs.links(f"{group}/lun/{unit}"):
-            if storage_object.notes(f"{group}/lun/{unit}/{link}").get("audience") == "all":
+            if not seen_by_all(f"{group}/lun/{unit}/{link}"):
+                continue
+            try:
                 show(group, initiator, int(unit[4:]), link)
+            except FileNotFoundError:
+                if configfs.exists(f"{group}/lun/{unit}/{link}"):
+                    raise
+                # Its stop, which waits for nobody, has taken it away meanwhile.
+                hide(group, initiator, int(unit[4:]))
+
+
+def seen_by_all(storage: str) -> bool:
+    """Whether a LUN, by the place of its storage object, is meant for every initiator that is admitted."""
+    return storage_object.notes(storage).get("audience") == "all"
 
 
 def _has_session(path: str) -> bool:

@@ -134,7 +134,7 @@ def drift(target: Target) -> str:
     It reads what a dying LUN can lock (see configfs), so it belongs in a child.
     """
     place = group(target.iqn)
-    found = configfs.differences(f"{place}/attrib", _attributes(target))
+    found = configfs.differences(f"{place}/attrib", attributes(target))
     found += configfs.differences(f"{place}/param", target.parameters)
     for initiator in target.initiators:
         wrong = lio_acl.unproven(lio_acl.place(place, initiator), target.credentials.get(initiator, chap.NONE))
@@ -183,11 +183,12 @@ def _ensure_group(target: Target, place: str) -> None:
 
 
 def _set_attributes(target: Target, place: str) -> None:
-    for name, value in _attributes(target).items():
+    for name, value in attributes(target).items():
         configfs.settle(f"{place}/attrib/{name}", value)
 
 
-def _attributes(target: Target) -> dict[str, str]:
+def attributes(target: Target) -> dict[str, str]:
+    """The attributes of the target's portal group, as planned."""
     # An access control list takes its queue depth from the group when it is made.
     return {
         **(_OPEN if target.everybody else _CLOSED),
