@@ -144,4 +144,6 @@ def _wait(child: int) -> int:
     # A terminal sends SIGINT to the child itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN if os.isatty(0) else hand_on)
     _, status = os.waitpid(child, 0)
+    # Its number may soon be another's.
+    signal.alarm(0)
     return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)

@@ -13,7 +13,7 @@ from tests.unit import agents, fake_configfs
 from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel, tree
 from twinsan.deadline import Deadline
-from twinsan.system import command, configfs, fingerprint, lio_acl, lio_target, rundir, state
+from twinsan.system import command, configfs, fingerprint, lio_acl, lio_target, lock, rundir, state
 from twinsan.system.fingerprint import Fingerprint
 from twinsan.system.lio_lun import Lun
 
@@ -351,6 +351,25 @@ def test_a_reload_that_fails_half_way_keeps_nobody_from_serving(pair: Pair, monk
     with monkeypatch.context() as broken:
         broken.setattr(lio_acl, "ensure", _fail)
         assert pair("reload-agent", "lio-iscsi-target", allowed_initiators=ESX1) == 1
+    pair.go_to("zeus")
+    assert pair("start", "lio-iscsi-target", allowed_initiators=ESX1) == 0
+    assert pair("start") == 0
+
+
+def test_a_lun_that_tells_during_the_reload_of_its_target_undoes_nothing(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pair("start") == 0
+    ensure = lio_target.ensure
+
+    def beside(target: lio_target.Target) -> None:
+        assert pair("reload-agent", accepted_fingerprint="01234567") == 0
+        ensure(target)
+
+    monkeypatch.setattr(lio_target, "ensure", beside)
+    monkeypatch.setattr(lock.Held, "_taken", lambda _self: True)
+    assert pair("reload-agent", "lio-iscsi-target", allowed_initiators=ESX1) == 0
+    monkeypatch.setattr(lio_target, "ensure", ensure)
     pair.go_to("zeus")
     assert pair("start", "lio-iscsi-target", allowed_initiators=ESX1) == 0
     assert pair("start") == 0
