@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -379,8 +380,11 @@ def _fail(*_: object) -> None:
     raise OSError(5, "Input/output error")
 
 
-def test_a_lun_may_go_while_it_is_shown_to_a_new_initiator(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its stop waits for nobody."""
+@pytest.mark.parametrize("refusal", [None, errno.EINVAL])
+def test_a_lun_may_go_while_it_is_shown_to_a_new_initiator(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, refusal: int | None
+) -> None:
+    """Its stop waits for nobody. The kernel finds no LUN then, or one without its export."""
     third = "iqn.1998-01.com.vmware:esx3"
     assert pair("start") == 0
     link = configfs.link
@@ -389,11 +393,32 @@ def test_a_lun_may_go_while_it_is_shown_to_a_new_initiator(pair: Pair, monkeypat
         if third in path:
             monkeypatch.setattr(configfs, "link", link)
             assert pair("stop") == 0
+            if refusal:
+                raise OSError(refusal, os.strerror(refusal), path)
         return link(target, path)
 
     monkeypatch.setattr(configfs, "link", vanish)
     assert pair("reload-agent", "lio-iscsi-target", allowed_initiators=f"{ESX1} {ESX2} {third}") == 0
     assert configfs.names(f"{lio_target.group(IQN)}/acls/{third}").count("lun_1") == 0
+
+
+def test_a_lun_that_is_shown_once_more_while_it_goes_is_gone_all_the_same(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pair("start") == 0
+    unlink = configfs.unlink
+    shown: list[str] = []
+
+    def show_first(path: str) -> bool:
+        if "/lun/lun_1/" in path and not shown:
+            shown.append(path)
+            lio_acl.show(lio_target.group(IQN), ESX1, 1, os.path.basename(path))
+        return unlink(path)
+
+    monkeypatch.setattr(configfs, "unlink", show_first)
+    assert pair("stop") == 0
+    assert len(shown) == 1
+    assert configfs.names(f"{lio_target.group(IQN)}/lun") == []
 
 
 def test_a_cluster_that_does_not_answer_keeps_nobody_from_serving(pair: Pair) -> None:

@@ -100,7 +100,7 @@ def _show_what_all_see(group: str, initiator: str) -> None:
                 continue
             try:
                 show(group, initiator, int(unit[4:]), link)
-            except FileNotFoundError:
+            except OSError:
                 if configfs.exists(f"{group}/lun/{unit}/{link}"):
                     raise
                 # Its stop, which waits for nobody, has taken it away meanwhile.

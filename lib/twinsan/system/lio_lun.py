@@ -250,13 +250,20 @@ def remove(lun: Lun) -> None:
     """Take the LUN away, whatever state it is in, with or without its target. Another LUN of its number stays."""
     if configfs.exists(lun.export) or (configfs.exists(lun.unit) and not configfs.links(lun.unit)):
         _keep_silent(lun)
-        for initiator in lio_acl.admitted(lun.group):
-            lio_acl.hide(lun.group, initiator, lun.number)
+        _hide(lun)
         configfs.unlink(lun.export)
+        # A reload of the target may have shown it once more, and while it is shown it is busy. Without its export the
+        # kernel lets nobody show it (target_core_fabric_configfs.c, target_fabric_mappedlun_link).
+        _hide(lun)
         configfs.remove(lun.unit)
     storage_object.remove(lun.storage)
     if storage_object.exists(lun.storage) or configfs.exists(lun.export):
         raise Failure(f"{lun} is still there after its removal; see {lun.storage.place} and 'dmesg'")
+
+
+def _hide(lun: Lun) -> None:
+    for initiator in lio_acl.admitted(lun.group):
+        lio_acl.hide(lun.group, initiator, lun.number)
 
 
 def _keep_silent(lun: Lun) -> None:
