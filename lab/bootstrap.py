@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from lab import progress
+from lab import progress, xstate
 
 _ROOT = Path(__file__).resolve().parent.parent
 _BUILD = _ROOT / "build"
@@ -46,6 +46,9 @@ _PACKAGES = {
         "tshark",
     ),
 }
+
+# Where user-mode Linux needs it (see lab.xstate).
+_COMPILER = ("gcc", "libc6-dev")
 
 # What the logs of apt-get and pip say, and what it means to the reader. The first that fits is told.
 _CAUSES = (
@@ -116,6 +119,8 @@ def require_architecture(purposes: Sequence[str]) -> None:
 def missing_packages(purposes: Sequence[str]) -> list[str]:
     """The Debian packages that are declared and not installed."""
     wanted = list(dict.fromkeys(package for purpose in purposes for package in _PACKAGES[purpose]))
+    if "lab" in purposes and xstate.is_needed():
+        wanted += _COMPILER
     if shutil.which("dpkg-query") is None or shutil.which("apt-get") is None:
         if "lab" in purposes:
             raise BootstrapError(

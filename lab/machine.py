@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab import control, network
+from lab import control, image, network, xstate
 from lab.control import Result
 from lab.errors import CommandFailed, LabError, MachineLost, WaitTimedOut
 
@@ -40,7 +40,7 @@ class Machine:
     """A guest named `name` with number `number` in each of the lab's networks; files go to `folder`."""
 
     def __init__(
-        self, name: str, number: int, image: Path, folder: Path, memory: str, data_disks: Sequence[Path] = ()
+        self, name: str, number: int, base: Path, folder: Path, memory: str, data_disks: Sequence[Path] = ()
     ) -> None:
         self.name = name
         self.number = number
@@ -51,7 +51,7 @@ class Machine:
         # What evidence.defects has read: of the console's bytes, and of the present boot's journal, a cursor.
         self.console_judged = 0
         self.journal_judged = ""
-        self._image = image
+        self._base = base
         self._folder = folder
         self._memory = memory
         self._data_disks = data_disks
@@ -79,7 +79,12 @@ class Machine:
                     stdin=subprocess.DEVNULL,
                     stdout=console,
                     stderr=console,
-                    env={"PATH": os.environ["PATH"], "TMPDIR": str(self._folder), "HOME": str(self._folder)},
+                    env={
+                        "PATH": os.environ["PATH"],
+                        "TMPDIR": str(self._folder),
+                        "HOME": str(self._folder),
+                        **xstate.environment(image.cache()),
+                    },
                     start_new_session=True,
                 )
             self.boots += 1
@@ -180,7 +185,7 @@ class Machine:
         return self.succeed(f"journalctl --no-pager --output=short-unix {arguments}")
 
     def _command(self) -> list[str]:
-        disks = [f"ubd0={self._folder}/{self.name}.cow,{self._image}"]
+        disks = [f"ubd0={self._folder}/{self.name}.cow,{self._base}"]
         disks += [f"ubd{number}={disk}" for number, disk in enumerate(self._data_disks, 1)]
         cables = [
             f"vec{index}:transport=tap,ifname={network.tap(self.name, wire)}"
