@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from lab import evidence, image, network, progress
+from lab import counts, evidence, image, network, progress
 from lab.bmc import Bmc
 from lab.errors import LabError, MachineLost, WaitTimedOut
 from lab.machine import Machine, make_disk, wait_until
@@ -75,7 +75,7 @@ class Pair:
         for bmc in self._bmcs:
             bmc.stop()
         for guest in self.guests:
-            guest.power_off()
+            guest.power_off(counted_as="")
 
     # -- from bare guests to a cluster ---------------------------------------------------------------------------
 
@@ -188,6 +188,14 @@ class Pair:
         for server in self.servers:
             server.wait_until(f"{CONNECTED} && {UP_TO_DATE}", "the replicas are in sync", timeout)
 
+    def recover(self) -> None:
+        """Wait until all is on, settled and in sync, whatever has been done to it."""
+        for guest in self.guests:
+            guest.wait_until_on()
+            guest.wait_for_boot()
+        self.wait_until_settled()
+        self.wait_until_in_sync()
+
     def move(self, server: Machine) -> None:
         """Move the SAN to `server` as crmsh does, without the time that crmsh takes to start, and take the move's
         constraint away again.
@@ -195,6 +203,11 @@ class Pair:
         server.succeed(f"crm_resource --resource g_san --move --node {server}")
         self.wait_until_serving(on=server)
         server.succeed("crm_resource --resource g_san --clear")
+        counts.add(counts.SWITCHOVERS)
+
+    def peer_of(self, server: Machine) -> Machine:
+        """The other server."""
+        return self.zeus if server is self.atlas else self.atlas
 
     def log_in(self) -> str:
         """Log the initiator in; returns the path of its disk."""

@@ -11,6 +11,8 @@ A point is a call, and who is killed at it:
 - agent: the agent alone, as the kernel does when memory is short; what it leaves must not spoil what follows;
 - child: the child alone, so that the agent has to say what happened.
 
+The plan says whether every call is a point, or a sample: the first, the last, and every so many in between.
+
 After each: stop must end with 0 and leave nothing, start must end with 0, and monitor find it running.
 
 It reads its plan as JSON from standard input, and prints what it found as JSON.
@@ -28,6 +30,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 LIBRARY, AGENTS = "/usr/lib", "/usr/lib/ocf/resource.d/twinsan"
@@ -82,16 +85,18 @@ def _detach(pid: int) -> None:
 
 
 class Action:
-    """One traced action; `killed` is the call at which somebody was killed, or empty where it ran to its end."""
+    """One traced action; `killed` is the call at which somebody was killed, or empty where it ran to its end; `calls`
+    is how many were seen until then.
+    """
 
     def __init__(self, agent: str, action: str, parameters: dict[str, str], number: int, victims: str) -> None:
         self.killed = ""
+        self.calls = 0
         self.by_child = False
         self.status = 0
         self._program = 0
         self._number = number
         self._victims = victims
-        self._calls = 0
         self._entered: dict[int, bool] = {}
         self._main = _fork(agent, action, parameters, traced=True)
         self._follow()
@@ -149,8 +154,8 @@ class Action:
         """Kill whom it is for, where this call is the one. Returns whether the agent was killed."""
         if not call or self.killed:
             return False
-        self._calls += 1
-        if self._calls != self._number:
+        self.calls += 1
+        if self.calls != self._number:
             return False
         self.killed = call
         # A program that is about to run has left the agent's process group already.
@@ -282,6 +287,7 @@ class Case:
         self.actions: dict[str, list[str]] = plan["actions"]
         # What the agent does after its end, on purpose.
         self.background: bool = plan.get("background", False)
+        self.every: int = plan.get("every", 1)
         self.failures: list[str] = []
         self.done: list[str] = []
         self.clean = ""
@@ -298,8 +304,8 @@ class Case:
         return table
 
     def kill_all(self, action: str, before: list[str]) -> dict[str, Any]:
-        begin, calls, points, passed = time.monotonic(), [], 0, 0
-        for number in itertools.count(1):
+        begin, points, passed, last = time.monotonic(), 0, 0, self.count(action, before)
+        for turn, number in enumerate(self.numbers(last)):
             victims = ["all"]
             for who in victims:
                 self.reach(before)
@@ -307,17 +313,31 @@ class Case:
                 if not traced.killed:
                     break
                 # One of the two at each point, in turn: a point costs a second.
-                victims += [("agent", "child")[number % 2]] if traced.by_child and who == "all" else []
+                victims += [("agent", "child")[turn % 2]] if traced.by_child and who == "all" else []
                 points += 1
                 passed += self.copes(f"{action} killed ({who}) at call {number}, {traced.killed}", traced, who)
-                calls.append(f"{traced.killed} ({who})")
             if not traced.killed:
                 break
+        self.done = []
+        self.expect("stop", 0)
+        seconds = round(time.monotonic() - begin, 1)
+        return {"calls": last, "points": points, "passed": passed, "seconds": seconds}
+
+    def count(self, action: str, before: list[str]) -> int:
+        """How many calls there are to be killed at, by an action that is not killed."""
+        self.reach(before)
+        traced = Action(self.agent, action, self.parameters, 0, "all")
         if traced.status != 0:
             self.failures.append(f"{action} without a kill: {traced.status} {_said()}")
         self.done = []
         self.expect("stop", 0)
-        return {"points": points, "passed": passed, "calls": calls, "seconds": round(time.monotonic() - begin, 1)}
+        return traced.calls
+
+    def numbers(self, last: int) -> Iterator[int]:
+        """The calls to be killed at. Where all are, also those that another time has more of."""
+        if self.every == 1:
+            return itertools.count(1)
+        return iter(sorted({*range(1, last + 1, self.every), last}))
 
     def copes(self, what: str, traced: Action, victims: str) -> bool:
         count = len(self.failures)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Kill every agent at every system call that changes something: stop removes what is left, and start works again.
 
+In a sample it is the first call of each action, the last, and every _SAMPLE-th in between.
 `kill_driver` does it, inside the guests; two of them work at the same time, to save minutes. The DRBD resource and the
 target are the test's own, so that the cluster's go on.
 """
@@ -8,6 +9,7 @@ target are the test's own, so that the cluster's go on.
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from lab import counts
 from lab.machine import Machine
 from lab.pair import Pair
 
@@ -40,7 +43,9 @@ resource killed {
 }
 """
 
-# Fewer would mean that the calls are not seen any more.
+_SAMPLE = 12
+
+# The calls of each action. Fewer would mean that they are not seen any more.
 LEAST = {
     ("lio-iscsi-target", "start"): 40,
     ("lio-iscsi-target", "stop"): 10,
@@ -113,7 +118,7 @@ def _kill(server: Machine, plans: list[dict[str, Any]], project: Path) -> list[d
 
 
 def test_a_kill_at_any_change_is_survived(
-    pair: Pair, project: Path, disk: str, capsys: pytest.CaptureFixture[str]
+    pair: Pair, project: Path, disk: str, whole: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lun = {"target_iqn": IQN, "lun": "1", "path": disk}
     drbd = {"drbd_resource": "killed", "state_device": "/dev/drbd10", "wfc_timeout": "0"}
@@ -134,16 +139,20 @@ def test_a_kill_at_any_change_is_survived(
         pair.atlas: [target, on_target, *portals, _plan("drbd-vaai", "drbd-vaai", drbd, demotion, (0, 190))],
         pair.zeus: [_plan("drbd-vaai", "drbd-vaai", drbd, roles, (0, 190))],
     }
+    for plan in itertools.chain.from_iterable(work.values()):
+        plan["every"] = 1 if whole else _SAMPLE
     with concurrent.futures.ThreadPoolExecutor() as pool:
         jobs = [pool.submit(_kill, server, plans, project) for server, plans in work.items()]
         found = [result for job in jobs for result in job.result()]
     rows = {(result["name"], action): row for result in found for action, row in result["actions"].items()}
     with capsys.disabled():
-        print(f"\n{'agent':18} {'action':8} points passed seconds")
+        print(f"\n{'agent':18} {'action':8}  calls points passed seconds")
         for (name, action), row in rows.items():
-            print(f"{name:18} {action:8} {row['points']:6} {row['passed']:6} {row['seconds']:7.1f}")
+            numbers = " ".join(f"{row[what]:6}" for what in ("calls", "points", "passed"))
+            print(f"{name:18} {action:8} {numbers} {row['seconds']:7.1f}")
         points, passed = (sum(row[what] for row in rows.values()) for what in ("points", "passed"))
-        print(f"{'all':27} {points:6} {passed:6}")
+        print(f"{'all':34} {points:6} {passed:6}")
+    counts.add("kill points", points)
     assert [failure for result in found for failure in result["failures"]] == []
-    assert {key: row["points"] for key, row in rows.items() if row["points"] < LEAST[key]} == {}
+    assert {key: row["calls"] for key, row in rows.items() if row["calls"] < LEAST[key]} == {}
     assert rows.keys() == LEAST.keys()

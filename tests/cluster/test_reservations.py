@@ -20,9 +20,9 @@ from tests.cluster.reservation_matrix import Matrix
 
 
 @pytest.fixture(scope="module")
-def matrix(whole_pair: Pair) -> Iterator[Matrix]:
+def matrix(whole_pair: Pair, whole: bool) -> Iterator[Matrix]:
     """The LUNs and the initiators, for all tests of this file."""
-    with reservation_matrix.added_to(whole_pair) as matrix:
+    with reservation_matrix.added_to(whole_pair, whole) as matrix:
         yield matrix
 
 
