@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""iscsi-test-cu against the portal after a switchover: a sample is what the SAN promises, the whole is all there is, and
-what is promised before the switchover as well.
+"""iscsi-test-cu against the portal: the families that are promised once after a switchover; the whole is all families,
+and what is promised before the switchover as well.
 """
 
 from __future__ import annotations
