@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs in a guest: kills an agent at every system call that changes something, and looks how stop and start cope.
 
-The agents are loaded once, and each action is a fork of this process: the start of Python, which changes nothing, would
-be most of the time. The action is traced (ptrace), and stopped where it enters a system call; a process that is killed
-there dies before the call does anything. So the point after a call is the entry of the next one.
+The agents are loaded once, and each action is a fork of this process (forked_agent). It is traced (ptrace), and stopped
+where it enters a system call; a process that is killed there dies before the call does anything. So the point after a
+call is the entry of the next one.
 
 A point is a call, and who is killed at it:
 
@@ -21,8 +21,6 @@ It reads its plan as JSON from standard input, and prints what it found as JSON.
 from __future__ import annotations
 
 import ctypes
-import importlib.machinery
-import importlib.util
 import itertools
 import json
 import os
@@ -33,7 +31,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-LIBRARY, AGENTS = "/usr/lib", "/usr/lib/ocf/resource.d/twinsan"
+from tests.cluster import forked_agent
+
 CONFIGFS = "/sys/kernel/config"
 STATE = "/run/twinsan"
 STDERR = "/run/kill-driver.stderr"
@@ -219,38 +218,17 @@ def _message(pid: int, address: int) -> str:
 
 
 def _fork(agent: str, action: str, parameters: dict[str, str], *, traced: bool) -> int:
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 99
+    environment = {"PATH": "/usr/sbin:/usr/bin", "PCMK_logfacility": "none", **parameters}
+    log = os.open(STDERR, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.setpgid(0, 0)
-        log = os.open(STDERR, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        for stream, number in ((os.open(os.devnull, os.O_RDWR), 0), (log, 1), (log, 2)):
-            os.dup2(stream, number)
-        os.environ.clear()
-        os.environ.update({"PATH": "/usr/sbin:/usr/bin", "PCMK_logfacility": "none", **parameters})
-        sys.argv = [agent, action]
-        if traced:
-            _ptrace(_TRACEME, 0)
-            os.kill(os.getpid(), signal.SIGSTOP)
-        status = _classes[agent].main()
+        return forked_agent.fork(agent, action, environment, log, _ask_to_be_traced if traced else lambda: None)
     finally:
-        sys.stderr.flush()
-        os._exit(status)
+        os.close(log)
 
 
-_classes: dict[str, Any] = {}
-
-
-def _load(name: str) -> None:
-    loader = importlib.machinery.SourceFileLoader(f"agent_{name.replace('-', '_')}", f"{AGENTS}/{name}")
-    specification = importlib.util.spec_from_loader(loader.name, loader)
-    assert specification is not None
-    module = importlib.util.module_from_spec(specification)
-    loader.exec_module(module)
-    own = [value for value in vars(module).values() if getattr(value, "__module__", "") == loader.name]
-    (_classes[name],) = [value for value in own if isinstance(value, type)]
+def _ask_to_be_traced() -> None:
+    _ptrace(_TRACEME, 0)
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def objects(agent: str) -> str:
@@ -294,7 +272,7 @@ class Case:
 
     def run(self) -> dict[str, dict[str, Any]]:
         """Kill each action at each of its calls."""
-        _load(self.agent)
+        forked_agent.load(self.agent)
         # The first start of all loads modules and makes folders that stay.
         for action in ("stop", "start", "stop"):
             self.expect(action, 0)
@@ -407,14 +385,13 @@ def _said() -> str:
 
 
 def main() -> int:
-    sys.path.insert(0, LIBRARY)
     # PR_SET_CHILD_SUBREAPER
     _libc.prctl(36, 1, 0, 0, 0)
     found = []
     for plan in json.load(sys.stdin):
         case = Case(plan)
         for agent, parameters in plan.get("under", []):
-            _load(agent)
+            forked_agent.load(agent)
             under = Case({"agent": agent, "parameters": parameters, "running": [0], "actions": {}})
             under.expect("start", 0)
             case.failures += under.failures

@@ -12,7 +12,6 @@ import concurrent.futures
 import itertools
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ import pytest
 from lab import counts
 from lab.machine import Machine
 from lab.pair import Pair
+from tests.cluster import hand
 
 IQN = "iqn.2003-01.org.example:killed"
 TARGET = {
@@ -82,7 +82,7 @@ def disk(pair: Pair) -> Iterator[str]:
         server.run(
             "drbdadm down killed; rm -f /etc/drbd.d/killed.res;"
             "for loop in $(losetup --noheadings --output NAME,BACK-FILE | awk '/killed-/ {print $1}'); do"
-            " losetup --detach $loop; done; rm -f /run/killed-* /run/kill_driver.py /run/kill-driver.stderr"
+            " losetup --detach $loop; done; rm -rf /run/killed-* /run/drivers /run/kill-driver.stderr"
         )
 
 
@@ -109,16 +109,15 @@ def _environment(parameters: dict[str, str]) -> dict[str, str]:
     return {"OCF_RESOURCE_INSTANCE": "killed", **{f"OCF_RESKEY_{name}": value for name, value in parameters.items()}}
 
 
-def _kill(server: Machine, plans: list[dict[str, Any]], project: Path) -> list[dict[str, Any]]:
-    server.copy({"/run/kill_driver.py": project / "tests" / "cluster" / "kill_driver.py"})
-    result = server.run("python3 /run/kill_driver.py", stdin=json.dumps(plans).encode(), timeout=1800)
+def _kill(server: Machine, plans: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    result = server.run(hand.driver(server, "kill_driver"), stdin=json.dumps(plans).encode(), timeout=1800)
     assert result.status == 0, result.stderr
     found: list[dict[str, Any]] = json.loads(result.stdout)
     return found
 
 
 def test_a_kill_at_any_change_is_survived(
-    pair: Pair, project: Path, disk: str, whole: bool, capsys: pytest.CaptureFixture[str]
+    pair: Pair, disk: str, whole: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lun = {"target_iqn": IQN, "lun": "1", "path": disk}
     drbd = {"drbd_resource": "killed", "state_device": "/dev/drbd10", "wfc_timeout": "0"}
@@ -142,7 +141,7 @@ def test_a_kill_at_any_change_is_survived(
     for plan in itertools.chain.from_iterable(work.values()):
         plan["every"] = 1 if whole else _SAMPLE
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        jobs = [pool.submit(_kill, server, plans, project) for server, plans in work.items()]
+        jobs = [pool.submit(_kill, server, plans) for server, plans in work.items()]
         found = [result for job in jobs for result in job.result()]
     rows = {(result["name"], action): row for result in found for action, row in result["actions"].items()}
     with capsys.disabled():
