@@ -118,9 +118,12 @@ class Pair:
         self.atlas.succeed(f"drbdadm primary {RESOURCE} && {make} && drbdadm secondary {RESOURCE}")
 
     def start_cluster(self) -> None:
-        """Start corosync and Pacemaker, now and at every boot, and wait for a coordinator that sees both nodes."""
+        """Start corosync and Pacemaker, now and at every boot."""
         for server in self.servers:
             server.succeed("mkdir /etc/lab && touch /etc/lab/cluster && sync && systemctl start --no-block pacemaker")
+
+    def wait_for_cluster(self) -> None:
+        """Wait for a coordinator that sees both nodes."""
         self.wait_until_online()
         # A patch of a CIB that the coordinator is still writing its own properties to is refused.
         self.atlas.wait_until("crm_attribute -q -n cluster-infrastructure", "the cluster has its properties", 60)
@@ -141,12 +144,14 @@ class Pair:
         """All of the above, each step shown."""
         with progress.step("Booting atlas, zeus and esx"):
             self.boot()
+            # A new cluster waits 20 seconds for a coordinator (dc-deadtime); until then it needs nothing of ours.
+            self.start_cluster()
         with progress.step("Installing twinsan on atlas and zeus"):
             self.install()
         with progress.step("DRBD: both replicas connected and in sync"):
             self.prepare_disks()
         with progress.step("Pacemaker: both nodes online"):
-            self.start_cluster()
+            self.wait_for_cluster()
         with progress.step("Loading cib-templates/san.xml: the SAN comes up"):
             self.load_template()
 
@@ -175,13 +180,28 @@ class Pair:
     def wait_until_settled(self, timeout: float = 180) -> None:
         """Wait until both nodes are online, every resource runs and the cluster has nothing left to do."""
         self.wait_until_online(timeout)
-        server = self.atlas
-        server.wait_until(
-            "crm_resource --wait --timeout=5s >/dev/null 2>&1"
-            " && ! crm_mon -1 --inactive | grep -E 'Stopped|FAILED|Starting|Stopping|Promoting|Demoting'",
-            "the cluster has settled",
+        self.atlas.wait_until(
+            "! crm_mon -1 --inactive | grep -E 'Stopped|FAILED|Starting|Stopping|Promoting|Demoting'",
+            "every resource runs",
             timeout,
         )
+        # With nothing to do it ends at once; else it looks every two seconds.
+        wait = "crm_resource --wait --timeout=5s >/dev/null 2>&1"
+
+        def settled() -> bool:
+            self._have_scores_told()
+            return self.atlas.run(wait).status == 0
+
+        wait_until(settled, "the cluster has settled", timeout)
+
+    def _have_scores_told(self) -> None:
+        """Have each replica's agent look, as its next monitor would in up to 20 seconds, where one has told no score yet,
+        for instance because its last look was amid a resync: the cluster is not done before it has them all.
+        """
+        query = "attrd_updater --query --all --name master-p_drbd 2>/dev/null | grep -c ' value=\"[1-9]'"
+        if self.atlas.run(query).stdout.strip() != str(len(self.servers)):
+            for server in self.servers:
+                server.run("crm_resource --resource p_drbd --force-check")
 
     def wait_until_in_sync(self, timeout: float = 180) -> None:
         """Wait until both replicas are up to date and connected."""
@@ -193,8 +213,9 @@ class Pair:
         for guest in self.guests:
             guest.wait_until_on()
             guest.wait_for_boot()
-        self.wait_until_settled()
+        self.wait_until_online()
         self.wait_until_in_sync()
+        self.wait_until_settled()
 
     def move(self, server: Machine) -> None:
         """Move the SAN to `server` as crmsh does, without the time that crmsh takes to start, and take the move's

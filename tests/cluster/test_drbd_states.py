@@ -109,7 +109,7 @@ def test_a_constraint_that_was_left_behind(recovering: Pair, active: Machine) ->
 @pytest.mark.parametrize("action", ["start", "stop", "monitor", "promote", "demote", "notify"])
 def test_an_action_ends_in_time_when_drbd_does_not_answer(pair: Pair, passive: Machine, action: str) -> None:
     passive.copy({"/run/hanging": b"#!/bin/sh\nexec sleep 1000\n"})
-    seconds = 6
+    seconds = 3
     # What kills it is far beyond the time that the agent was given.
     killer = f"timeout --signal=KILL {10 * seconds}"
     notified = "OCF_RESKEY_CRM_meta_notify_type=post OCF_RESKEY_CRM_meta_notify_operation=stop"
