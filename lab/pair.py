@@ -195,7 +195,7 @@ class Pair:
         wait_until(settled, "the cluster has settled", timeout)
 
     def _have_scores_told(self) -> None:
-        """Have each replica's agent look, as its next monitor would in up to 20 seconds, where one has not told a score:
+        """Have each replica look, as its next monitor would in up to 20 seconds, where one has not told a score:
         its last look was amid a resync, for instance. The cluster is not done before it has them all.
         """
         query = "attrd_updater --query --all --name master-p_drbd 2>/dev/null | grep -c ' value=\"[1-9]'"
