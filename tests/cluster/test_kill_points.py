@@ -47,10 +47,10 @@ _SAMPLE = 12
 
 # The calls of each action. Fewer would mean that they are not seen any more.
 LEAST = {
-    ("lio-iscsi-target", "start"): 40,
-    ("lio-iscsi-target", "stop"): 10,
-    ("lio-lun", "start"): 40,
-    ("lio-lun", "stop"): 12,
+    ("lio-iscsi-target", "start"): 20,
+    ("lio-iscsi-target", "stop"): 5,
+    ("lio-lun", "start"): 24,
+    ("lio-lun", "stop"): 8,
     ("portal-ip, IPv4", "start"): 6,
     ("portal-ip, IPv4", "stop"): 1,
     ("portal-ip, IPv6", "start"): 5,
