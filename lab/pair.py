@@ -29,9 +29,12 @@ PORTAL = "10.0.5.50"
 RESOURCE = "san"
 STATE_DEVICE = "/dev/drbd1"
 
-# Commands for a server that succeed where it holds for every volume; drbdadm prints a line for each.
-CONNECTED = f'test -n "$(drbdadm cstate {RESOURCE})" && ! drbdadm cstate {RESOURCE} | grep -qvx Connected'
-UP_TO_DATE = f'test -n "$(drbdadm dstate {RESOURCE})" && ! drbdadm dstate {RESOURCE} | grep -qvx UpToDate/UpToDate'
+# Commands for a server that succeed where it holds for both volumes. Each is one start of a small program, the dear thing
+# in a guest: drbdadm would be four.
+CONNECTED, UP_TO_DATE, _IN_SYNC = (
+    f"test $(grep -c '^ *[01]: {state} ' /proc/drbd) = 2"
+    for state in ("cs:Connected", "cs:.* ds:UpToDate/UpToDate", "cs:Connected .* ds:UpToDate/UpToDate")
+)
 
 _NUMBERS = {"atlas": 2, "zeus": 3, "esx": 4}
 # NoopOutInterval and NoopOutTimeout as ESXi ships with; DefaultTime2Wait as README.md advises.
@@ -130,8 +133,9 @@ class Pair:
 
     def wait_until_online(self, timeout: float = 120) -> float:
         """Wait until both nodes are members."""
+        # Seldom: a node that starts has better things to do.
         return self.atlas.wait_until(
-            "crm_mon -1 2>/dev/null | grep -q 'Online: .* atlas zeus '", "both nodes are online", timeout
+            "crm_mon -1 2>/dev/null | grep -q 'Online: .* atlas zeus '", "both nodes are online", timeout, interval=1.0
         )
 
     def load_template(self) -> None:
@@ -206,7 +210,7 @@ class Pair:
     def wait_until_in_sync(self, timeout: float = 180) -> None:
         """Wait until both replicas are up to date and connected."""
         for server in self.servers:
-            server.wait_until(f"{CONNECTED} && {UP_TO_DATE}", "the replicas are in sync", timeout)
+            server.wait_until(_IN_SYNC, "the replicas are in sync", timeout)
 
     def recover(self) -> None:
         """Wait until all is on, settled and in sync, whatever has been done to it."""
@@ -225,6 +229,11 @@ class Pair:
         self.wait_until_serving(on=server)
         server.succeed("crm_resource --resource g_san --clear")
         counts.add(counts.SWITCHOVERS)
+
+    def standby(self, server: Machine, standby: bool = True) -> None:
+        """Put a node to standby, or online again, as crmsh does, without the time that crmsh takes to start."""
+        value = "on" if standby else "off"
+        self.peer_of(server).succeed(f"crm_attribute --node {server} --name standby --update {value}")
 
     def peer_of(self, server: Machine) -> Machine:
         """The other server."""

@@ -42,7 +42,8 @@ _EXPECTED = ("good", "miscompare", "unit attention", "busy", "host")
 def _set_initiators(pair: Pair, *names: str) -> None:
     """Admit these, and wait until the server that serves does."""
     active = pair.wait_until_serving()
-    active.succeed(["crm", "resource", "param", "p_target", "set", "allowed_initiators", " ".join(names)])
+    change = "--set-parameter allowed_initiators --parameter-value"
+    active.succeed(f"crm_resource --resource p_target {change} '{' '.join(names)}'")
     acls = f"/sys/kernel/config/target/iscsi/{IQN}/tpgt_1/acls"
     # The mapping of the LUN is what comes last.
     complete = " && ".join(f"test -d {name}/lun_1" for name in names)
