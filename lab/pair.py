@@ -29,8 +29,8 @@ PORTAL = "10.0.5.50"
 RESOURCE = "san"
 STATE_DEVICE = "/dev/drbd1"
 
-# Commands for a server that succeed where it holds for both volumes. Each is one start of a small program, the dear thing
-# in a guest: drbdadm would be four.
+# Commands for a server that succeed where it holds for both volumes. Each is the start of a small program, the dear
+# thing in a guest: with drbdadm it would be four.
 CONNECTED, UP_TO_DATE, _IN_SYNC = (
     f"test $(grep -c '^ *[01]: {state} ' /proc/drbd) = 2"
     for state in ("cs:Connected", "cs:.* ds:UpToDate/UpToDate", "cs:Connected .* ds:UpToDate/UpToDate")
