@@ -166,7 +166,7 @@ class Driver:
 
     def do(self, asked: list[dict[str, Any]]) -> list[tuple[int, str]]:
         """Do things in the present row, or in a new one where none has begun; returns their results."""
-        self._send(asked)
+        self._channel.send(control.STDIN, json.dumps(asked).encode() + b"\n")
         said = b""
         end = time.monotonic() + _SECONDS
         while b"\n" not in self._read:
@@ -182,10 +182,7 @@ class Driver:
 
     def end_row(self) -> None:
         """What comes next belongs to another row."""
-        self._send([])
-
-    def _send(self, asked: list[dict[str, Any]]) -> None:
-        self._channel.send(control.STDIN, json.dumps(asked).encode() + b"\n")
+        self.do([])
 
     def close(self) -> None:
         """End it."""

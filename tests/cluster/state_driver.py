@@ -123,6 +123,7 @@ def _carry_out(agent: str, items: list[dict[str, Any]]) -> None:
     while items:
         print(json.dumps([row.do(item) for item in items]), flush=True)
         items = json.loads(sys.stdin.readline())
+    print("[]", flush=True)
 
 
 def main(agent: str, *others: str) -> int:
