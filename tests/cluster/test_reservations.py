@@ -45,6 +45,8 @@ def test_switchovers_there_and_back(matrix: Matrix, recovering: Pair, active: Ma
     matrix.check_free(lambda cell: () if cell.is_exclusive else (HOLDER,))
 
 
+# A sample has the one amid registrations.
+@pytest.mark.parametrize("whole", [pytest.param(True, marks=pytest.mark.soak)], ids=["whole"], indirect=True)
 def test_a_power_cut_of_the_active_server(matrix: Matrix, recovering: Pair, active: Machine, passive: Machine) -> None:
     matrix.reserve()
     active.power_off()

@@ -102,7 +102,10 @@ def test_the_tools_read_the_metadata(passive: Machine, agent: str) -> None:
         assert not re.search("warning|error:", result.stdout, re.IGNORECASE), result.stdout
 
 
-@pytest.mark.parametrize("agent", AGENTS)
+# A start of pcs takes seconds in a guest, and a validation is several.
+@pytest.mark.parametrize(
+    "agent", [*(pytest.param(name, marks=pytest.mark.soak) for name in AGENTS if name != "portal-ip"), "portal-ip"]
+)
 def test_pcs_validates_with_the_agent(pair: Pair, active: Machine, agent: str) -> None:
     values = {
         "drbd-vaai": "drbd_resource=san",
