@@ -14,8 +14,8 @@ from lab import counts, tests
 
 def _item(name: str, group: str = "") -> pytest.Item:
     mark = SimpleNamespace(args=(group,)) if group else None
-    item = SimpleNamespace(path=Path(name), get_closest_marker=lambda wanted: mark if wanted == "xdist_group" else None)
-    return item  # type: ignore[return-value]
+    marks = {"xdist_group": mark}
+    return SimpleNamespace(path=Path(name), get_closest_marker=marks.get)  # type: ignore[return-value]
 
 
 def _run(queue: int, *items: pytest.Item) -> list[pytest.Item]:
