@@ -15,6 +15,7 @@ from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel, disk, tree
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed, Failure
+from twinsan.ocf.agent import Agent
 from twinsan.system import (
     block_device,
     child,
@@ -751,7 +752,12 @@ def test_a_device_that_has_grown(kernel: Kernel, capsys: pytest.CaptureFixture[s
 
 def test_what_is_reserved_is_kept_whatever_else_is_not_well(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[str] = []
-    monkeypatch.setattr(run.agent, "_keep_reservations", lambda self: kept.append(self.action_name) or 0)
+
+    def keep(agent: Agent) -> int:
+        kept.append(agent.action_name)
+        return 0
+
+    monkeypatch.setattr(run.agent, "_keep_reservations", keep)
     run("start")
     for wrong in ({"size": "4096"}, {"OCF_CHECK_LEVEL": "10", "emulate_3pc": "no"}):
         assert run("monitor", **wrong) == 190
