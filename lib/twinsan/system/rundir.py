@@ -26,6 +26,14 @@ def path(name: str) -> str:
     return os.path.join(DIRECTORY, name)
 
 
+def write(path: str, text: str) -> None:
+    """Replace the content of a file, all at once: who reads it meanwhile, or after a kill, finds the old or the new."""
+    temporary = f"{path}.{os.getpid()}"
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.rename(temporary, path)
+
+
 def forget(path: str) -> None:
     """Remove a file, which need not be there."""
     try:
