@@ -244,8 +244,9 @@ def test_an_attribute_of_somebody_elses_making(text: str) -> None:
 
 
 def test_a_segment_that_fits_no_connection() -> None:
-    segment = connections.segment(VIP, 3260, Peer("10.0.5.9", 51395))
-    assert struct.unpack("!HHIIBB", segment[:14]) == (3260, 51395, 0, 0, 0x50, 0x10)
+    segment = connections.segment(VIP, 3260, Peer("10.0.5.9", 51395), 4711)
+    assert struct.unpack("!HHIIBB", segment[:14]) == (3260, 51395, 0, 0, 0x80, 0x10)
+    assert struct.unpack("!BBBBII", segment[20:]) == (1, 1, 8, 10, 4711, 0)
     covered = network.pack(VIP) + network.pack("10.0.5.9") + struct.pack("!II", len(segment), 6)
     assert announce.checksum(covered + segment) == 0
 
