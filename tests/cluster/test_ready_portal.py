@@ -68,7 +68,7 @@ def _failures(server: Machine) -> str:
 
 @pytest.mark.parametrize("seconds", [12, pytest.param(60, marks=pytest.mark.soak)])
 def test_initiators_are_back_when_the_switch_is(pair: Pair, active: Machine, load: Load, seconds: int) -> None:
-    """A switch restarts, under both servers and the initiator: nothing moves, and writes go on 5 s after the carrier."""
+    """A switch restarts, under both servers and the initiator: nothing moves, and writes go on within 5 s of it."""
     pair.esx.unplug()
     for server in pair.servers:
         _carrier(server, there=False)
