@@ -31,7 +31,7 @@ def attribute(address: str) -> str:
 
 def tell(address: str, fault: str, deadline: Deadline) -> None:
     """Tell that this node could hold the address, or why not, where that has changed or is long ago."""
-    text = fault.translate(_PLAIN) or READY
+    text = fault.translate(_PLAIN).encode("ascii", "replace").decode() or READY
     path = _note("told", address)
     if _read(path) == text:
         return
