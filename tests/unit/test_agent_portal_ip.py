@@ -27,6 +27,11 @@ probe = run.probe
 IN_CLUSTER = {"crm_feature_set": "3.19.0"}
 
 
+def monitor(**changes: str) -> int:
+    """Run a recurring monitor as the cluster does."""
+    return run("monitor", CRM_meta_interval="10000", **changes)
+
+
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
@@ -224,7 +229,7 @@ def test_a_device_that_does_not_work_is_borne_where_the_other_is_no_better(
     host.attributes[TOLD] = {"zeus": peer} if peer else {}
     run("start", **FULL)
     working = break_link(host, flags)
-    assert run("monitor", **FULL) == 190
+    assert monitor(**FULL) == 190
     assert words in reason(capsys)
     assert host.attributes[TOLD]["atlas"].startswith("network device eth0")
     assert run("stop", **FULL) == 0
@@ -254,7 +259,7 @@ def test_a_device_that_does_not_work_fails_where_the_other_is_ready(
     host.attributes[TOLD] = {"zeus": "ready"}
     run("start", **FULL)
     break_link(host, flags)
-    assert run("monitor", **FULL) == 1
+    assert monitor(**FULL) == 1
     assert words in reason(capsys)
     assert 8 < sum(pauses) < 11, "what the other told last may be from before"
     run("stop", **FULL)
@@ -276,7 +281,7 @@ def test_a_monitor_waits_until_it_is_sure(host: Host, pauses: list[float], mends
         host_events.append((5, lambda: host.links.__setitem__(1, working)))
     else:
         host_events.append((5, lambda: host.attributes[TOLD].update(zeus="network device eth0 has no carrier")))
-    assert run("monitor", **FULL) == (0 if mends == "own" else 190)
+    assert monitor(**FULL) == (0 if mends == "own" else 190)
     assert sum(pauses) <= 6
 
 
@@ -295,7 +300,7 @@ def test_initiators_are_back_when_the_switch_is(host: Host, pauses: list[float],
     host.attributes[f"twinsan-connections-{VIP}"] = {"zeus": "10.0.5.9:51234"}
     run("start", **FULL)
     working = break_link(host)
-    run("monitor", **FULL)
+    monitor(**FULL)
     assert "10.0.5.9:51234" in str(host.attributes), "who was connected before is not forgotten meanwhile"
     host.log.clear()
     pauses.clear()
@@ -314,7 +319,7 @@ def test_initiators_are_back_when_the_switch_is(host: Host, pauses: list[float],
 def test_nobody_announces_an_address_that_left_meanwhile(host: Host, pauses: list[float]) -> None:
     run("start", **FULL)
     break_link(host)
-    run("monitor", **FULL)
+    monitor(**FULL)
     run("stop", **FULL)
     host.log.clear()
     host.background[-1]()
@@ -324,15 +329,15 @@ def test_nobody_announces_an_address_that_left_meanwhile(host: Host, pauses: lis
 def test_a_node_without_the_address_tells_whether_it_could_hold_it(host: Host, tmp_path: Path) -> None:
     assert probe(**FULL) == 7
     assert TOLD not in host.attributes
-    assert run("monitor", **FULL) == 7
+    assert monitor(**FULL) == 7
     assert host.attributes[TOLD] == {"atlas": "ready"}
     host.log.clear()
-    assert run("monitor", **FULL) == 7
+    assert monitor(**FULL) == 7
     assert host.log == [], "what did not change is not told again"
     break_link(host)
-    assert run("monitor", **FULL) == 7
+    assert monitor(**FULL) == 7
     assert host.attributes[TOLD]["atlas"].startswith("network device eth0 has no carrier")
-    assert run("monitor", nic="eth9", **FULL) == 7
+    assert monitor(nic="eth9", **FULL) == 7
     assert host.attributes[TOLD]["atlas"].startswith("nic eth9 does not exist")
 
 
@@ -341,12 +346,12 @@ def test_what_would_keep_the_other_node_from_taking_over_shows_beforehand(
 ) -> None:
     run("start", **FULL)
     host.attributes[TOLD] = {"zeus": "network device eth0 is down; type: ip link set eth0 up"}
-    assert run("monitor", **FULL) == 190
+    assert monitor(**FULL) == 190
     told = f"zeus could not take {VIP} over: network device eth0 is down; type: ip link set eth0 up"
     assert reason(capsys) == told
     host.attributes[TOLD]["zeus"] = "ready"
     os.utime(tmp_path / f"portal-others-{VIP}", (0, 0))
-    assert run("monitor", **FULL) == 0
+    assert monitor(**FULL) == 0
 
 
 def test_another_name_of_a_device(host: Host) -> None:
@@ -430,21 +435,21 @@ def test_every_node_learns_who_is_connected(host: Host) -> None:
     host.log.clear()
     assert probe(**IN_CLUSTER) == 0
     assert host.log == []
-    assert run("monitor", **IN_CLUSTER) == 0
+    assert monitor(**IN_CLUSTER) == 0
     told = {"atlas": "10.0.5.9:51234", "zeus": "10.0.5.9:51234"}
     assert host.attributes[f"twinsan-connections-{VIP}"] == told
-    assert run("monitor", **IN_CLUSTER) == 0
+    assert monitor(**IN_CLUSTER) == 0
     assert run("stop", **IN_CLUSTER) == 0
     assert host.log.count("tell atlas") == 1, "what did not change is not told again"
 
 
 def test_a_node_that_came_back_is_told_again(host: Host, tmp_path: Path) -> None:
     run("start", **IN_CLUSTER)
-    run("monitor", **IN_CLUSTER)
+    monitor(**IN_CLUSTER)
     told = tmp_path / f"connections-{VIP}"
     os.utime(told, (0, 0))
     host.log.clear()
-    run("monitor", **IN_CLUSTER)
+    monitor(**IN_CLUSTER)
     assert host.log == ["tell atlas", "tell zeus"]
     os.utime(told, (0, 0))
     assert run("stop", **IN_CLUSTER) == 0
