@@ -61,6 +61,13 @@ cable() { # in or out
 device() { # up or down
     ip link set test0 "$1" && { [ "$1" = down ] || ip address add fd77::2/64 dev test0 nodad; }
 }
+ip_6() { # on or off
+    case $1 in on) off=0 ;; *) off=1 ;; esac
+    # A device that loses IPv6 loses its addresses.
+    sysctl -q -w net/ipv6/conf/test0/disable_ipv6=$off && { [ $off = 1 ] || ip address add fd77::2/64 dev test0 nodad; }
+}
+other_name() { ip link property add dev test0 altname "$1"; }
+no_other_name() { ip link property del dev test0 altname "$1"; }
 duplicate() {
     ip address add "$1/64" dev test0 && until_ "ip -6 address show dev test0 dadfailed | grep -q $1"
 }
