@@ -144,8 +144,7 @@ def drift(target: Target) -> str:
     strangers = sorted(set(lio_acl.admitted(place)) - set(target.initiators))
     strange = sorted(set(lio_portal.present(place)) - set(target.portals))
     found += [f"{name} is admitted as well" for name in strangers]
-    groups = [tag for tag in configfs.names(configfs.place("iscsi", target.iqn)) if tag.startswith("tpgt_")]
-    found += [f"it has portal group {tag} as well" for tag in groups if tag != "tpgt_1"]
+    found += [f"it has portal group {tag} as well" for tag in _tags(target.iqn) if tag != "tpgt_1"]
     found += [f"it listens on {name} as well" for name in strange]
     found += [f"nothing listens on {portal}" for portal in target.portals if not lio_portal.listening(portal)]
     return f"target {target.iqn} is not as configured: {', '.join(found)}" if found else ""
@@ -211,16 +210,24 @@ def _set_parameters(target: Target, place: str) -> None:
 
 
 def _fix_relative_port(iqn: str, place: str) -> None:
-    """Give the group the same relative target port on both nodes. Kernels before 6.4 have no such attribute and count
-    LUNs.
+    """Give the group the relative target port that it has on every kernel: 1, as kernels before 6.4 have it, which
+    count the LUNs that are made of a storage object. A second target of a node gets another, which is its own.
 
-    Newer ones count up when a group is enabled, so that two targets would swap theirs with the order of their starts.
+    Newer kernels count up when a group is enabled, so that two targets would swap theirs with the order of their
+    starts.
     """
     if configfs.read(f"{place}/rtpi") is None or configfs.read(f"{place}/enable") == "1":
         return
-    number = 1 + binascii.crc32(iqn.encode("ascii")) % 0xFFFF
-    if int(configfs.read(f"{place}/rtpi") or "0", 0) != number:
+    targets = configfs.place("iscsi")
+    groups = [f"{targets}/{other}/{tag}" for other in configfs.names(targets) for tag in _tags(other)]
+    taken = [_relative_port(other) for other in groups if other != place]
+    number = 1 if 1 not in taken else 1 + binascii.crc32(iqn.encode("ascii")) % 0xFFFF
+    if _relative_port(place) != number:
         configfs.write(f"{place}/rtpi", str(number))
+
+
+def _relative_port(place: str) -> int:
+    return int(configfs.read(f"{place}/rtpi") or "0", 0)
 
 
 def enable(iqn: str) -> None:
@@ -258,11 +265,16 @@ def devices(iqn: str) -> list[str]:
 def remove(iqn: str) -> None:
     """Take the target away, whatever state it is in, with every portal group that somebody gave it."""
     place = configfs.place("iscsi", iqn)
-    for tag in [name for name in configfs.names(place) if name.startswith("tpgt_")]:
+    for tag in _tags(iqn):
         _remove_group(f"{place}/{tag}")
     configfs.remove(place)
     if configfs.exists(place):
         raise Failure(f"target {iqn} is still there after its removal; see {place} and 'dmesg'")
+
+
+def _tags(iqn: str) -> list[str]:
+    """The portal groups of a target, by the names of their places."""
+    return [name for name in configfs.names(configfs.place("iscsi", iqn)) if name.startswith("tpgt_")]
 
 
 def _remove_group(place: str) -> None:
