@@ -67,10 +67,19 @@ class Target:
     """What a target shall be. Portals are written as LIO writes them: ``10.0.5.50:3260``, ``[2001:db8::50]:3260``.
 
     `credentials` are those of the initiators that prove themselves; `everybody` opens it to all (demo mode), who then
-    prove themselves with the credentials of "".
+    prove themselves with the credentials of "". `relative_port` is the number that hosts know its port by.
     """
 
-    __slots__ = ("credentials", "everybody", "initiators", "iqn", "parameters", "portals", "queue_depth")
+    __slots__ = (
+        "credentials",
+        "everybody",
+        "initiators",
+        "iqn",
+        "parameters",
+        "portals",
+        "queue_depth",
+        "relative_port",
+    )
 
     def __init__(
         self,
@@ -82,6 +91,7 @@ class Target:
         everybody: bool = False,
         queue_depth: int = 128,
         parameters: dict[str, str] | None = None,
+        relative_port: int = 1,
     ) -> None:
         self.iqn = iqn
         self.portals = portals
@@ -89,6 +99,7 @@ class Target:
         self.credentials = credentials or {}
         self.everybody = everybody
         self.queue_depth = queue_depth
+        self.relative_port = relative_port
         self.parameters = {**_KERNEL_PARAMETERS, **PARAMETERS, **(parameters or {})}
 
 
@@ -168,7 +179,7 @@ def _ensure_group(target: Target, place: str) -> None:
     configfs.make(place)
     _set_attributes(target, place)
     _set_parameters(target, place)
-    _fix_relative_port(target.iqn, place)
+    _fix_relative_port(target, place)
     lio_acl.prove(place, target.credentials.get("", chap.NONE))
     for initiator in target.initiators:
         lio_acl.ensure(place, initiator, target.credentials.get(initiator, chap.NONE), target.queue_depth)
@@ -209,19 +220,20 @@ def _set_parameters(target: Target, place: str) -> None:
             ) from None
 
 
-def _fix_relative_port(iqn: str, place: str) -> None:
-    """Give the group the relative target port that it has on every kernel: 1, as kernels before 6.4 have it, which
-    count the LUNs that are made of a storage object. A second target of a node gets another, which is its own.
+def _fix_relative_port(target: Target, place: str) -> None:
+    """Give the group the same relative target port on both nodes. Kernels before 6.4 have no such attribute, and count
+    the LUNs that are made of a storage object: there it is 1.
 
-    Newer kernels count up when a group is enabled, so that two targets would swap theirs with the order of their
-    starts.
+    Newer ones count up when a group is enabled, so that two targets would swap theirs with the order of their starts. A
+    number that another group of this node has is not to be had; then it is one that is the target's own.
     """
     if configfs.read(f"{place}/rtpi") is None or configfs.read(f"{place}/enable") == "1":
         return
     targets = configfs.place("iscsi")
     groups = [f"{targets}/{other}/{tag}" for other in configfs.names(targets) for tag in _tags(other)]
     taken = [_relative_port(other) for other in groups if other != place]
-    number = 1 if 1 not in taken else 1 + binascii.crc32(iqn.encode("ascii")) % 0xFFFF
+    own = 1 + binascii.crc32(target.iqn.encode("ascii")) % 0xFFFF
+    number = own if target.relative_port in taken else target.relative_port
     if _relative_port(place) != number:
         configfs.write(f"{place}/rtpi", str(number))
 
