@@ -156,7 +156,7 @@ def test_a_disk_that_rotates_and_one_that_does_not(
 
 def _record(server: Machine) -> str:
     """The record of who served the LUN last, as all nodes have it."""
-    found = set(re.findall(r' value="([^"]*)"', server.run(_LUN).stdout))
+    found: set[str] = set(re.findall(r' value="([^"]*)"', server.run(_LUN).stdout))
     assert len(found) == 1, found
     return found.pop()
 
@@ -272,6 +272,6 @@ def test_another_disk_is_refused(active: Machine) -> None:
         hand.run(active, "lio-lun", "stop", **start)
         active.run(
             f"losetup -d {usual} {coarse} {small} {large}; rm -r {_FILES}; rm -f /run/twinsan/fingerprint*.by-test; "
-            "for node in atlas zeus; do attrd_updater --name twinsan-lun-by-test --delete --node $node --private; done; "
-            "rm -f /run/twinsan/state.san/fingerprint.by-test"
+            "for node in atlas zeus; do attrd_updater --name twinsan-lun-by-test --delete --node $node --private; done;"
+            " rm -f /run/twinsan/state.san/fingerprint.by-test"
         )
