@@ -79,7 +79,7 @@ class Ledger:
 
     def prepare(self, mine: Fingerprint) -> None:
         """Have the next monitor tell it: before the LUN is shown, so that no monitor tells what was before."""
-        state.write(self._told, str(mine))
+        rundir.write(self._told, str(mine))
         os.utime(self._told, (0, 0))
 
     def forget(self) -> None:

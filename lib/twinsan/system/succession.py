@@ -8,7 +8,7 @@ monitors (see `outlook`) until the administrator accepts it.
 from __future__ import annotations
 
 from twinsan.errors import Failure, NotHere
-from twinsan.system import rundir, state
+from twinsan.system import rundir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Succession:
         path = predecessor(self._lun.resource)
         if last is not None and changes:
             before = fingerprint.Fingerprint(last.node, {change.name: change.before for change in changes})
-            state.write(path, str(before))
+            rundir.write(path, str(before))
         elif last is None or self._mine is None or last.node != self._mine.node:
             rundir.forget(path)
 
