@@ -122,7 +122,7 @@ def test_a_node_that_cannot_discard(
     pair.wait_until_serving(on=thick, timeout=30)
     thick.succeed("crm_resource --resource g_san --clear")
     assert _serves_unmap(thick) == "0"
-    _said(thick, f"{thick.name} serves emulate_tpu=0" if preferred else "unmap, which parameter vaai names, is off")
+    _said(thick, f"{thick.name} serves emulate_tpu=0 emulate_tpws=0; accept: crm_resource -r p_lun1 -p accepted_diff")
     parameters.type(said)
     _is_well(thick)
     pair.move(active)
