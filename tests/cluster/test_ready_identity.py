@@ -22,13 +22,14 @@ _TIMEOUT = 60
 class Parameters:
     """Parameters of the cluster's resources that a test changes."""
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: Pair, server: Machine) -> None:
         self._pair = pair
+        self._server = server
         self._changed: dict[tuple[str, str], str] = {}
 
     def set(self, resource: str, name: str, value: str) -> None:
         self._changed[resource, name] = value
-        self._server().succeed(f"crm_resource -r {resource} -p {name} -v '{value}'")
+        self._server.succeed(f"crm_resource -r {resource} -p {name} -v '{value}'")
 
     def type(self, told: str) -> None:
         """Type what a reason says."""
@@ -39,7 +40,7 @@ class Parameters:
     def restore(self) -> None:
         """Take all of them away, but what the template has."""
         for resource, name in self._changed:
-            self._server().run(f"crm_resource -r {resource} -d {name}")
+            self._server.run(f"crm_resource -r {resource} -d {name}")
 
     def check_lun(self, server: Machine) -> None:
         """The monitor of the LUN, as the cluster runs it, is well; and crm_mon has nothing to say of it."""
@@ -52,13 +53,10 @@ class Parameters:
         self._pair.wait_until_settled()
         assert "p_lun1_monitor" not in server.succeed("crm_mon -1")
 
-    def _server(self) -> Machine:
-        return next(server for server in self._pair.servers if server.is_on)
-
 
 @pytest.fixture
-def parameters(recovering: Pair) -> Iterator[Parameters]:
-    made = Parameters(recovering)
+def parameters(recovering: Pair, passive: Machine) -> Iterator[Parameters]:
+    made = Parameters(recovering, passive)
     yield made
     made.restore()
     recovering.wait_until_serving().run("crm_resource --cleanup")
