@@ -14,9 +14,9 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
-from lxml import etree
 
 from tests.unit import agents
 
@@ -27,8 +27,8 @@ _HARD = 1_000_000
 
 _BASE = """\
 <cib validate-with="pacemaker-3.7" crm_feature_set="3.16.1" admin_epoch="0" epoch="1" num_updates="0" have-quorum="1">
-  <configuration><crm_config/><nodes/><resources/><constraints/></configuration>
-  <status/>
+  <configuration><crm_config/><nodes>{nodes}</nodes><resources/><constraints/></configuration>
+  <status>{states}</status>
 </cib>"""
 _NODE = """\
 <node_state id="{number}" uname="{node}" in_ccm="true" crmd="online" join="member" expected="member">
@@ -49,11 +49,9 @@ class Cluster:
         self._cib = folder / "cib.xml"
         self.now = int(time.time())
         self._failures: collections.Counter[str] = collections.Counter()
-        root = etree.fromstring(_BASE)
-        for number, node in enumerate(NODES, 1):
-            etree.SubElement(root.find("configuration/nodes"), "node", id=str(number), uname=node)
-            root.find("status").append(etree.fromstring(_NODE.format(number=number, node=node)))
-        etree.ElementTree(root).write(self._cib)
+        nodes = "".join(f'<node id="{number}" uname="{node}"/>' for number, node in enumerate(NODES, 1))
+        states = "".join(_NODE.format(number=number, node=node) for number, node in enumerate(NODES, 1))
+        self._cib.write_text(_BASE.format(nodes=nodes, states=states))
         self._run("cibadmin", "--modify", "--allow-create", "--xml-file", str(agents.TEMPLATE))
 
     def go(self, *failing: str, seconds: int = 0) -> list[str]:
@@ -75,49 +73,51 @@ class Cluster:
             )
         ]
         for failure in failing:
-            self._count(*re.fullmatch(r"(\w+?)_((?:start|promote|stop|monitor)_\d+)@(\w+)=(\d+)", failure).groups())
+            self._count(failure)
         return [action for action in done if not re.search(" (monitor|cancel|notify)[ =]", action)]
 
-    def configure(self, xpath: str, **values: str) -> None:
-        """Set attributes of the elements at `xpath`."""
-        tree = etree.parse(self._cib)
-        for element in tree.xpath(xpath):
-            element.attrib.update(values)
-        tree.write(self._cib)
+    def fatal_start_failures(self) -> None:
+        """Take back what the template says of them."""
+        self._set("nvpair[@name='start-failure-is-fatal']", value="true")
 
     def lose(self, node: str) -> None:
         """Let a node be off, known to be off."""
-        states = {"in_ccm": "false", "crmd": "offline", "join": "down", "expected": "down"}
-        self.configure(f"//node_state[@uname='{node}']", **states)
+        self._set(f"node_state[@uname='{node}']", in_ccm="false", crmd="offline", join="down", expected="down")
 
     def standby(self, node: str) -> None:
         """Put a node to standby."""
-        tree = etree.parse(self._cib)
-        (element,) = tree.xpath(f"//node[@uname='{node}']")
-        attributes = etree.SubElement(element, "instance_attributes", id=f"nodes-{node}")
-        etree.SubElement(attributes, "nvpair", id=f"nodes-{node}-standby", name="standby", value="on")
+        tree = ET.parse(self._cib)
+        attributes = ET.SubElement(_one(tree, f"node[@uname='{node}']"), "instance_attributes", id=f"nodes-{node}")
+        ET.SubElement(attributes, "nvpair", id=f"nodes-{node}-standby", name="standby", value="on")
         tree.write(self._cib)
 
-    def _count(self, resource: str, operation: str, node: str, status: str) -> None:
-        tree = etree.parse(self._cib)
-        (attributes,) = tree.xpath(f"//node_state[@uname='{node}']/transient_attributes/instance_attributes")
-        fatal = operation.startswith("stop") or (
-            operation.startswith("start") and not tree.xpath("//nvpair[@name='start-failure-is-fatal'][@value='false']")
+    def _set(self, what: str, **values: str) -> None:
+        tree = ET.parse(self._cib)
+        _one(tree, what).attrib.update(values)
+        tree.write(self._cib)
+
+    def _count(self, failure: str) -> None:
+        """Count a failure, and date it, as the controller does."""
+        found = re.fullmatch(r"(\w+?)_((start|promote|stop|monitor)_\d+)@(\w+)=\d+", failure)
+        assert found, failure
+        resource, operation, verb, node = found.groups()
+        tree = ET.parse(self._cib)
+        state = _one(tree, f"node_state[@uname='{node}']")
+        fatal = verb == "stop" or (
+            verb == "start" and _one(tree, "nvpair[@name='start-failure-is-fatal']").get("value") == "true"
         )
-        self._failures[f"{node} {resource} {operation}"] += _HARD if fatal else 1
-        for key, value in (
-            (f"fail-count-{resource}#{operation}", self._failures[f"{node} {resource} {operation}"]),
+        self._failures[failure] += _HARD if fatal else 1
+        attributes = _one(state, "transient_attributes/instance_attributes")
+        for name, value in (
+            (f"fail-count-{resource}#{operation}", self._failures[failure]),
             (f"last-failure-{resource}#{operation}", self.now),
         ):
-            for old in attributes.xpath("nvpair[@name=$key]", key=key):
+            for old in attributes.findall(f"nvpair[@name='{name}']"):
                 attributes.remove(old)
-            identity = re.sub(r"[^\w-]", "_", f"{attributes.get('id')}-{key}")
-            etree.SubElement(attributes, "nvpair", id=identity, name=key, value=str(value))
-        for entry in tree.xpath(f"//node_state[@uname='{node}']//lrm_rsc_op[@rc-code='{status}']"):
-            if entry.get("operation_key", entry.get("id")) == f"{resource}_{operation}" or entry.get("id") in (
-                f"{resource}_{operation}",
-                f"{resource}_last_failure_0",
-            ):
+            identity = re.sub(r"[^\w-]", "_", f"{attributes.get('id')}-{name}")
+            ET.SubElement(attributes, "nvpair", id=identity, name=name, value=str(value))
+        for entry in state.iter("lrm_rsc_op"):
+            if entry.get("operation_key", entry.get("id")) == f"{resource}_{operation}":
                 entry.set("last-rc-change", str(self.now))
         tree.write(self._cib)
 
@@ -126,3 +126,9 @@ class Cluster:
         done = subprocess.run(argv, env=variables, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+
+def _one(tree: ET.ElementTree[ET.Element] | ET.Element, what: str) -> ET.Element:
+    found = tree.find(f".//{what}")
+    assert found is not None, what
+    return found

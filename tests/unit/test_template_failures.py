@@ -123,7 +123,7 @@ def test_a_controller_that_did_not_answer_is_asked_again_after_a_minute(cluster:
 
 def test_by_default_one_failed_start_would_end_the_service_of_the_last_node(cluster: Cluster) -> None:
     """The control: without the template's property the same simulation finds the fault."""
-    cluster.configure("//nvpair[@name='start-failure-is-fatal']", value="true")
+    cluster.fatal_start_failures()
     cluster.lose("zeus")
     cluster.go("p_lun1_start_0@atlas=1")
     assert not any("start" in action for action in cluster.go())
