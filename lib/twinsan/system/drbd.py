@@ -172,6 +172,12 @@ def down(name: str, deadline: Deadline) -> None:
     _change("down", name, name, deadline)
 
 
+def resume(resource: Resource, deadline: Deadline) -> None:
+    """Let frozen I/O go on, whatever has frozen it. What is written from now on begins a new data generation."""
+    for minor in resource.minors:
+        command.run("drbdsetup", "resume-io", str(minor), deadline=deadline)
+
+
 def writable(resource: Resource) -> bool:
     """Whether the kernel lets the devices be written: some versions say so a moment after the promotion."""
     return all(_read_only(minor) == "0" for minor in resource.minors)
