@@ -93,7 +93,7 @@ class Store:
             self._note(f"the state volume cannot be written: {error}")
         _write(self._kernels, text)
         if text != reservations.NONE:
-            _write(self._told(), text)
+            rundir.write(self._told(), text)
 
     def _prepare(self, path: str, text: str) -> None:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
@@ -148,7 +148,7 @@ class Store:
         except (DeadlinePassed, Failure) as failure:
             self._note(f"the reservations could not be copied: {failure}")
             return
-        _write(self._told(), now)
+        rundir.write(self._told(), now)
 
     def _tell(self, deadline: Deadline, repeated: float) -> None:
         text = state.read(self._kernels) or reservations.NONE
@@ -166,7 +166,7 @@ class Store:
         except (Failure, OSError) as failure:
             self._note(f"the other node does not know what is reserved: {failure}")
             return
-        _write(self._told(), text)
+        rundir.write(self._told(), text)
 
     def _ask(self, deadline: Deadline) -> str:
         if not self._clustered:
