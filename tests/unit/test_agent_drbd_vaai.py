@@ -136,9 +136,23 @@ def test_start_without_tools_names_the_package(host: FakeHost, run: Runner) -> N
 
 
 def test_start_that_cannot_attach_tells_why(host: FakeHost, run: Runner) -> None:
-    host.refusals["adjust"] = [(10, "")]
+    host.refusals["adjust"] = [(10, "")] * 20
     assert run("start") == 1
     assert "Can not open backing device" in run.reason
+
+
+def test_start_waits_for_a_disk_that_somebody_holds_for_a_moment(host: FakeHost, run: Runner) -> None:
+    host.refusals["adjust"] = [(10, "")]
+    assert run("start") == 0
+    assert host.up
+
+
+def test_a_query_that_fails_once_fails_no_action(host: FakeHost, run: Runner) -> None:
+    host.bring_up(role="Primary")
+    for action, status in (("monitor", 8), ("demote", 0), ("promote", 0), ("stop", 0)):
+        host.refusals["events2"] = [(20, "modprobe: ERROR: could not insert 'drbd'\n")]
+        assert run(action) == status
+        assert host.refusals["events2"] == []
 
 
 def test_a_cluster_that_cannot_be_told_fails_nothing(host: FakeHost, run: Runner) -> None:
@@ -334,6 +348,7 @@ def test_an_old_cluster_is_not_told_what_it_does_not_understand(host: FakeHost, 
 def test_a_constraint_that_was_left_behind_is_shown(host: FakeHost, run: Runner) -> None:
     host.bring_up(role="Primary")
     Path(fence.marker("san")).touch()
+    assert run("monitor") == 8, "it is being removed in the background"
     assert run("monitor") == 191
     assert "twinsan unfence-peer san" in run.reason
 
@@ -342,7 +357,7 @@ def test_a_split_brain_is_told_with_what_to_type(host: FakeHost, run: Runner) ->
     host.bring_up(role="Primary", connection="StandAlone", peer_disk="DUnknown", replication="Off")
     split_brain.record("san")
     assert run("monitor") == 191
-    assert "split brain of san, found" in run.reason
+    assert "split brain of san; the victim types" in run.reason
     assert "drbdadm connect --discard-my-data san" in run.reason
     assert host.attributes[SCORE] == "10000"
 

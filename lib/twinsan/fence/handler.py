@@ -78,9 +78,7 @@ def fence_peer(call: Call, seconds: float | None = None) -> int:
         status, reason = _fence_peer(call, seconds)
     except Failure as failure:
         status, reason = UNDECIDED, str(failure)
-    log(
-        f"fence-peer {call.resource}: {reason} (exit status {status} after {time.monotonic() - started:.1f} s)", status
-    )
+    log(f"fence-peer {call.resource}: {reason} (exit status {status} after {time.monotonic() - started:.1f} s)", status)
     return status
 
 
@@ -152,7 +150,7 @@ def _decide(call: Call, budget: Deadline) -> tuple[int, str]:
         try:
             return _attempt(call, budget)
         except Failure as failure:
-            rundir.replace(fence.verdict(call.resource), str(failure))
+            rundir.write(fence.verdict(call.resource), str(failure))
             raise
 
     found = patiently(look, budget)
@@ -283,7 +281,7 @@ def _ban(state: State, own: Resource, me: str, peer: str, budget: Deadline) -> b
         cib.delete_constraint(standing.id, deadline)
     # Creating fails where the peer was quicker: the next attempt then sees its constraint.
     cib.create_constraint(state.new_constraint(resource, me, state.entitled(own) - {peer}), deadline)
-    rundir.replace(fence.marker(resource), "")
+    rundir.write(fence.marker(resource), "")
     return True
 
 
