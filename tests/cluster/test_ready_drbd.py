@@ -179,7 +179,9 @@ STATES = {
     "disconnected on the active, the passive tells": (
         ACTIVE, "drbdadm disconnect san", PASSIVE, 190, "there: drbdadm adjust san", ACTIVE,
     ),
-    "disconnected on the passive": (PASSIVE, "drbdadm disconnect san", PASSIVE, 190, "type: drbdadm adjust san", PASSIVE),
+    "disconnected on the passive": (
+        PASSIVE, "drbdadm disconnect san", PASSIVE, 190, "type: drbdadm adjust san", PASSIVE,
+    ),
     "disconnected on the passive, the active tells": (
         PASSIVE, "drbdadm disconnect san", ACTIVE, 191, "there: drbdadm adjust san", PASSIVE,
     ),

@@ -259,7 +259,7 @@ def _resync_text(resource: Resource, volume: Volume, connection: Connection, rep
         return f"{paused}; to go on with it, type{there}: drbdadm resume-sync {name}"
     state = f"{where} is resynchronising ({replica.replication}{done})"
     if behind == "this node" and resource.primary:
-        return f"{state}, this node is behind and reads from the peer; watch: drbdadm status {name}"
+        return f"{state}, this node is behind; watch: drbdadm status {name}"
     return f"{state}, {behind} cannot serve until then; watch: drbdadm status {name}"
 
 
