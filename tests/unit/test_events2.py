@@ -219,7 +219,7 @@ def test_every_state_of_a_real_pair_is_judged_as_agreed() -> None:
     assert "\n".join(judgements()) + "\n" == agreed
 
 
-COMMAND = re.compile(r"(drbdadm|twinsan|stonith_admin) [^;,']+")
+COMMAND = re.compile(r"(drbdadm|twinsan|stonith_admin|fuser) [^;,']+")
 
 
 def test_what_to_type_is_in_what_the_cluster_shows() -> None:

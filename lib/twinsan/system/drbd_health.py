@@ -214,12 +214,11 @@ def _behind(resource: Resource, since: str) -> str:
     names = [peer(connection) for connection in resource.connections]
     other = names[0] if len(names) == 1 else "a peer"
     for volume in resource.volumes:
-        has = _ELSEWHERE.get(volume.disk, "")
-        if not has:
-            continue
-        name = resource.name
-        back = f"{'type' if cut else 'there'}: drbdadm adjust {name}; gone for good: drbdadm primary --force {name}"
-        return f"{_where(resource, volume)} is {volume.disk}{since}, {other} {has}; {back}"
+        has, where, name = _ELSEWHERE.get(volume.disk, ""), _where(resource, volume), resource.name
+        if has:
+            typed = f"drbdadm adjust {name}; gone for good: drbdadm primary --force {name}"
+            state = f"{where} is {volume.disk}{since}, {other} {has}"
+            return f"{state}; type: {typed}" if cut else f"{state}; there: {typed}"
     return ""
 
 
