@@ -42,3 +42,17 @@ def ban(resource: str) -> str:
     time is when this node has seen it first.
     """
     return rundir.path(f"fence-banned.{resource}")
+
+
+def peer(resource: str) -> str:
+    """The path of a file that holds the name of the peer that DRBD has called the handler for."""
+    return rundir.path(f"fence-peer.{resource}")
+
+
+def read(path: str) -> str:
+    """What such a file holds; "" where there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""

@@ -74,6 +74,8 @@ class Call:
 def fence_peer(call: Call, seconds: float | None = None) -> int:
     """Find out what became of the peer, within `seconds` or a time that fits. Returns the exit status for DRBD."""
     started = time.monotonic()
+    if call.peer:
+        _note(fence.peer(call.resource), call.peer)
     try:
         status, reason = _fence_peer(call, seconds)
     except Failure as failure:
@@ -123,7 +125,9 @@ def _lost(resource: str, budget: Deadline) -> list[str]:
     """The peers that are not connected, as `Call` wants them."""
     own = up(resource, budget.within(SECONDS_FOR_QUERY))
     state = State(cib.query(budget.within(SECONDS_FOR_QUERY)))
-    return ["" if peer.name == "peer" else peer.name for peer in state.rivals(own) if not peer.connected]
+    # 8.4 tells its peer's name to the handler only.
+    names = {"peer": fence.read(fence.peer(resource))}
+    return [names.get(peer.name, peer.name) for peer in state.rivals(own) if not peer.connected]
 
 
 def _thaw(resource: str, budget: Deadline) -> None:
@@ -150,12 +154,20 @@ def _decide(call: Call, budget: Deadline) -> tuple[int, str]:
         try:
             return _attempt(call, budget)
         except Failure as failure:
-            rundir.write(fence.verdict(call.resource), str(failure))
+            _note(fence.verdict(call.resource), str(failure))
             raise
 
     found = patiently(look, budget)
     rundir.forget(fence.verdict(call.resource))
     return found
+
+
+def _note(path: str, text: str) -> None:
+    """A note for the monitors. That there is no room for it keeps no I/O frozen."""
+    try:
+        rundir.write(path, text)
+    except OSError as error:
+        log(f"{path} could not be written: {error}", BACK_AGAIN)
 
 
 def patiently(look: Callable[[], _Found], budget: Deadline) -> _Found:
@@ -281,7 +293,7 @@ def _ban(state: State, own: Resource, me: str, peer: str, budget: Deadline) -> b
         cib.delete_constraint(standing.id, deadline)
     # Creating fails where the peer was quicker: the next attempt then sees its constraint.
     cib.create_constraint(state.new_constraint(resource, me, state.entitled(own) - {peer}), deadline)
-    rundir.write(fence.marker(resource), "")
+    _note(fence.marker(resource), "")
     return True
 
 

@@ -36,7 +36,7 @@ def go_on(resource: Resource) -> None:
 
 def undecided(resource: Resource) -> str:
     """Why the I/O of a Primary stays frozen, and what to type; "" where it is not frozen, or nobody knows."""
-    text = _read(fence.verdict(resource.name)) if _frozen(resource) else ""
+    text = fence.read(fence.verdict(resource.name)) if _frozen(resource) else ""
     return f"I/O of {resource.name} is frozen: {text}" if text else ""
 
 
@@ -45,7 +45,7 @@ def banned(resource: Resource) -> str:
     is known.
     """
     path = fence.ban(resource.name)
-    owner = "" if resource.primary or not resource.alone else _read(path)
+    owner = "" if resource.primary or not resource.alone else fence.read(path)
     if not owner:
         return ""
     name, since = resource.name, behind.clock(os.stat(path).st_mtime)
@@ -62,7 +62,7 @@ def left_behind(resource: Resource, *, at_once: bool = False) -> str:
     name = resource.name
     if not resource.primary or not os.path.exists(fence.marker(name)):
         return ""
-    if not at_once and _read(_note(name)) != _state(resource):
+    if not at_once and fence.read(_note(name)) != _state(resource):
         return ""
     return f"the peer of {name} is still kept from promotion by a fence constraint; type: twinsan unfence-peer {name}"
 
@@ -80,7 +80,7 @@ def _looked(resource: Resource) -> bool:
         age = time.time() - os.stat(_note(name)).st_mtime
     except OSError:
         return False
-    return 0 <= age < seconds and _read(_note(name)) == _state(resource)
+    return 0 <= age < seconds and fence.read(_note(name)) == _state(resource)
 
 
 def _state(resource: Resource) -> str:
@@ -91,14 +91,6 @@ def _state(resource: Resource) -> str:
 
 def _note(name: str) -> str:
     return rundir.path(f"fence-look.{name}")
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
 
 
 def _decide_again(name: str) -> None:
