@@ -253,8 +253,8 @@ def _banned(own: Resource, constraint: Constraint) -> tuple[int, str]:
     if own.primary:
         # DRBD does not outdate a Primary. Nothing was acknowledged here since the link broke: to stay frozen is right.
         raise Undecided(
-            f"{owner} has gone on without this node (constraint {constraint.id}); "
-            f"demote here: drbdadm secondary {own.name}"
+            f"{owner} has gone on without this node; demote here: drbdadm secondary {own.name}; see the constraint: "
+            f"crm configure show {constraint.id}"
         )
     return PEER_IS_ACTIVE, f"{owner} has gone on without this node (constraint {constraint.id}); bring {owner} back"
 
@@ -262,7 +262,8 @@ def _banned(own: Resource, constraint: Constraint) -> tuple[int, str]:
 def _settle_with_living(state: State, own: Resource, me: str, peer: str, budget: Deadline) -> tuple[int, str]:
     if not state.clone_of(own.name):
         raise Undecided(
-            f"{peer} lives, and no clone in the cluster has drbd_resource={own.name}: nothing keeps it from promotion"
+            f"{peer} lives, and no clone in the cluster has drbd_resource={own.name}: nothing keeps it from promotion; "
+            "see: crm configure show"
         )
     if not cib.answers(peer, budget.within(_SECONDS_FOR_PROOF)):
         raise Undecided(f"{peer} is a member of the cluster and does not answer; {_confirm(peer)}")

@@ -43,7 +43,9 @@ def widen_constraint(xml: str, deadline: Deadline) -> None:
 
 
 def delete_expression(identifier: str, deadline: Deadline) -> None:
-    """Take an expression out of a rule. Raises CommandFailed where it is the last one: the schema wants one."""
+    """Take an expression out of a rule. Raises CommandFailed where it is the last one: the schema wants one (78,
+    CRM_EX_CONFIG, of cibadmin 2.1.5).
+    """
     command.run("cibadmin", "--delete", "--xml-text", f'<expression id="{identifier}"/>', deadline=deadline)
 
 
