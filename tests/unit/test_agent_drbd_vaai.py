@@ -136,9 +136,23 @@ def test_start_without_tools_names_the_package(host: FakeHost, run: Runner) -> N
 
 
 def test_start_that_cannot_attach_tells_why(host: FakeHost, run: Runner) -> None:
-    host.refusals["adjust"] = [(10, "")]
+    host.refusals["adjust"] = [(10, "")] * 20
     assert run("start") == 1
     assert "Can not open backing device" in run.reason
+
+
+def test_start_waits_for_a_disk_that_somebody_holds_for_a_moment(host: FakeHost, run: Runner) -> None:
+    host.refusals["adjust"] = [(10, "")]
+    assert run("start") == 0
+    assert host.up
+
+
+def test_a_query_that_fails_once_fails_no_action(host: FakeHost, run: Runner) -> None:
+    host.bring_up(role="Primary")
+    for action, status in (("monitor", 8), ("demote", 0), ("promote", 0), ("stop", 0)):
+        host.refusals["events2"] = [(20, "modprobe: ERROR: could not insert 'drbd'\n")]
+        assert run(action) == status
+        assert host.refusals["events2"] == []
 
 
 def test_a_cluster_that_cannot_be_told_fails_nothing(host: FakeHost, run: Runner) -> None:
@@ -334,15 +348,62 @@ def test_an_old_cluster_is_not_told_what_it_does_not_understand(host: FakeHost, 
 def test_a_constraint_that_was_left_behind_is_shown(host: FakeHost, run: Runner) -> None:
     host.bring_up(role="Primary")
     Path(fence.marker("san")).touch()
+    assert run("monitor") == 8, "it is being removed in the background"
     assert run("monitor") == 191
     assert "twinsan unfence-peer san" in run.reason
+
+
+def test_a_primary_that_is_frozen_for_fencing_decides_again_with_each_monitor(host: FakeHost, run: Runner) -> None:
+    host.bring_up(role="Primary", suspended="fencing")
+    host.lose_peer()
+    Path(fence.verdict("san")).write_text("zeus is lost and not yet fenced; once it is off for sure: type this")
+    for monitors in (1, 2):
+        assert run("monitor") == 191
+        assert run.reason == "I/O of san is frozen: zeus is lost and not yet fenced; once it is off for sure: type this"
+        assert len(host.background) == monitors
+    run("monitor", interval=0)
+    assert len(host.background) == 2, "a probe only looks"
+
+
+def test_a_promotion_and_a_boot_ask_for_a_look_at_the_constraint(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    for monitors in (1, 2):
+        run("monitor")
+        assert len(host.background) == 1, monitors
+    run("promote")
+    run("monitor")
+    assert len(host.background) == 2
+    Path(rundir.path("fence-look.san")).unlink()
+    run("monitor")
+    assert len(host.background) == 3
+
+
+def test_a_replica_that_is_banned_or_behind_says_who_has_the_data(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    host.lose_peer()
+    Path(fence.ban("san")).write_text("zeus")
+    assert run("monitor") == 190
+    assert "only zeus has all data; bring zeus back; gone for good: twinsan unfence-peer --force san" in run.reason
+    Path(fence.ban("san")).unlink()
+    assert run("monitor") == 0
+    host.disk = "Outdated"
+    assert run("monitor") == 190
+    now = time.strftime("%H:%M")
+    assert run.reason == (
+        f"san is Outdated since {now}, zeus has newer data; "
+        "there: drbdadm adjust san; gone for good: drbdadm primary --force san"
+    )
+    assert len(run.reason) <= 128
+    host.connection = "StandAlone"
+    run("monitor")
+    assert "; type: drbdadm adjust san;" in run.reason
 
 
 def test_a_split_brain_is_told_with_what_to_type(host: FakeHost, run: Runner) -> None:
     host.bring_up(role="Primary", connection="StandAlone", peer_disk="DUnknown", replication="Off")
     split_brain.record("san")
     assert run("monitor") == 191
-    assert "split brain of san, found" in run.reason
+    assert "split brain of san; the victim types" in run.reason
     assert "drbdadm connect --discard-my-data san" in run.reason
     assert host.attributes[SCORE] == "10000"
 
@@ -417,6 +478,29 @@ def test_promote_beside_a_primary_tells_who_it_is(host: FakeHost, run: Runner) -
     assert run("promote", milliseconds=1000) == 1
     assert "zeus is still Primary of san" in run.reason
     assert not host.ran("drbdsetup primary")
+
+
+def test_promote_waits_for_a_resync_that_ends_in_time(host: FakeHost, run: Runner) -> None:
+    host.bring_up(disk="Inconsistent", replication="SyncTarget")
+    assert run("promote", milliseconds=1000) == 1
+    assert "until its resync ends" in run.reason
+    looks: list[str] = []
+    plain = host.events2
+
+    def events2() -> str:
+        looks.append("")
+        if len(looks) > 2:
+            host.end_resync()
+        return plain()
+
+    host.events2 = events2  # type: ignore[method-assign]
+    assert run("promote") == 0
+
+
+def test_promote_tries_again_what_failed_once(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    host.refusals["primary"] = [(20, "a message of the kernel was lost\n")]
+    assert run("promote") == 0
 
 
 @pytest.mark.parametrize("disk", ["Inconsistent", "Outdated", "Diskless"])
