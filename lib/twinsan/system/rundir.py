@@ -26,6 +26,14 @@ def path(name: str) -> str:
     return os.path.join(DIRECTORY, name)
 
 
+def write(path: str, text: str) -> None:
+    """Put a file in the place of another, whole: who reads it meanwhile or after a kill finds the one or the other."""
+    temporary = os.path.join(os.path.dirname(path), f".{os.getpid()}.new")
+    with open(temporary, "w", encoding="ascii", errors="replace") as file:
+        file.write(text)
+    os.rename(temporary, path)
+
+
 def forget(path: str) -> None:
     """Remove a file, which need not be there."""
     try:
