@@ -87,6 +87,29 @@ class Store:
         self._connect(text, record)
         self._tell(self._due(bool(reservations.registrations(text)), text), deadline, _SECONDS_UNTIL_REPEATED)
 
+    def recall(self, deadline: Deadline) -> str:
+        """What was reserved when the LUN was served last, on whatever node, as the kernel writes it. Raises Lost."""
+        return self._recall(self._ask(deadline))
+
+    def replace(self, text: str, deadline: Deadline) -> None:
+        """Put other reservations in their place, while nobody serves the LUN. Raises Failure or OSError."""
+        if self._kept is not None:
+            self._prepare(self._kept, text, anew=True)
+            state.write(f"{self._kept}.copy", text)
+        from twinsan.system import reservation_record
+
+        if self._kept is not None:
+            reserved = bool(reservations.registrations(text))
+            text = reservation_record.RESERVED if reserved else reservation_record.FREE
+        if self._clustered:
+            reservation_record.tell(self._serial, text, deadline.within(_SECONDS_FOR_CLUSTER))
+        rundir.forget(self._told)
+
+    @property
+    def kept_in(self) -> str:
+        """Where they are kept, in words."""
+        return f"state volume of {self._volume.resource}" if self._kept is not None else "cluster"
+
     def _refused(self, registration: str) -> Lost:
         words = dict(word.partition("=")[::2] for word in registration.split(","))
         initiator = words.get("initiator_node", "?")
@@ -96,7 +119,6 @@ class Store:
         )
 
     def _recall(self, record: Record | None) -> str:
-        """What was reserved when the LUN was served last, on whatever node, as the kernel writes it."""
         from twinsan.system import reservation_record
 
         told = None if record is None or record.in_volume else record
@@ -109,6 +131,11 @@ class Store:
             return told.text if told else reservations.NONE
         if told is not None and (kept is None or told.time > written):
             return told.text
+        if kept is None and record is not None and record.text == reservation_record.RESERVED:
+            raise Lost(
+                "it was reserved, and no state volume that is here has its reservations; give its drbd-vaai the "
+                "state_device that it had"
+            )
         return reservations.NONE if kept is None else kept
 
     def _read(self) -> tuple[str | None, float]:
