@@ -70,6 +70,8 @@ class FakeHost:
         # What it complains of before it works.
         self.mount_refusals: list[str] = []
         self.users = 0
+        # What becomes of a process whose mounts it is unmounted from.
+        self.left: Callable[[int], None] = lambda _pid: None
         self.busy: Callable[[], object] = lambda: False
         monkeypatch.setattr(os.path, "ismount", lambda path: path in self.mounts)
         monkeypatch.setattr(state, "source", lambda where: self.mounts.get(where, ""))
@@ -214,6 +216,9 @@ class FakeHost:
             if self.users >= 0 or self.busy():
                 return 32, "", f"umount: {argv[-1]}: target is busy."
             del self.mounts[argv[-1]]
+            return 0, "", ""
+        if program == "nsenter":
+            self.left(int(argv[1].split("/")[2]))
             return 0, "", ""
         assert program == "drbdsetup", argv
         return self._drbdsetup(argv[1:])

@@ -669,6 +669,16 @@ class Processes:
         if link != "maps":
             (process / link).symlink_to(place)
 
+    def enter(self, pid: int, place: str, device: str) -> None:
+        """Let a process have mounts of its own."""
+        (self._folder / str(pid) / "ns").mkdir()
+        (self._folder / str(pid) / "ns" / "mnt").symlink_to(f"mnt:[{pid}]")
+        line = f"36 35 0:42 / {place} rw,noatime - btrfs {device} rw\n"
+        (self._folder / str(pid) / "mountinfo").write_text(line)
+
+    def leave(self, pid: int) -> None:
+        (self._folder / str(pid) / "mountinfo").write_text("")
+
     def _kill(self, pid: int, signal: int) -> None:
         self.ended.append((pid, signal))
         if signal == mount_users.KILL or pid not in self.stubborn:
@@ -698,6 +708,20 @@ def test_who_stays_in_the_state_volume_is_ended(
     assert (host.mounts, host.role) == ({}, "Secondary")
     assert sorted(set(processes.ended)) == [(101, 9), (101, 15), (102, 15), (103, 15)]
     assert not [call for call in host.calls if "lazy" in call or " -l" in call]
+
+
+def test_it_is_unmounted_in_a_container_as_well(host: FakeHost, state_run: Action, processes: Processes) -> None:
+    """Whose mounts take no part in what is unmounted outside would keep DRBD's device open."""
+    state_run("start")
+    state_run("promote")
+    processes.add(101, "/")
+    processes.enter(101, "/run/copy", "/dev/drbd1")
+    processes.add(102, "/")
+    processes.enter(102, "/run/other", "/dev/sda1")
+    host.left = processes.leave
+    assert state_run("demote") == 0
+    assert host.ran("nsenter") == ["nsenter --mount=/proc/101/ns/mnt umount --recursive /run/copy"]
+    assert processes.ended == []
 
 
 def test_who_looks_for_a_moment_is_not_ended(host: FakeHost, state_run: Action, processes: Processes) -> None:
@@ -760,7 +784,7 @@ def test_one_who_looks_into_it_is_named(host: FakeHost, run: Runner, state_run: 
     (where,) = host.mounts
     host.users = 1000
     assert state_run("demote") == 1
-    assert f"target is busy.; end who uses it: fuser -vm {where}; a loop device" in run.reason
+    assert f"the state volume of san is in use; end who uses it: fuser -vm {where}; or a loop device" in run.reason
     assert host.role == "Primary"
 
 

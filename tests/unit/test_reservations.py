@@ -306,7 +306,7 @@ def test_what_the_kernel_refuses_is_not_served_without(
     assert there.try_to_start() == 1
     told = reason(capsys)
     assert told.startswith(
-        "the kernel refuses the registration of iqn.1998-01.com.vmware:1; type: twinsan reservations --lun by-hand "
+        "the kernel refuses a registration; type: twinsan reservations --lun by-hand "
         "--remove iqn.1998-01.com.vmware:1; then: crm_resource --cleanup --resource by-hand; or serve it without: "
     )
     assert run("monitor", **IN_CLUSTER) == 7
@@ -448,7 +448,7 @@ def test_an_old_attribute_is_not_restored_where_the_volume_cannot_be_read(
     with monkeypatch.context() as patch:
         patch.setattr(state, "read", unreadable)
         assert there.try_to_start() == 1
-    assert "cannot be read: Input/output error; see 'dmesg'" in reason(capsys)
+    assert "cannot be read (Input/output error); see 'dmesg'; then: crm_" in reason(capsys)
     there.start()
     assert len(there.taken()) == 2
 

@@ -22,6 +22,27 @@ def of(where: str) -> list[int]:
     return [pid for pid in pids if pid not in spared and _uses(f"{PROCESSES}/{pid}", where)]
 
 
+def elsewhere(device: str) -> list[tuple[int, str]]:
+    """Where a device is mounted in other mount namespaces, as containers have them: a process of each, and the place.
+
+    What is unmounted in the first namespace is in most others, too, but not in one that takes no part in it.
+    """
+    if not device:
+        return []
+    ours = _link(f"{PROCESSES}/self/ns/mnt")
+    spaces = {_link(f"{PROCESSES}/{name}/ns/mnt"): int(name) for name in _entries(PROCESSES) if name.isdecimal()}
+    found = []
+    for space, pid in spaces.items():
+        if space not in ("", ours):
+            found += [(pid, place) for place in _places(_text(f"{PROCESSES}/{pid}/mountinfo"), device)]
+    return found
+
+
+def _places(mountinfo: str, device: str) -> list[str]:
+    lines = (line.partition(" - ") for line in mountinfo.splitlines() if f" {device} " in line)
+    return [before.split()[4] for before, _, after in lines if after.split()[1] == device]
+
+
 def names(pids: list[int]) -> str:
     """Processes in words, such as ``bash (pid 411), find (pid 523)``; "" for none."""
     return ", ".join(f"{_text(f'{PROCESSES}/{pid}/comm').strip() or 'process'} (pid {pid})" for pid in pids)

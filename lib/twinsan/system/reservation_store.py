@@ -114,8 +114,8 @@ class Store:
         words = dict(word.partition("=")[::2] for word in registration.split(","))
         initiator = words.get("initiator_node", "?")
         return Lost(
-            f"the kernel refuses the registration of {initiator}; type: twinsan reservations --lun {self._name} "
-            f"--remove {initiator}"
+            f"the kernel refuses a registration; type: twinsan reservations --lun {self._name} --remove {initiator}"
+            f"{self._otherwise}"
         )
 
     def _recall(self, record: Record | None) -> str:
@@ -133,8 +133,8 @@ class Store:
             return told.text
         if kept is None and record is not None and record.text == reservation_record.RESERVED:
             raise Lost(
-                "it was reserved, and no state volume that is here has its reservations; give its drbd-vaai the "
-                "state_device that it had"
+                "it was reserved, and no state volume here has its reservations; give its drbd-vaai the state_device "
+                f"that it had{self._otherwise}"
             )
         return reservations.NONE if kept is None else kept
 
@@ -157,11 +157,20 @@ class Store:
 
     def _unreadable(self, error: OSError) -> Lost:
         if self._kept is not None:
-            return Lost(f"its reservations, {self._kept}, cannot be read: {error.strerror or error}; see 'dmesg'")
+            return Lost(
+                f"its reservations, {self._kept}, cannot be read ({error.strerror}); see 'dmesg'{self._otherwise}"
+            )
         device, where = self._volume.device or "DEVICE", self._volume.where
         return Lost(
             f"its reservations are in the state volume of {self._volume.resource}, which is not mounted; type: mount "
-            f"{device} {where}"
+            f"{device} {where}{self._otherwise}"
+        )
+
+    @property
+    def _otherwise(self) -> str:
+        return (
+            f"; then: crm_resource --cleanup --resource {self._name}; or serve it without: crm_resource --resource "
+            f"{self._name} --set-parameter require_reservations --parameter-value no"
         )
 
     def _connect(self, text: str, record: Record | None) -> None:
@@ -206,8 +215,8 @@ class Store:
             device, where = self._volume.device or "DEVICE", self._volume.where
             return f"it is reserved without its state volume; type: mount {device} {where}; then: {restart}"
         return (
-            "it is reserved and has no state volume, so a power cut loses that; set its drbd-vaai's state_device, then "
-            f"type: {restart}"
+            f"it is reserved without a state volume; set its drbd-vaai's state_device, then type: {restart}; a power "
+            "cut loses it until then"
         )
 
     def keep(self, place: str, deadline: Deadline) -> None:

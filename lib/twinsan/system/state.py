@@ -181,7 +181,10 @@ def unmount(resource: str, deadline: Deadline, note: Callable[[str], None] = lam
 
     It is never detached from its place while it is used (``umount --lazy``): its files could be written still.
     """
+    from twinsan.system import mount_users
+
     where = place(resource)
+    device = source(where) or read(_device_note(resource)) or ""
     seconds = min(_SECONDS_FOR_USERS, deadline.remaining() / 2)
     patience, complaints = deadline.within(seconds), [""]
     to_leave, to_end = Deadline(seconds * _PART_TO_LEAVE), Deadline(seconds * _PART_TO_END)
@@ -191,7 +194,10 @@ def unmount(resource: str, deadline: Deadline, note: Callable[[str], None] = lam
         if os.path.ismount(where):
             # Whatever somebody has mounted in it, too.
             complaints.append(command.run("umount", "--recursive", where, deadline=deadline, check=False).complaint)
-        if not os.path.ismount(where):
+        for process, there in [] if os.path.ismount(where) else mount_users.elsewhere(device):
+            space = f"--mount=/proc/{process}/ns/mnt"
+            command.run("nsenter", space, "umount", "--recursive", there, deadline=deadline, check=False)
+        if not os.path.ismount(where) and not mount_users.elsewhere(device):
             return True
         if to_leave.expired():
             _end_users(where, asked, patience, note, by_force=to_end.expired())
@@ -201,8 +207,8 @@ def unmount(resource: str, deadline: Deadline, note: Callable[[str], None] = lam
         patience.wait_until(unmounted, f"{where} is unmounted")
     except DeadlinePassed:
         raise Failure(
-            f"the state volume of {resource} cannot be unmounted: {complaints[-1]}; end who uses it: fuser -vm {where}"
-            "; a loop device, an NFS export or swap in it: losetup, exportfs, swapon"
+            f"the state volume of {resource} is in use; end who uses it: fuser -vm {where}; or a loop device, an NFS "
+            f"export or swap in it: losetup, exportfs, swapon ({complaints[-1]})"
         ) from None
 
 
