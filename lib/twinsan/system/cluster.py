@@ -40,8 +40,7 @@ def set_promotion_score(resource: str, score: int | None, deadline: Deadline, *,
     # Forgotten first: if the cluster cannot be reached, the next monitor tries again.
     rundir.forget(told)
     _update(f"master-{resource}", text, deadline)
-    with open(told, "w", encoding="ascii") as file:
-        file.write(text)
+    rundir.write(told, text)
 
 
 def node_name(deadline: Deadline) -> str:

@@ -84,8 +84,7 @@ def publish(address: str, peers: list[Peer], deadline: Deadline, *, repeated: bo
     from twinsan.system import cluster
 
     cluster.set_on_every_node(attribute(address), text, deadline)
-    with open(told, "w", encoding="ascii") as file:
-        file.write(text)
+    rundir.write(told, text)
 
 
 def recall(address: str, deadline: Deadline) -> list[Peer]:

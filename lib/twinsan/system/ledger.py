@@ -132,7 +132,7 @@ class Ledger:
             self._keep(text)
         finally:
             cluster.set_on_every_node(self._attribute, text, self._deadline.within(_SECONDS_TO_TELL))
-        state.write(self._told, text)
+        rundir.write(self._told, text)
 
     def _keep(self, text: str) -> None:
         """Write it to the replicated volume, a field to each line."""

@@ -27,11 +27,41 @@ def path(name: str) -> str:
 
 
 def write(path: str, text: str) -> None:
-    """Put a file in the place of another, whole: who reads it meanwhile or after a kill finds the one or the other."""
-    temporary = os.path.join(os.path.dirname(path), f".{os.getpid()}.new")
+    """Put a note of `text` in the place of another at once: who reads meanwhile, or after a kill, has the one or the
+    other, whole. What is no ASCII becomes "?".
+
+    It need not be on the disk, which /run has none of; see state.write for what has to.
+    """
+    temporary = _complete(path, text)
+    try:
+        os.rename(temporary, path)
+    except BaseException:
+        forget(temporary)
+        raise
+
+
+def write_first(path: str, text: str) -> bool:
+    """The same where there is no note yet; False, and nothing changed, where there is one."""
+    if os.path.exists(path):
+        return False
+    temporary = _complete(path, text)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        forget(temporary)
+    return True
+
+
+def _complete(path: str, text: str) -> str:
+    """A file of `text` beside a note. It is not named after it: the note's name may be as long as a name can be, and
+    its beginning says what it is.
+    """
+    temporary = os.path.join(os.path.dirname(path), f".new.{os.getpid()}")
     with open(temporary, "w", encoding="ascii", errors="replace") as file:
         file.write(text)
-    os.rename(temporary, path)
+    return temporary
 
 
 def forget(path: str) -> None:

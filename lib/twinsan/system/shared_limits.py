@@ -123,8 +123,7 @@ def _learn(resource: str, minors: dict[int, int], own: str, deadline: Deadline) 
     told[os.uname().nodename] = own
     lines = [" ".join(f"{volume}={minor}" for volume, minor in minors.items())]
     lines += [f"{node} {text}" for node, text in sorted(told.items())]
-    with open(rundir.path(_PREFIX + resource), "w", encoding="ascii") as file:
-        file.write("\n".join(lines) + "\n")
+    rundir.write(rundir.path(_PREFIX + resource), "\n".join(lines) + "\n")
     return Note(resource, minors, told)
 
 

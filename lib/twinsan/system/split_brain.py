@@ -69,11 +69,7 @@ def _alone_file(name: str) -> str:
 
 def record(name: str) -> None:
     """Note that DRBD has found a split brain. It finds it again at each attempt to connect: the first one counts."""
-    try:
-        with open(marker(name), "x", encoding="ascii") as file:
-            file.write(str(int(time.time())))
-    except FileExistsError:
-        return
+    rundir.write_first(marker(name), str(int(time.time())))
 
 
 def watch(resource: Resource) -> None:
@@ -81,10 +77,7 @@ def watch(resource: Resource) -> None:
     path = _alone_file(resource.name)
     if not (resource.primary and resource.alone):
         return
-    try:
-        with open(path, "x", encoding="ascii") as file:
-            file.write(str(int(time.time())))
-    except FileExistsError:
+    if not rundir.write_first(path, str(int(time.time()))):
         os.utime(path)
 
 
