@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -417,6 +418,45 @@ def test_a_lun_that_is_not_reserved_is_served_without_its_volume(
     here.start()
     assert len(here.taken()) == 2
     assert {value.partition(";")[2] for value in cluster.told.values()} == {"reserved, in the state volume"}
+
+
+@VOLUME
+@pytest.mark.parametrize("here_too", [True, False])
+def test_an_empty_volume_is_no_proof_that_nothing_was_reserved(
+    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], here_too: bool
+) -> None:
+    """One with a new file system; or none, where state_device was taken away after it was reserved."""
+    here, there = nodes
+    reserved_on(here)
+    here.stop()
+    if here_too:
+        shutil.rmtree(Path(state.of("").where, "reservations"))
+    else:
+        there._volume = None
+    capsys.readouterr()
+    assert there.try_to_start() == 1
+    assert "give its drbd-vaai the state_device that it had; then: crm_resource --cleanup" in reason(capsys)
+    assert there.try_to_start(require_reservations="no") == 0
+
+
+@VOLUME
+def test_a_slow_cluster_is_asked_again_where_nothing_else_can_tell(
+    nodes: tuple[Node, Node], cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = nodes
+    reserved_on(here)
+    here.stop()
+    there.mounts = False
+    answers = iter([False])
+    run_program = cluster.run
+
+    def slow_once(*argv: str, deadline: Deadline, check: bool = True) -> command.Result:
+        if "--query" in argv:
+            cluster.answers = next(answers, True)
+        return run_program(*argv, deadline=deadline, check=check)
+
+    monkeypatch.setattr(command, "run", slow_once)
+    assert there.try_to_start() == 1
 
 
 @VOLUME
