@@ -145,8 +145,7 @@ def test_a_state_volume_that_cannot_be_mounted_and_no_reservation(
     recovering.wait_until_serving(timeout=_SECONDS)
     command = _told(recovering, "is not mounted, so reservations can be lost")
     server = _mend(recovering, block)
-    server.succeed(command)
-    wait_until(lambda: "is not mounted" not in server.succeed("crm_mon -1"), "all is well again", _SECONDS)
+    server.succeed(f"{command} && mountpoint -q {_WHERE}")
 
 
 def test_a_state_volume_that_cannot_be_mounted_and_a_reservation(
