@@ -508,6 +508,18 @@ def test_a_constraint_that_was_left_behind_is_lifted_by_a_monitor(cluster: FakeC
     assert len(host.background) == 2, "and after each change of the role"
 
 
+def test_a_look_keeps_no_promotion_waiting(cluster: FakeCluster, host: FakeHost) -> None:
+    """The look needs no lock, and gives way to who has it where there is something to lift."""
+    cluster.constraints = [cluster.constraint("atlas")]
+    reconnect(host)
+    with lock.Held("fence.san", Deadline(1)):
+        lifting.review("san")
+    assert cluster.allowed == ["atlas"]
+    assert Path(fence.marker("san")).exists()
+    lifting.review("san")
+    assert cluster.constraints == []
+
+
 def test_a_banned_node_says_who_has_the_data(cluster: FakeCluster, host: FakeHost) -> None:
     """DRBD 9 calls such a replica UpToDate: nothing but the constraint keeps it from being promoted."""
     host.role, host.suspended = "Secondary", "no"
