@@ -67,8 +67,14 @@ class FakeHost:
         # What is mounted where; what mount(8) complains of, and who keeps umount(8) from its work.
         self.mounts: dict[str, str] = {}
         self.mount_complaint = ""
+        # What it complains of before it works.
+        self.mount_refusals: list[str] = []
         self.users = 0
+        # What becomes of a process whose mounts it is unmounted from.
+        self.left: Callable[[int], None] = lambda _pid: None
+        self.busy: Callable[[], object] = lambda: False
         monkeypatch.setattr(os.path, "ismount", lambda path: path in self.mounts)
+        monkeypatch.setattr(state, "source", lambda where: self.mounts.get(where, ""))
         monkeypatch.setattr(state, "make_synchronous", lambda _path: None)
         # Whether the kernel's package has any.
         self.has_modules = True
@@ -93,6 +99,8 @@ class FakeHost:
         # The disk below.
         self.limits: Limits | None = disk()
         monkeypatch.setattr(device_limits, "behind_drbd", lambda _: None if self.disk == "Diskless" else self.limits)
+        self.shape = {"block_size": "512", "physical_block_size": "4096"}
+        monkeypatch.setattr(device_limits, "shape_of_drbd", lambda _minor: dict(self.shape))
 
     @property
     def configuration(self) -> str:
@@ -202,14 +210,20 @@ class FakeHost:
             return self._drbdadm(argv[3:])
         if program == "mount":
             assert self.role == "Primary", "a Secondary cannot be mounted"
+            if self.mount_refusals:
+                return 32, "", self.mount_refusals.pop(0)
             if not self.mount_complaint:
                 self.mounts[argv[-1]] = argv[-2]
             return (32, "", self.mount_complaint) if self.mount_complaint else (0, "", "")
         if program == "umount":
+            assert argv[1] == "--recursive" or len(argv) == 2
             self.users -= 1
-            if self.users >= 0:
+            if self.users >= 0 or self.busy():
                 return 32, "", f"umount: {argv[-1]}: target is busy."
             del self.mounts[argv[-1]]
+            return 0, "", ""
+        if program == "nsenter":
+            self.left(int(argv[1].split("/")[2]))
             return 0, "", ""
         assert program == "drbdsetup", argv
         return self._drbdsetup(argv[1:])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.unit import agents, fake_configfs, fake_drbd
 from tests.unit.fake_drbd import FakeHost
 from twinsan import fence
 from twinsan.ocf.environment import Environment
-from twinsan.system import drbd_release, drbd_role, rundir, split_brain, state
+from twinsan.system import child, drbd_release, drbd_role, mount_users, rundir, split_brain, state
 
 AGENT = agents.load("drbd-vaai")
 PROC_8_4 = """\
@@ -732,13 +733,142 @@ def test_it_is_unmounted_before_the_replica_gives_up(
     assert (host.mounts, host.role) == ({}, "Secondary")
 
 
-def test_one_who_looks_into_it_is_named(host: FakeHost, run: Runner, state_run: Action) -> None:
+class Processes:
+    """Processes with their working directories, below a folder that stands for /proc; `stubborn` only KILL ends."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._folder = folder
+        self.stubborn: set[int] = set()
+        self.ended: list[tuple[int, int]] = []
+        folder.mkdir()
+        monkeypatch.setattr(mount_users, "PROCESSES", str(folder))
+        monkeypatch.setattr(os, "kill", self._kill)
+        monkeypatch.setattr(child, "bounded", lambda work, _deadline, _doing: work())
+
+    def add(self, pid: int, place: str, *, link: str = "cwd") -> None:
+        process = self._folder / str(pid)
+        (process / "fd").mkdir(parents=True)
+        (process / "comm").write_text("bash\n")
+        (process / "maps").write_text(f"7f00-7f01 r--p 00000000 00:2a 257   {place}\n" if link == "maps" else "")
+        if link != "maps":
+            (process / link).symlink_to(place)
+
+    def enter(self, pid: int, place: str, device: str) -> None:
+        """Let a process have mounts of its own."""
+        (self._folder / str(pid) / "ns").mkdir()
+        (self._folder / str(pid) / "ns" / "mnt").symlink_to(f"mnt:[{pid}]")
+        line = f"36 35 0:42 / {place} rw,noatime - btrfs {device} rw\n"
+        (self._folder / str(pid) / "mountinfo").write_text(line)
+
+    def leave(self, pid: int) -> None:
+        (self._folder / str(pid) / "mountinfo").write_text("")
+
+    def _kill(self, pid: int, signal: int) -> None:
+        self.ended.append((pid, signal))
+        if signal == mount_users.KILL or pid not in self.stubborn:
+            shutil.rmtree(self._folder / str(pid))
+
+
+@pytest.fixture
+def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Processes:
+    return Processes(tmp_path / "proc", monkeypatch)
+
+
+def test_who_stays_in_the_state_volume_is_ended(
+    host: FakeHost, state_run: Action, processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell, of which an interactive one lets no TERM end it, an indexer, and a program that has a file mapped."""
+    state_run("start")
+    state_run("promote")
+    (where,) = host.mounts
+    processes.add(101, where)
+    processes.add(102, f"{where}/reservations/x (deleted)", link="fd/3")
+    processes.add(103, f"{where}/reservations/x", link="maps")
+    processes.add(104, f"{where}-of-another")
+    processes.add(1, where)
+    processes.stubborn = {101}
+    monkeypatch.setattr(host, "busy", lambda: mount_users.of(where))
+    assert state_run("demote") == 0
+    assert (host.mounts, host.role) == ({}, "Secondary")
+    assert sorted(set(processes.ended)) == [(101, 9), (101, 15), (102, 15), (103, 15)]
+    assert not [call for call in host.calls if "lazy" in call or " -l" in call]
+
+
+def test_it_is_unmounted_in_a_container_as_well(host: FakeHost, state_run: Action, processes: Processes) -> None:
+    """Whose mounts take no part in what is unmounted outside would keep DRBD's device open."""
+    state_run("start")
+    state_run("promote")
+    processes.add(101, "/")
+    processes.enter(101, "/run/copy", "/dev/drbd1")
+    processes.add(102, "/")
+    processes.enter(102, "/run/other", "/dev/sda1")
+    host.left = processes.leave
+    assert state_run("demote") == 0
+    assert host.ran("nsenter") == ["nsenter --mount=/proc/101/ns/mnt umount --recursive /run/copy"]
+    assert processes.ended == []
+
+
+def test_who_looks_for_a_moment_is_not_ended(host: FakeHost, state_run: Action, processes: Processes) -> None:
+    state_run("start")
+    state_run("promote")
+    (where,) = host.mounts
+    processes.add(101, where)
+    host.users = 1
+    assert state_run("demote") == 0
+    assert processes.ended == []
+
+
+def test_a_device_that_is_busy_for_a_moment_is_mounted(host: FakeHost, state_run: Action) -> None:
+    host.mount_refusals = [
+        "mount: /run/twinsan/state.san: /dev/drbd1 already mounted or mount point busy.",
+        "mount: /run/twinsan/state.san: special device /dev/drbd1 does not exist.",
+    ]
+    state_run("start")
+    assert state_run("promote") == 0
+    assert list(host.mounts.values()) == ["/dev/drbd1"]
+
+
+def test_what_does_not_pass_keeps_nobody_waiting(host: FakeHost, state_run: Action) -> None:
+    host.mount_complaint = "mount: /run/twinsan/state.san: wrong fs type, bad option, bad superblock on /dev/drbd1."
+    state_run("start")
+    assert state_run("promote") == 0
+    assert len(host.ran("mount")) == 1
+
+
+def test_a_state_device_that_a_reload_brings_is_mounted(host: FakeHost, run: Runner, state_run: Action) -> None:
+    run("start")
+    assert run("promote") == 0
+    assert state.of("/dev/drbd0", "san").device == ""
+    assert state_run("reload-agent") == 0
+    (where,) = host.mounts
+    assert state_run("monitor") == 8
+
+    # Another one takes its place with the next promotion.
+    def other(action: str) -> int:
+        return run(action, OCF_RESKEY_state_device="/dev/drbd2")
+
+    assert other("reload-agent") == 0
+    assert host.mounts == {where: "/dev/drbd1"}
+    assert not state.of("/dev/drbd0", "san").mounted, "its LUNs tell the cluster what is reserved from now on"
+    assert other("monitor") == 191
+    assert "/dev/drbd1 is the state volume until san moves, and /dev/drbd2 then" in run.reason
+    assert other("demote") == 0
+    assert other("promote") == 0
+    assert host.mounts == {where: "/dev/drbd2"}
+    assert state.of("/dev/drbd0", "san").mounted
+    # And none.
+    assert run("reload-agent") == 0
+    assert run("monitor") == 8
+    assert not os.path.lexists(rundir.path("state-of.drbd0"))
+
+
+def test_one_who_looks_into_it_is_named(host: FakeHost, run: Runner, state_run: Action, processes: Processes) -> None:
     state_run("start")
     state_run("promote")
     (where,) = host.mounts
     host.users = 1000
     assert state_run("demote") == 1
-    assert run.reason.endswith(f"target is busy.; end who uses it: fuser -vm {where}")
+    assert f"the state volume of san is in use; end who uses it: fuser -vm {where}; or a loop device" in run.reason
     assert host.role == "Primary"
 
 
@@ -749,8 +879,8 @@ def test_a_volume_that_cannot_be_mounted_keeps_nobody_from_serving(
     state_run("start")
     assert state_run("promote") == 0
     assert state_run("monitor") == 191
-    assert "state device /dev/drbd1 of san is not mounted" in run.reason
-    assert "mkfs.btrfs /dev/drbd1" in run.reason
+    assert "state device /dev/drbd1 is not mounted" in run.reason
+    assert f"type: mount /dev/drbd1 {state.place('san')}; where it is new, first: mkfs.btrfs /dev/drbd1" in run.reason
     host.mount_complaint = ""
     assert state_run("reload-agent") == 0
     assert state_run("monitor") == 8
@@ -820,11 +950,13 @@ def differ(host: FakeHost, **other: int) -> None:
 
 def test_each_node_tells_what_its_disks_can_do(host: FakeHost, run: Runner) -> None:
     run("start")
-    assert host.attributes[LIMITS] == f"0:{fake_configfs.disk()}"
+    prospect = "would.0:block_size=512,physical_block_size=4096,emulate_rsoc="
+    assert host.attributes[LIMITS].startswith(f"0:{fake_configfs.disk()} {prospect}")
     assert host.ran(f"attrd_updater --name {LIMITS}")[0].endswith("--private")
     host.limits = fake_configfs.disk(discard_max_bytes=0)
     run("monitor")
     assert "discard_max_bytes=0," in host.attributes[LIMITS]
+    assert ",emulate_tpu=0,emulate_tpws=0," in host.attributes[LIMITS].partition(" would.0:")[2]
     # A replica without a disk has nothing to tell.
     host.disk = "Diskless"
     run("monitor")
@@ -878,22 +1010,11 @@ def test_a_cluster_that_does_not_answer_is_asked_again(served: FakeHost, run: Ru
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (
-            {"discard_max_bytes": 0},
-            "HERE can discard and zeus cannot, so that UNMAP is slow now and would fail after a failover to zeus; give "
-            "zeus a disk that can (there: lsblk --discard), or do without: crm_resource --resource LUN --set-parameter "
-            "vaai --parameter-value 'ats xcopy write_same'",
-        ),
-        (
-            {"logical_block_size": 4096},
-            "HERE has blocks of 512 bytes and zeus of 4096, so that hosts would find another",
-        ),
         ({"discard_granularity": 4 << 20}, "HERE discards 4096 bytes at a time and zeus 4194304"),
         (
             {"discard_granularity": 3 << 18},
             "zeus 786432, so that of what hosts unmap, 1048576 bytes at a time, zeus frees",
         ),
-        ({"physical_block_size": 512}, "HERE has physical blocks of 4096 bytes and zeus of 512"),
         ({"max_hw_sectors_kb": 512}, "HERE takes 1280 KiB at once and zeus 512"),
         ({"write_zeroes_max_bytes": 0}, "each WRITE SAME waits until zeus has written zeros; give zeus a disk"),
     ],
@@ -923,6 +1044,9 @@ def test_this_nodes_disk_may_be_the_slow_one(served: FakeHost, run: Runner) -> N
 @pytest.mark.parametrize(
     "other",
     [
+        # What would make another disk is for the monitor of the LUN.
+        {"discard_max_bytes": 0},
+        {"logical_block_size": 4096, "physical_block_size": 512},
         {"discard_max_bytes": 1 << 20},
         {"discard_granularity": 512},
         {"max_hw_sectors_kb": 4096},
@@ -938,7 +1062,7 @@ def test_a_difference_that_nobody_notices(served: FakeHost, run: Runner, other: 
 def test_what_hosts_are_not_offered_is_no_difference(served: FakeHost, run: Runner, tmp_path: Path) -> None:
     storage = tmp_path / "config/target/core/iblock_1/lun"
     run("monitor")
-    differ(served, discard_max_bytes=0, write_zeroes_max_bytes=0)
+    differ(served, discard_granularity=4 << 20, write_zeroes_max_bytes=0)
     Path(storage, "attrib/emulate_tpu").write_text("0\n")
     Path(storage, "attrib/max_write_same_len").write_text("0\n")
     assert run("monitor") == 8

@@ -74,7 +74,7 @@ def demote(resource: Resource, deadline: Deadline, note: Callable[[str], None]) 
     frozen = resource.primary and bool(resource.suspended)
     if not frozen or drbd_release.unheard(resource):
         drbd_release.release(resource, deadline, note)
-        state.unmount(resource.name, deadline)
+        state.unmount(resource.name, deadline, note)
     if resource.primary:
         _until_released(resource, "demoted", lambda: drbd.demote(resource, deadline), deadline)
 
