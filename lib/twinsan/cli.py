@@ -89,7 +89,8 @@ _FENCE_PEER_STATUS = (
 )
 _UNFENCE_PEER = (
     "DRBD's handler unfence-peer. Removes the constraint that fence-peer has left, once both replicas are UpToDate. "
-    "Called by DRBD it answers at once and works in the background, because DRBD's worker waits for it."
+    "Called by DRBD it answers at once and works in the background, because DRBD's worker waits for it: there it tries "
+    "for ten minutes."
 )
 _SPLIT_BRAIN = (
     "DRBD's handler split-brain. Notes the time, so that the monitor of drbd-vaai can tell a split brain from a "
@@ -129,13 +130,14 @@ def _fence_peer(arguments: argparse.Namespace) -> int:
 
 
 def _unfence_peer(arguments: argparse.Namespace) -> int:
-    from twinsan.fence import handler
+    from twinsan.fence import lifting
 
     resource = _resource(arguments)
-    by_drbd = not arguments.resource
-    if by_drbd and not command.in_background():
+    if arguments.resource:
+        return lifting.unfence_peer(resource, force=arguments.force)
+    if not command.in_background():
         return 0
-    return handler.unfence_peer(resource, force=arguments.force)
+    return lifting.unfence_peer(resource, force=arguments.force, seconds=lifting.SECONDS_FOR_DRBD)
 
 
 def _reservations(arguments: argparse.Namespace) -> int:

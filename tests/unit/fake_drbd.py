@@ -12,7 +12,7 @@ import pytest
 from tests.unit.fake_configfs import disk
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed
-from twinsan.system import command, device_limits, drbd, rundir, split_brain, state
+from twinsan.system import child, command, device_limits, drbd, rundir, split_brain, state
 from twinsan.system.device_limits import Limits
 
 HELD_OPEN_9 = """\
@@ -93,9 +93,14 @@ class FakeHost:
         monkeypatch.setattr(drbd, "BLOCK_DEVICES", str(self._devices))
         monkeypatch.setattr(rundir, "DIRECTORY", str(folder / "run"))
         monkeypatch.setattr(command, "run", self.run)
+        # What was left to a process of its own.
+        self.background: list[Callable[[], None]] = []
+        monkeypatch.setattr(child, "detached", self.background.append)
         # The disk below.
         self.limits: Limits | None = disk()
         monkeypatch.setattr(device_limits, "behind_drbd", lambda _: None if self.disk == "Diskless" else self.limits)
+        self.shape = {"block_size": "512", "physical_block_size": "4096"}
+        monkeypatch.setattr(device_limits, "shape_of_drbd", lambda _minor: dict(self.shape))
 
     @property
     def configuration(self) -> str:
@@ -248,6 +253,9 @@ class FakeHost:
     def _drbdsetup(self, words: list[str]) -> tuple[int, str, str]:
         assert self._module.exists(), "drbdsetup would load the module"
         verb, target = words[0], words[-1]
+        if verb == "events2" and self._refused(verb):
+            status, stderr = self.refusals[verb].pop(0)
+            return status, "", stderr
         if verb == "events2":
             if self.disk == "Failed":
                 self.looks_until_diskless -= 1

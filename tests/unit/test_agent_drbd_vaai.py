@@ -137,9 +137,23 @@ def test_start_without_tools_names_the_package(host: FakeHost, run: Runner) -> N
 
 
 def test_start_that_cannot_attach_tells_why(host: FakeHost, run: Runner) -> None:
-    host.refusals["adjust"] = [(10, "")]
+    host.refusals["adjust"] = [(10, "")] * 20
     assert run("start") == 1
     assert "Can not open backing device" in run.reason
+
+
+def test_start_waits_for_a_disk_that_somebody_holds_for_a_moment(host: FakeHost, run: Runner) -> None:
+    host.refusals["adjust"] = [(10, "")]
+    assert run("start") == 0
+    assert host.up
+
+
+def test_a_query_that_fails_once_fails_no_action(host: FakeHost, run: Runner) -> None:
+    host.bring_up(role="Primary")
+    for action, status in (("monitor", 8), ("demote", 0), ("promote", 0), ("stop", 0)):
+        host.refusals["events2"] = [(20, "modprobe: ERROR: could not insert 'drbd'\n")]
+        assert run(action) == status
+        assert host.refusals["events2"] == []
 
 
 def test_a_cluster_that_cannot_be_told_fails_nothing(host: FakeHost, run: Runner) -> None:
@@ -335,15 +349,62 @@ def test_an_old_cluster_is_not_told_what_it_does_not_understand(host: FakeHost, 
 def test_a_constraint_that_was_left_behind_is_shown(host: FakeHost, run: Runner) -> None:
     host.bring_up(role="Primary")
     Path(fence.marker("san")).touch()
+    assert run("monitor") == 8, "it is being removed in the background"
     assert run("monitor") == 191
     assert "twinsan unfence-peer san" in run.reason
+
+
+def test_a_primary_that_is_frozen_for_fencing_decides_again_with_each_monitor(host: FakeHost, run: Runner) -> None:
+    host.bring_up(role="Primary", suspended="fencing")
+    host.lose_peer()
+    Path(fence.verdict("san")).write_text("zeus is lost and not yet fenced; once it is off for sure: type this")
+    for monitors in (1, 2):
+        assert run("monitor") == 191
+        assert run.reason == "I/O of san is frozen: zeus is lost and not yet fenced; once it is off for sure: type this"
+        assert len(host.background) == monitors
+    run("monitor", interval=0)
+    assert len(host.background) == 2, "a probe only looks"
+
+
+def test_a_promotion_and_a_boot_ask_for_a_look_at_the_constraint(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    for monitors in (1, 2):
+        run("monitor")
+        assert len(host.background) == 1, monitors
+    run("promote")
+    run("monitor")
+    assert len(host.background) == 2
+    Path(rundir.path("fence-look.san")).unlink()
+    run("monitor")
+    assert len(host.background) == 3
+
+
+def test_a_replica_that_is_banned_or_behind_says_who_has_the_data(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    host.lose_peer()
+    Path(fence.ban("san")).write_text("zeus")
+    assert run("monitor") == 190
+    assert "only zeus has all data; bring zeus back; gone for good: twinsan unfence-peer --force san" in run.reason
+    Path(fence.ban("san")).unlink()
+    assert run("monitor") == 0
+    host.disk = "Outdated"
+    assert run("monitor") == 190
+    now = time.strftime("%H:%M")
+    assert run.reason == (
+        f"san is Outdated since {now}, zeus has newer data; "
+        "there: drbdadm adjust san; gone for good: drbdadm primary --force san"
+    )
+    assert len(run.reason) <= 128
+    host.connection = "StandAlone"
+    run("monitor")
+    assert "; type: drbdadm adjust san;" in run.reason
 
 
 def test_a_split_brain_is_told_with_what_to_type(host: FakeHost, run: Runner) -> None:
     host.bring_up(role="Primary", connection="StandAlone", peer_disk="DUnknown", replication="Off")
     split_brain.record("san")
     assert run("monitor") == 191
-    assert "split brain of san, found" in run.reason
+    assert "split brain of san; the victim types" in run.reason
     assert "drbdadm connect --discard-my-data san" in run.reason
     assert host.attributes[SCORE] == "10000"
 
@@ -418,6 +479,29 @@ def test_promote_beside_a_primary_tells_who_it_is(host: FakeHost, run: Runner) -
     assert run("promote", milliseconds=1000) == 1
     assert "zeus is still Primary of san" in run.reason
     assert not host.ran("drbdsetup primary")
+
+
+def test_promote_waits_for_a_resync_that_ends_in_time(host: FakeHost, run: Runner) -> None:
+    host.bring_up(disk="Inconsistent", replication="SyncTarget")
+    assert run("promote", milliseconds=1000) == 1
+    assert "until its resync ends" in run.reason
+    looks: list[str] = []
+    plain = host.events2
+
+    def events2() -> str:
+        looks.append("")
+        if len(looks) > 2:
+            host.end_resync()
+        return plain()
+
+    host.events2 = events2  # type: ignore[method-assign]
+    assert run("promote") == 0
+
+
+def test_promote_tries_again_what_failed_once(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    host.refusals["primary"] = [(20, "a message of the kernel was lost\n")]
+    assert run("promote") == 0
 
 
 @pytest.mark.parametrize("disk", ["Inconsistent", "Outdated", "Diskless"])
@@ -866,11 +950,13 @@ def differ(host: FakeHost, **other: int) -> None:
 
 def test_each_node_tells_what_its_disks_can_do(host: FakeHost, run: Runner) -> None:
     run("start")
-    assert host.attributes[LIMITS] == f"0:{fake_configfs.disk()}"
+    prospect = "would.0:block_size=512,physical_block_size=4096,emulate_rsoc="
+    assert host.attributes[LIMITS].startswith(f"0:{fake_configfs.disk()} {prospect}")
     assert host.ran(f"attrd_updater --name {LIMITS}")[0].endswith("--private")
     host.limits = fake_configfs.disk(discard_max_bytes=0)
     run("monitor")
     assert "discard_max_bytes=0," in host.attributes[LIMITS]
+    assert ",emulate_tpu=0,emulate_tpws=0," in host.attributes[LIMITS].partition(" would.0:")[2]
     # A replica without a disk has nothing to tell.
     host.disk = "Diskless"
     run("monitor")
@@ -924,22 +1010,11 @@ def test_a_cluster_that_does_not_answer_is_asked_again(served: FakeHost, run: Ru
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (
-            {"discard_max_bytes": 0},
-            "HERE can discard and zeus cannot, so that UNMAP is slow now and would fail after a failover to zeus; give "
-            "zeus a disk that can (there: lsblk --discard), or do without: crm_resource --resource LUN --set-parameter "
-            "vaai --parameter-value 'ats xcopy write_same'",
-        ),
-        (
-            {"logical_block_size": 4096},
-            "HERE has blocks of 512 bytes and zeus of 4096, so that hosts would find another",
-        ),
         ({"discard_granularity": 4 << 20}, "HERE discards 4096 bytes at a time and zeus 4194304"),
         (
             {"discard_granularity": 3 << 18},
             "zeus 786432, so that of what hosts unmap, 1048576 bytes at a time, zeus frees",
         ),
-        ({"physical_block_size": 512}, "HERE has physical blocks of 4096 bytes and zeus of 512"),
         ({"max_hw_sectors_kb": 512}, "HERE takes 1280 KiB at once and zeus 512"),
         ({"write_zeroes_max_bytes": 0}, "each WRITE SAME waits until zeus has written zeros; give zeus a disk"),
     ],
@@ -969,6 +1044,9 @@ def test_this_nodes_disk_may_be_the_slow_one(served: FakeHost, run: Runner) -> N
 @pytest.mark.parametrize(
     "other",
     [
+        # What would make another disk is for the monitor of the LUN.
+        {"discard_max_bytes": 0},
+        {"logical_block_size": 4096, "physical_block_size": 512},
         {"discard_max_bytes": 1 << 20},
         {"discard_granularity": 512},
         {"max_hw_sectors_kb": 4096},
@@ -984,7 +1062,7 @@ def test_a_difference_that_nobody_notices(served: FakeHost, run: Runner, other: 
 def test_what_hosts_are_not_offered_is_no_difference(served: FakeHost, run: Runner, tmp_path: Path) -> None:
     storage = tmp_path / "config/target/core/iblock_1/lun"
     run("monitor")
-    differ(served, discard_max_bytes=0, write_zeroes_max_bytes=0)
+    differ(served, discard_granularity=4 << 20, write_zeroes_max_bytes=0)
     Path(storage, "attrib/emulate_tpu").write_text("0\n")
     Path(storage, "attrib/max_write_same_len").write_text("0\n")
     assert run("monitor") == 8

@@ -7,7 +7,7 @@ What cannot pass by itself is refused at once. Whatever is refused is refused wi
 from __future__ import annotations
 
 from twinsan.errors import DeadlinePassed, Failure
-from twinsan.system import drbd, drbd_health, drbd_release, state
+from twinsan.system import command, drbd, drbd_health, drbd_release, state
 from twinsan.system.drbd import Refused
 
 TYPE_CHECKING = False
@@ -99,6 +99,8 @@ def _promoted(name: str, deadline: Deadline, reasons: list[str]) -> bool:
             drbd.promote(resource, deadline)
         except Refused as refused:
             obstacle = _why(resource, refused), True
+        except command.CommandFailed as failed:
+            obstacle = str(failed), True
         else:
             return True
     reason, may_pass = obstacle
