@@ -147,6 +147,10 @@ def ensure(lun: Lun, note: Callable[[str], None], agree: Callable[[bool], None] 
     _require_size(lun)
     if storage_object.exists(lun.storage) and not storage_object.identical(lun.storage):
         remove(lun)
+    if storage_object.exists(lun.storage) and not configfs.exists(lun.export):
+        # Of a start that was killed. Nobody can ask the kernel which registrations it was told already, and told twice
+        # it would have them twice; so what nobody sees yet is made anew, and is told them all.
+        storage_object.remove(lun.storage)
     created = not storage_object.exists(lun.storage)
     try:
         if created:
