@@ -83,7 +83,7 @@ _CLUSTERED = {
 
 def _loop(server: Machine, megabytes: int, block: int = 512) -> str:
     return server.succeed(
-        f"mkdir -p {_FILES} && truncate -s {megabytes}M {_FILES}/{megabytes}-{block} && "
+        f"modprobe loop && mkdir -p {_FILES} && truncate -s {megabytes}M {_FILES}/{megabytes}-{block} && "
         f"losetup --find --show --sector-size {block} {_FILES}/{megabytes}-{block}"
     ).strip()
 
