@@ -13,7 +13,6 @@ where the file is missing, it takes the fingerprint anew.
 from __future__ import annotations
 
 import os
-import time
 
 from twinsan.errors import Failure
 from twinsan.system import configfs, lio_acl, lio_lun, lio_target, rundir, state
@@ -95,7 +94,7 @@ class Ledger:
         """
 
         def look() -> None:
-            if _due(self._told):
+            if not rundir.age(self._told) < _SECONDS_UNTIL_REPEATED:
                 from twinsan.system import child
 
                 patience = self._deadline.within(_SECONDS_TO_TELL)
@@ -186,13 +185,6 @@ def update_all(target: Target, node: str, deadline: Deadline, note: Callable[[st
             everybody = lio_acl.seen_by_all(place)
             meant = [name for name in target.initiators if everybody or name in lun.initiators]
             Ledger(lun, node, deadline, note).update_access(fingerprint.access(meant, attributes.__getitem__))
-
-
-def _due(path: str) -> bool:
-    try:
-        return not 0 <= time.time() - os.stat(path).st_mtime < _SECONDS_UNTIL_REPEATED
-    except FileNotFoundError:
-        return True
 
 
 def _read(path: str) -> str:

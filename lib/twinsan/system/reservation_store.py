@@ -156,7 +156,7 @@ class Store:
         # That nothing is reserved need not be repeated: it is what a node knows that was told nothing.
         if not self._clustered:
             return
-        if text == last and (text == reservations.NONE or _recent(self._told(), repeated)):
+        if text == last and (text == reservations.NONE or rundir.told(self._told(), repeated)):
             return
         from twinsan.system import cluster
 
