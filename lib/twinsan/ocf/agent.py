@@ -59,7 +59,7 @@ _IDLE = {
 # Actions before which every parameter is checked, whether they use it or not.
 _CHECKED = ("start", "monitor", "validate-all")
 
-# Actions that check the rules between parameters, and of the parameters themselves what they read.
+# Actions that check the rules between parameters; a reload also the parameters that it is called for.
 _RULED = ("promote", "reload-agent")
 
 # What the library writes where the name of the resource belongs.
@@ -70,7 +70,7 @@ _MARGIN_SECONDS = 1.0
 
 # What to type about what works otherwise than configured, and about what does not work. crm_mon cuts a reason off
 # after 128 characters.
-_RESTART = "repair it, with a pause: crm_resource --restart --resource"
+_RESTART = "to repair it, with a pause: crm_resource --restart --resource"
 _REMAKE = "where it stays so: crm_resource --cleanup --resource"
 
 
@@ -214,6 +214,13 @@ class Agent:
             for remark in filter(None, (parameter.remark(self) for parameter in self.parameters())):
                 self.log(remark)
 
+    def _check_rules(self) -> None:
+        """Check what a promotion and a reload go by; what else they read is checked when they read it."""
+        for parameter in self.parameters():
+            if parameter.reloadable and self.action_name == "reload-agent":
+                parameter.check(self)
+        self.check()
+
     def run(self) -> int:
         """Run the action and return its exit code."""
         methods = {listed.name: method for listed, method in [*Agent.actions(), *self.actions()]}
@@ -231,7 +238,7 @@ class Agent:
             if self.action_name in _CHECKED and not self._is_probe:
                 self.check_parameters()
             elif self.action_name in _RULED:
-                self.check()
+                self._check_rules()
             return method(self) or codes.SUCCESS
         except errors.Failure as failure:
             return self._code_of(failure)
@@ -256,8 +263,8 @@ class Agent:
     def _code_of_unfit(self, failure: errors.Failure, code: int) -> int:
         standing = self._standing()
         if self.action_name in _BEARING and standing not in (None, codes.NOT_RUNNING):
-            unfit = f"it runs on, and would not start anew: {failure}"
-            return self.degraded(unfit, promoted=standing == codes.RUNNING_PROMOTED)
+            kept = f"{failure}; what runs goes on as it was configured before, and could not be started so"
+            return self.degraded(kept, promoted=standing == codes.RUNNING_PROMOTED)
         if self.action_name not in _IDLE or (self.action_name == "monitor" and not self._is_probe):
             self.explain(str(failure))
             return code

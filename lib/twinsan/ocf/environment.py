@@ -106,8 +106,8 @@ class Environment:
 
     @property
     def is_probe(self) -> bool:
-        """Whether a monitor is a probe: its interval is 0 (Pacemaker 2.1), or the cluster gives it none (3.0). An agent
-        run by hand has no interval and is not probing.
+        """Whether a monitor is a probe: the cluster gives it no interval (Pacemaker 2.1.5 and 3.0.0), or somebody gives
+        it 0 (ocf-tester). An agent run by hand has no interval and is not probing.
         """
         interval = self.meta("interval")
         return interval == "0" or (not interval and self.in_cluster)
