@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What Pacemaker gives to an agent, as clusters of two nodes gave it to one that wrote its environment down: a promotable
-clone p_rec on atlas and zeus, with notifications. No test should set what no cluster sets.
+"""What Pacemaker gives to an agent, as clusters of two nodes gave it to one that wrote its environment down: a clone
+p_rec on atlas and zeus, promotable, with notifications. No test should set what no cluster sets.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _OF_A_CLONE = ("clone", "globally_unique", "master", "notify", "promoted")
 
 
 @functools.cache
-def _recorded(version: str, call: str) -> tuple[tuple[str, str], ...]:
+def _recorded(version: str, call: str) -> dict[str, str]:
     lines = (FOLDER / version / f"{call}.env").read_text(encoding="utf-8").splitlines()
-    return tuple(line.partition("=")[::2] for line in lines)  # type: ignore[misc]
+    return dict(line.partition("=")[::2] for line in lines)
 
 
 def knows(call: str) -> bool:
@@ -28,7 +28,7 @@ def knows(call: str) -> bool:
 
 def environment(version: str, call: str, *, clone: bool = True) -> dict[str, str]:
     """The environment of `call` (an action; "probe"; "monitor-promoted"; "notify-post-start") without any parameter."""
-    given = dict(_recorded(version, call))
+    given = _recorded(version, call)
     meta = "OCF_RESKEY_CRM_meta_"
     of_a_clone = {name for name in given if name.startswith(tuple(meta + word for word in _OF_A_CLONE))}
     parameters = {"OCF_RESKEY_name", "OCF_RESKEY_reloaded"}

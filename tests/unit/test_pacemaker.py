@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit import agents, pacemaker
+from twinsan.ocf.agent import Agent
 from twinsan.ocf.environment import Environment
 
 CALLS = sorted(path.stem for path in (pacemaker.FOLDER / "3.0.0").glob("*.env") if path.stem != "meta-data")
@@ -55,8 +56,13 @@ def test_there_is_one_promoted_replica(version: str) -> None:
 def test_a_test_in_a_cluster_runs_in_one_that_there_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runner gives what the version of Pacemaker gives whose feature set the test names."""
     seen: list[Environment] = []
+
+    def look(agent: Agent) -> int:
+        seen.append(agent.environment)
+        return 0
+
     run = agents.Runner(name, crm_feature_set="3.20.0")
-    monkeypatch.setattr(run.agent, "run", lambda agent: seen.append(agent.environment) or 0)
+    monkeypatch.setattr(run.agent, "run", look)
     run("monitor")
     run.probe()
     assert [each.is_probe for each in seen] == [False, True]

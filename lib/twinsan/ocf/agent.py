@@ -70,7 +70,7 @@ _MARGIN_SECONDS = 1.0
 
 # What to type about what works otherwise than configured, and about what does not work. crm_mon cuts a reason off
 # after 128 characters.
-_RESTART = "to repair it, with a pause: crm_resource --restart --resource"
+_RESTART = "to repair it with a pause: crm_resource --restart --resource"
 _REMAKE = "where it stays so: crm_resource --cleanup --resource"
 
 
@@ -261,7 +261,7 @@ class Agent:
         return code
 
     def _code_of_unfit(self, failure: errors.Failure, code: int) -> int:
-        standing = self._standing()
+        standing = self._standing() if self.action_name in (*_BEARING, *_IDLE) else None
         if self.action_name in _BEARING and standing not in (None, codes.NOT_RUNNING):
             kept = f"{failure}; what runs goes on as it was configured before, and could not be started so"
             return self.degraded(kept, promoted=standing == codes.RUNNING_PROMOTED)
