@@ -284,7 +284,8 @@ def judge(host: Host, action: str, odd: dict[str, str], told: dict[str, str], *,
         assert refused, "what is promoted is named by a value that nothing may have"
     # A stop and a probe go by what names the resource, and ask for nothing else. What runs goes on,
     # whatever else is wrong, so a monitor and a reload look for it.
-    looks = [program for program in host.programs if " events2 " in program and action in ("monitor", "reload-agent")]
+    looking = action in ("monitor", "reload-agent", "demote", "notify")
+    looks = [program for program in host.programs if " events2 " in program and looking]
     if refused or impossible & host.identity:
         assert host.programs == ([] if impossible & host.identity else looks)
     if action == "reload-agent" and code != codes.SUCCESS:

@@ -212,7 +212,7 @@ def test_no_monitor_meets_half_a_library(copy: Path, tmp_path: Path) -> None:
     def look() -> None:
         while not ended.is_set():
             try:
-                printed.append(run(root / RESOURCES / "lio-lun", "man-page"))
+                printed.append(run(root / RESOURCES / "lio-lun", "meta-data"))
             except AssertionError as failure:
                 failed.append(str(failure))
 
@@ -226,7 +226,7 @@ def test_no_monitor_meets_half_a_library(copy: Path, tmp_path: Path) -> None:
         ended.set()
         watching.join()
     assert failed == []
-    assert len(printed) > 5
+    assert len(printed) >= 5
 
 
 def python(folder: Path, version: str) -> Path:
@@ -279,7 +279,7 @@ def test_an_old_python_gets_a_reason(name: str, version: tuple[int, int], tmp_pa
     ast.parse(text, feature_version=version)
     # Which 3.6 does not know, and refuses before the first line.
     assert "from __future__ import annotations" not in text
-    old = f"import sys; sys.version_info = {version + (1,)!r}; sys.version = '3.{version[1]}.1 (old)'; sys.path = []\n"
+    old = f"import sys; sys.version_info = {(*version, 1)!r}; sys.version = '3.{version[1]}.1 (old)'; sys.path = []\n"
     ended = subprocess.run(
         [sys.executable, "-ISc", f"{old}exec(compile(open({str(source)!r}).read(), 'agent', 'exec'))", "monitor"],
         capture_output=True,

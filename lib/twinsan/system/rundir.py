@@ -90,12 +90,14 @@ def age(path: str) -> float:
     """How many seconds ago the cluster was told what a note says; infinite where there is no note, or the attribute
     daemon has been started since, and knows nothing of it.
     """
+    # First: what is told next, and noted, is then told to a daemon that has been seen.
+    seen = _daemon_seen(time.time())
     try:
         written = os.stat(path).st_mtime
     except FileNotFoundError:
         return float("inf")
     now = time.time()
-    return now - written if _daemon_seen(now) <= written <= now else float("inf")
+    return now - written if seen <= written <= now else float("inf")
 
 
 def _daemon_seen(now: float) -> float:
