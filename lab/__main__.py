@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The lab's command: ``python3 -m lab demo | bench | test | up | down``."""
+"""The lab's command: ``python3 -m lab demo | bench | test | soak | up | down``."""
 
 from __future__ import annotations
 
@@ -21,11 +21,17 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("demo", help="show a switchover and a power cut under load; results in build/demo/")
     commands.add_parser("bench", help="measure switchovers against Pacemaker's own share; results in build/bench/")
-    commands.add_parser("test", help="run tests/cluster on a pair; further words go to pytest", add_help=False)
+    test = (
+        "run tests/cluster, without those marked soak; further words go to pytest: -m soak -k NAME runs a marked one,"
+        " -m '' takes both kinds"
+    )
+    commands.add_parser("test", help=test, add_help=False)
+    soak = "run the tests that repeat for their statistics or wait for minutes, and print their counts"
+    commands.add_parser("soak", help=soak, add_help=False)
     commands.add_parser("up", help="start a pair and leave it running: lab/ssh atlas")
     commands.add_parser("down", help="stop that pair")
     arguments, words = parser.parse_known_args()
-    if words and arguments.command != "test":
+    if words and arguments.command not in ("test", "soak"):
         parser.error(f"unknown words: {' '.join(words)}")
     try:
         return _run(arguments, words)
@@ -42,10 +48,10 @@ def _run(arguments: argparse.Namespace, words: list[str]) -> int:
     image.build(arguments.suite)
     if arguments.command == "up":
         return session.up(arguments.suite)
-    if arguments.command == "test":
+    if arguments.command in ("test", "soak"):
         from lab import tests
 
-        return tests.run(arguments.suite, words)
+        return tests.run(arguments.suite, tests.SOAK if arguments.command == "soak" else tests.TEST, words)
     bodies: dict[str, Callable[[], int]] = {
         "demo": lambda: _demo(arguments.suite),
         "bench": lambda: _bench(arguments.suite),

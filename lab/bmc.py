@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import network
+from lab import counts, network
 from lab.machine import Machine
 
 USER = "twinsan"
@@ -119,13 +119,13 @@ class Bmc:
         if words[:1] == ["get"]:
             return "".join(f"{name}:{int(self._machine.is_on) if name == 'power' else 0}\n" for name in words[1:])
         if words == ["set", "power", "0"]:
-            self._machine.power_off()
+            self._machine.power_off(counts.FENCINGS)
             self._told(self._machine, "off", time.time())
         elif words == ["set", "power", "1"]:
             self._machine.start()
             self._told(self._machine, "on", time.time())
         elif words[:2] == ["set", "reset"]:
-            self._machine.power_off()
+            self._machine.power_off(counts.FENCINGS)
             self._machine.start()
             self._told(self._machine, "reset", time.time())
         return ""

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab import control, image, network, xstate
+from lab import control, counts, image, network, xstate
 from lab.control import Result
 from lab.errors import CommandFailed, LabError, MachineLost, WaitTimedOut
 
@@ -90,6 +90,10 @@ class Machine:
             self.boots += 1
             self.journal_judged = ""
 
+    def wait_until_on(self) -> float:
+        """Wait until somebody, its BMC for instance, has powered it on; returns the seconds it took."""
+        return wait_until(lambda: self.is_on, f"{self.name} has been powered on again", BOOT_TIMEOUT)
+
     def wait_for_boot(self) -> float:
         """Wait until the guest takes commands; returns the seconds it took."""
 
@@ -103,11 +107,13 @@ class Machine:
 
         return wait_until(answers, f"{self.name} has booted (console: {self.console})", BOOT_TIMEOUT)
 
-    def power_off(self) -> None:
+    def power_off(self, counted_as: str = counts.POWER_CUTS) -> None:
         """Cut the power: what the guest had not written is gone."""
         with self._lock:
             if self._process is None:
                 return
+            if self.is_on and counted_as:
+                counts.add(counted_as)
             # The user-mode kernel keeps one host process for each address space of the guest; they share its group.
             try:
                 os.killpg(self._process.pid, signal.SIGKILL)

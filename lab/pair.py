@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from lab import evidence, image, network, progress
+from lab import counts, evidence, image, network, progress
 from lab.bmc import Bmc
 from lab.errors import LabError, MachineLost, WaitTimedOut
 from lab.machine import Machine, make_disk, wait_until
@@ -29,9 +29,12 @@ PORTAL = "10.0.5.50"
 RESOURCE = "san"
 STATE_DEVICE = "/dev/drbd1"
 
-# Commands for a server that succeed where it holds for every volume; drbdadm prints a line for each.
-CONNECTED = f'test -n "$(drbdadm cstate {RESOURCE})" && ! drbdadm cstate {RESOURCE} | grep -qvx Connected'
-UP_TO_DATE = f'test -n "$(drbdadm dstate {RESOURCE})" && ! drbdadm dstate {RESOURCE} | grep -qvx UpToDate/UpToDate'
+# Commands for a server that succeed where it holds for both volumes. Each is the start of a small program, the dear
+# thing in a guest: with drbdadm it would be four.
+CONNECTED, UP_TO_DATE, _IN_SYNC = (
+    f"test $(grep -c '^ *[01]: {state} ' /proc/drbd) = 2"
+    for state in ("cs:Connected", "cs:.* ds:UpToDate/UpToDate", "cs:Connected .* ds:UpToDate/UpToDate")
+)
 
 _NUMBERS = {"atlas": 2, "zeus": 3, "esx": 4}
 # NoopOutInterval and NoopOutTimeout as ESXi ships with; DefaultTime2Wait as README.md advises.
@@ -75,7 +78,7 @@ class Pair:
         for bmc in self._bmcs:
             bmc.stop()
         for guest in self.guests:
-            guest.power_off()
+            guest.power_off(counted_as="")
 
     # -- from bare guests to a cluster ---------------------------------------------------------------------------
 
@@ -118,17 +121,21 @@ class Pair:
         self.atlas.succeed(f"drbdadm primary {RESOURCE} && {make} && drbdadm secondary {RESOURCE}")
 
     def start_cluster(self) -> None:
-        """Start corosync and Pacemaker, now and at every boot, and wait for a coordinator that sees both nodes."""
+        """Start corosync and Pacemaker, now and at every boot."""
         for server in self.servers:
             server.succeed("mkdir /etc/lab && touch /etc/lab/cluster && sync && systemctl start --no-block pacemaker")
+
+    def wait_for_cluster(self) -> None:
+        """Wait for a coordinator that sees both nodes."""
         self.wait_until_online()
         # A patch of a CIB that the coordinator is still writing its own properties to is refused.
         self.atlas.wait_until("crm_attribute -q -n cluster-infrastructure", "the cluster has its properties", 60)
 
     def wait_until_online(self, timeout: float = 120) -> float:
         """Wait until both nodes are members."""
+        # Seldom: a node that starts has better things to do.
         return self.atlas.wait_until(
-            "crm_mon -1 2>/dev/null | grep -q 'Online: .* atlas zeus '", "both nodes are online", timeout
+            "crm_mon -1 2>/dev/null | grep -q 'Online: .* atlas zeus '", "both nodes are online", timeout, interval=1.0
         )
 
     def load_template(self) -> None:
@@ -141,12 +148,14 @@ class Pair:
         """All of the above, each step shown."""
         with progress.step("Booting atlas, zeus and esx"):
             self.boot()
+            # A new cluster waits 20 seconds for a coordinator (dc-deadtime); until then it needs nothing of ours.
+            self.start_cluster()
         with progress.step("Installing twinsan on atlas and zeus"):
             self.install()
         with progress.step("DRBD: both replicas connected and in sync"):
             self.prepare_disks()
         with progress.step("Pacemaker: both nodes online"):
-            self.start_cluster()
+            self.wait_for_cluster()
         with progress.step("Loading cib-templates/san.xml: the SAN comes up"):
             self.load_template()
 
@@ -175,18 +184,42 @@ class Pair:
     def wait_until_settled(self, timeout: float = 180) -> None:
         """Wait until both nodes are online, every resource runs and the cluster has nothing left to do."""
         self.wait_until_online(timeout)
-        server = self.atlas
-        server.wait_until(
-            "crm_resource --wait --timeout=5s >/dev/null 2>&1"
-            " && ! crm_mon -1 --inactive | grep -E 'Stopped|FAILED|Starting|Stopping|Promoting|Demoting'",
-            "the cluster has settled",
+        self.atlas.wait_until(
+            "! crm_mon -1 --inactive | grep -E 'Stopped|FAILED|Starting|Stopping|Promoting|Demoting'",
+            "every resource runs",
             timeout,
         )
+        # With nothing to do it ends at once; else it looks every two seconds.
+        wait = "crm_resource --wait --timeout=5s >/dev/null 2>&1"
+
+        def settled() -> bool:
+            self._have_scores_told()
+            return self.atlas.run(wait).status == 0
+
+        wait_until(settled, "the cluster has settled", timeout)
+
+    def _have_scores_told(self) -> None:
+        """Have each replica look, as its next monitor would in up to 20 seconds, where one has not told a score:
+        its last look was amid a resync, for instance. The cluster is not done before it has them all.
+        """
+        query = "attrd_updater --query --all --name master-p_drbd 2>/dev/null | grep -c ' value=\"[1-9]'"
+        if self.atlas.run(query).stdout.strip() != str(len(self.servers)):
+            for server in self.servers:
+                server.run("crm_resource --resource p_drbd --force-check")
 
     def wait_until_in_sync(self, timeout: float = 180) -> None:
         """Wait until both replicas are up to date and connected."""
         for server in self.servers:
-            server.wait_until(f"{CONNECTED} && {UP_TO_DATE}", "the replicas are in sync", timeout)
+            server.wait_until(_IN_SYNC, "the replicas are in sync", timeout)
+
+    def recover(self) -> None:
+        """Wait until all is on, settled and in sync, whatever has been done to it."""
+        for guest in self.guests:
+            guest.wait_until_on()
+            guest.wait_for_boot()
+        self.wait_until_online()
+        self.wait_until_in_sync()
+        self.wait_until_settled()
 
     def move(self, server: Machine) -> None:
         """Move the SAN to `server` as crmsh does, without the time that crmsh takes to start, and take the move's
@@ -195,6 +228,16 @@ class Pair:
         server.succeed(f"crm_resource --resource g_san --move --node {server}")
         self.wait_until_serving(on=server)
         server.succeed("crm_resource --resource g_san --clear")
+        counts.add(counts.SWITCHOVERS)
+
+    def standby(self, server: Machine, standby: bool = True) -> None:
+        """Put a node to standby, or online again, as crmsh does, without the time that crmsh takes to start."""
+        value = "on" if standby else "off"
+        self.peer_of(server).succeed(f"crm_attribute --node {server} --name standby --update {value}")
+
+    def peer_of(self, server: Machine) -> Machine:
+        """The other server."""
+        return self.zeus if server is self.atlas else self.atlas
 
     def log_in(self) -> str:
         """Log the initiator in; returns the path of its disk."""

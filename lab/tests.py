@@ -1,51 +1,77 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The cluster tests, shared by several labs side by side: each takes the next file of tests as long as there is one.
+"""The cluster tests, shared by several labs side by side: each takes the next part of them as long as there is one.
 
 Labs wait more than they compute, for time-outs and for each other's machines, so two of them take little more than half
-the time of one. They know nothing of each other: each is a world of its own (see `namespace`).
+the time of one. They know nothing of each other: each is a world of its own (see `namespace`). A part is a file of
+tests, or what it names as one (pytest-xdist's mark `xdist_group`).
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import selectors
 import sys
+import time
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from lab import namespace, pair
+from lab import counts, namespace, pair
 
-# Those that take minutes begin first, so that no lab is left alone with one at the end.
-_LONG = ("test_states.py", "test_wire.py", "test_kill_points.py", "test_reservations.py", "test_tools.py")
+# Those that take longest begin first, in this order, so that no lab is left alone with one at the end.
+_LONG = (
+    "test_wire.py",
+    "test_kill_points.py",
+    "test_reservations.py",
+    "test_conformance.py",
+    "test_failover.py",
+    "test_tools.py",
+)
 
 # What a lab needs, with some to spare for the caches of its disks.
 _MEMORY_MB = 4608
 _MOST_LABS = 2
 
+# Which tests: those that a person waits for, and those that repeat for their statistics or wait for minutes.
+TEST, SOAK = "not soak", "soak"
 
-def run(suite: str, words: list[str]) -> int:
-    """Run tests/cluster with further words for pytest; returns 0 where all passed."""
+
+def run(suite: str, which: str, words: list[str]) -> int:
+    """Run tests/cluster, `which` of them, with further words for pytest; returns 0 where all passed."""
     os.environ["SUITE"] = suite
+    begin = time.monotonic()
     labs = max(1, min(_MOST_LABS, os.cpu_count() or 1, pair.available_memory_mb() // _MEMORY_MB))
-    if labs == 1 or words:
-        return namespace.enter(lambda: _pytest(words))
-    # Whoever reads a byte takes the file of that number; at the end there is nothing more to read.
+    if words:
+        labs = 1
+    # Pytest heeds the last -m, so one of the caller's is heard.
+    words = ["-m", which, *words]
     queue, filling = os.pipe()
+    # Whoever reads a byte takes the part of that number; at the end there is nothing more to read.
     os.write(filling, bytes(range(256)))
     os.close(filling)
-    started = [_start(queue) for _ in range(labs)]
-    try:
-        _print_lines([reading for _, reading in started])
-    except KeyboardInterrupt:
-        # The labs end with us.
-        return 130
-    statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child, _ in started]
+    telling, told = os.pipe()
+    if labs == 1:
+        statuses = [namespace.enter(lambda: _pytest(words, queue, told))]
+    else:
+        # A line for each test: dots of two labs would run together. At the end, where the time went.
+        words += ["-vv", "--durations=15"]
+        started = [_start(words, queue, told) for _ in range(labs)]
+        try:
+            _print_lines([reading for _, reading in started])
+        except KeyboardInterrupt:
+            # The labs end with us.
+            return 130
+        statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child, _ in started]
+    os.close(told)
+    print(f"\n{counts.table(_sum(telling))}\n{(time.monotonic() - begin) / 60:.1f} minutes in {labs} lab(s)")
     return max(map(abs, statuses))
 
 
-def _start(queue: int) -> tuple[int, int]:
+def _start(words: list[str], queue: int, told: int) -> tuple[int, int]:
     """A lab of its own in a process of its own; returns that and where its output can be read."""
     reading, writing = os.pipe()
     sys.stdout.flush()
@@ -53,15 +79,19 @@ def _start(queue: int) -> tuple[int, int]:
     if child == 0:
         for stream in (1, 2):
             os.dup2(writing, stream)
-        # A line for each test: dots of two labs would run together. At the end, where the time went.
-        os._exit(namespace.enter(lambda: _pytest(["-vv", "--durations=15"], queue)))
+        os._exit(namespace.enter(lambda: _pytest(words, queue, told)))
     os.close(writing)
     return child, reading
 
 
-def _pytest(words: list[str], queue: int | None = None) -> int:
-    plugins = [] if queue is None else [_NextFile(queue)]
-    return int(pytest.main([str(pair.PROJECT / "tests" / "cluster"), *words], plugins))
+def _pytest(words: list[str], queue: int, told: int) -> int:
+    return int(pytest.main([str(pair.PROJECT / "tests" / "cluster"), *words], [_NextPart(queue), _Counting(told)]))
+
+
+def _sum(telling: int) -> dict[str, int]:
+    """What all labs have counted."""
+    with open(telling, encoding="utf-8") as lines:
+        return dict(sum((Counter(json.loads(line)) for line in lines), Counter[str]()))
 
 
 def _print_lines(sources: list[int]) -> None:
@@ -81,8 +111,24 @@ def _print_lines(sources: list[int]) -> None:
                     print(f"{sources.index(key.fd) + 1}| {text}".rstrip(), flush=True)
 
 
-class _NextFile:
-    """Has pytest run the tests of one file after the other, of those that no other lab has taken."""
+class _Counting:
+    """Counts the tests that pass, and tells all counts at the end, as a line of JSON."""
+
+    def __init__(self, told: int) -> None:
+        self._told = told
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """After each phase of a test."""
+        if report.when == "call" and report.passed:
+            counts.add(counts.TESTS)
+
+    def pytest_sessionfinish(self) -> None:
+        """When all is torn down. A line this short is written at once, so those of two labs do not run together."""
+        os.write(self._told, json.dumps(counts.done()).encode() + b"\n")
+
+
+class _NextPart:
+    """Has pytest run one part of the tests after the other, of those that no other lab has taken."""
 
     def __init__(self, queue: int) -> None:
         self._queue = queue
@@ -91,6 +137,8 @@ class _NextFile:
         """In place of pytest's own loop."""
         if session.testsfailed:
             raise session.Interrupted(f"{session.testsfailed} errors during collection")
+        if session.config.option.collectonly:
+            return True
         items = self._items(session)
         item = next(items, None)
         while item is not None:
@@ -105,10 +153,22 @@ class _NextFile:
         return True
 
     def _items(self, session: pytest.Session) -> Iterator[pytest.Item]:
-        files = [list(items) for _, items in itertools.groupby(session.items, key=lambda item: item.path)]
-        files.sort(key=lambda items: items[0].path.name not in _LONG)
+        parts = [list(items) for _, items in itertools.groupby(session.items, key=part)]
+        parts.sort(key=_order)
+        assert len(parts) <= 256, "more parts than a byte can number"
         while True:
             number = os.read(self._queue, 1)
-            if not number or number[0] >= len(files):
+            if not number or number[0] >= len(parts):
                 return
-            yield from files[number[0]]
+            yield from parts[number[0]]
+
+
+def part(item: pytest.Item) -> tuple[Path, str]:
+    """What a test has to stay together with: its file, or the part of it that a mark names."""
+    mark = item.get_closest_marker("xdist_group")
+    return item.path, str(mark.args[0]) if mark else ""
+
+
+def _order(items: list[pytest.Item]) -> int:
+    name = items[0].path.name
+    return _LONG.index(name) if name in _LONG else len(_LONG)

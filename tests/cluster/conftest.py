@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from lab import evidence, image
 from lab.errors import LabError
-from lab.machine import Machine, wait_until
+from lab.machine import Machine
 from lab.pair import Pair
 
 _REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
@@ -54,15 +54,17 @@ def pair(whole_pair: Pair, request: pytest.FixtureRequest) -> Iterator[Pair]:
     assert not found, "\n".join(found)
 
 
+@pytest.fixture(scope="module", params=[False, pytest.param(True, marks=pytest.mark.soak)], ids=["sample", "whole"])
+def whole(request: pytest.FixtureRequest) -> bool:
+    """Whether a test does all that there is of a series (make soak), or a sample of it (make test)."""
+    return bool(request.param)
+
+
 @pytest.fixture
 def recovering(pair: Pair) -> Iterator[Pair]:
     """For tests that disturb the cluster: afterwards all is on, settled and in sync again, for the next one."""
     yield pair
-    for guest in pair.guests:
-        wait_until(_powered(guest), f"{guest} has been powered on again", 120)
-        guest.wait_for_boot()
-    pair.wait_until_settled()
-    pair.wait_until_in_sync()
+    pair.recover()
 
 
 @pytest.fixture
@@ -74,14 +76,10 @@ def active(pair: Pair) -> Machine:
 @pytest.fixture
 def passive(pair: Pair, active: Machine) -> Machine:
     """The other one."""
-    return pair.zeus if active is pair.atlas else pair.atlas
+    return pair.peer_of(active)
 
 
 @pytest.fixture
 def project() -> Path:
     """The checkout."""
     return Path(__file__).resolve().parents[2]
-
-
-def _powered(guest: Machine) -> Callable[[], bool]:
-    return lambda: guest.is_on

@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The world of the tables in tests/states, in a guest: a plan becomes a shell script, in which verbs.sh has the verbs.
+"""The world of the tables in tests/states, in a guest: state_driver does there what a plan asks for.
 
-It runs in a mount namespace of its own, so that a missing program is missing to nobody else. A resource of DRBD is
-there for the tables alone, on loop devices of both servers, with its own port and minor number.
+A resource of DRBD is there for the tables alone, on loop devices of both servers, with its own port and minor number.
 """
 
 from __future__ import annotations
 
+import itertools
+import json
 import shlex
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from lab import control
+from lab.errors import LabError
 from lab.machine import Machine
 from lab.pair import PROJECT
 from tests.cluster import hand
@@ -26,7 +31,16 @@ TABLES = {
 _INSTALLED = {"ocf/resource.d/twinsan": "agents", "twinsan": "lib/twinsan"}
 _DRBD = drbd_vaai.RESOURCE
 _VERBS = "/run/verbs.sh"
-_MARK = "@@ result "
+# Many times what a row takes.
+_SECONDS = 300
+# As hand.line has it, and the lab's control.
+_ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "OCF_ROOT": "/usr/lib/ocf",
+    "OCF_RESOURCE_INSTANCE": "by-test",
+}
 
 _RESOURCE = f"""
 resource {_DRBD} {{
@@ -46,6 +60,7 @@ class GuestWorld:
 
     def __init__(self, server: Machine, peer: Machine, bare: Machine) -> None:
         self._server, self._peer, self._bare = server, peer, bare
+        self._drivers: dict[Machine, Driver] = {}
 
     def load(self) -> None:
         """Load what the agents would load, and nobody unloads."""
@@ -87,6 +102,7 @@ class GuestWorld:
 
     def clear(self) -> None:
         """Leave the guests as they were."""
+        self._close_drivers()
         hand.expect(self._server, 0, "lio-iscsi-target", "stop", **lio_lun.TARGET)
         self._server.succeed("ip link del test0; ip link del other0; ip netns del states")
         for server in (self._server, self._peer):
@@ -95,69 +111,107 @@ class GuestWorld:
                 f" for name in disk other replica; do losetup -d $(readlink $name); done; rm -r {RUN} {_VERBS}"
             )
 
-    def carry_out(self, agent: str, row: State, items: list[Item]) -> list[tuple[int, str]]:
-        """The results of a plan."""
-        here, prelude = self._bare, f"AGENT={agent}\n. {_VERBS}\nno_module\n"
-        if row.host == "server":
-            here, prelude = self._server, f"AGENT={agent}\n. {_VERBS}\n{_agent_verbs(agent)}\n"
+    def carry_out(self, agent: str, row: State, items: list[Item], executable: bool) -> list[tuple[int, str]]:
+        """The results of a plan; `executable`: each action is a start of the agent's executable."""
+        try:
+            return self._carry_out(agent, row, items, executable)
+        except LabError:
+            # What is left of the row ends with its drivers.
+            self._close_drivers()
+            raise
+
+    def _carry_out(self, agent: str, row: State, items: list[Item], executable: bool) -> list[tuple[int, str]]:
+        asked = [_asked(agent, row, item, executable) for item in items]
+        here = self._driver(self._server if row.host == "server" else self._bare, agent)
+        if row.host == "bare":
+            here.do([_step("no_module")])
         results: list[tuple[int, str]] = []
-        seen = ""
-        for part in _parts(items):
-            if _is_peers(part[0]):
-                results += _results(self._peer, f". {_VERBS}\n", part, agent, row)
-                seen = part[-1].text.replace("peer ", "seen ")
-            else:
-                results += _results(here, f"{prelude}{seen}\n", part, agent, row)
-                seen = ""
+        for peers, part in itertools.groupby(asked, key=lambda one: one["peer"]):
+            if not peers:
+                results += here.do(list(part))
+                continue
+            for one in part:
+                there = self._driver(self._peer, agent)
+                (result,) = there.do([one])
+                there.end_row()
+                # And it was seen here.
+                (seen,) = here.do([_step(one["text"].replace("peer ", "seen ", 1))])
+                results.append(seen if result[0] == 0 else result)
+        here.end_row()
         return results
 
+    def _close_drivers(self) -> None:
+        for driver in self._drivers.values():
+            driver.close()
+        self._drivers.clear()
 
-def _parts(items: list[Item]) -> list[list[Item]]:
-    """The items in their order, by who has to do them."""
-    parts: list[list[Item]] = []
-    for item in items:
-        if parts and _is_peers(parts[-1][0]) == _is_peers(item):
-            parts[-1].append(item)
-        else:
-            parts.append([item])
-    return parts
+    def _driver(self, machine: Machine, agent: str) -> Driver:
+        """The driver of an agent's rows in a guest; the one of another agent ends."""
+        known = self._drivers.get(machine)
+        if known is None or known.agent != agent:
+            if known is not None:
+                known.close()
+            others = ["lio-iscsi-target"] if agent == "lio-lun" else []
+            known = self._drivers[machine] = Driver(machine, agent, others)
+        return known
 
 
-def _is_peers(item: Item) -> bool:
-    return item.kind == "step" and item.text.startswith("peer ")
+class Driver:
+    """A state_driver that runs in a guest, for the rows of one agent."""
+
+    def __init__(self, machine: Machine, agent: str, others: list[str]) -> None:
+        self.agent = agent
+        self._channel = control.Channel(machine.address, [*hand.driver(machine, "state_driver"), agent, *others])
+        self._read = b""
+
+    def do(self, asked: list[dict[str, Any]]) -> list[tuple[int, str]]:
+        """Do things in the present row, or in a new one where none has begun; returns their results."""
+        self._channel.send(control.STDIN, json.dumps(asked).encode() + b"\n")
+        said = b""
+        end = time.monotonic() + _SECONDS
+        while b"\n" not in self._read:
+            kind, payload = self._channel.receive(end)
+            if kind == control.EXIT:
+                raise LabError(f"the driver of {self.agent} has ended: {said.decode(errors='replace')}")
+            if kind == control.STDOUT:
+                self._read += payload
+            else:
+                said += payload
+        line, _, self._read = self._read.partition(b"\n")
+        return [(code, text) for code, text in json.loads(line)]
+
+    def end_row(self) -> None:
+        """What comes next belongs to another row."""
+        self.do([])
+
+    def close(self) -> None:
+        """End it."""
+        self._channel.close()
 
 
-def _agent_verbs(agent: str) -> str:
+def _step(line: str, peer: bool = False) -> dict[str, Any]:
+    return {"kind": "step", "text": line, "peer": peer}
+
+
+def _asked(agent: str, row: State, item: Item, executable: bool) -> dict[str, Any]:
+    """An item, as state_driver takes it."""
     usual = TABLES[agent][1]
-    wait = "&& in_sync" if agent == "drbd-vaai" else ""
-    return f"""
-target() {{ {hand.line("lio-iscsi-target", '"$1"', **lio_lun.TARGET)}; }}
-start() {{ {hand.line(agent, "start", **usual)} {wait}; }}
-promote() {{ {hand.line(agent, "promote", **usual)}; }}
-"""
 
+    def call(name: str, action: str, values: Mapping[str, str], then: str = "") -> dict[str, Any]:
+        environment = {**_ENVIRONMENT, **{f"OCF_RESKEY_{key}": value for key, value in values.items()}}
+        told = {"agent": name, "action": action, "environment": environment, "executable": executable}
+        return {"kind": "call", "call": told, "then": then, "peer": False}
 
-def _results(machine: Machine, prelude: str, items: list[Item], agent: str, row: State) -> list[tuple[int, str]]:
-    script = "\n".join([prelude, *(f"{_command(agent, row, item)}\necho; echo {_MARK}$code" for item in items)])
-    printed = machine.run(["unshare", "--mount", "sh", "-c", script]).stdout
-    texts = printed.split(f"\n{_MARK.strip()} ")
-    results: list[tuple[int, str]] = []
-    for text, following in zip(texts, texts[1:]):
-        own = text if not results else text.partition("\n")[2]
-        results.append((int(following.partition("\n")[0]), own.strip()))
-    assert len(results) == len(items), printed
-    return results
-
-
-def _command(agent: str, row: State, item: Item) -> str:
     if item.kind == "objects":
-        return "objects; code=0"
-    if item.kind == "step":
-        verb, *arguments = shlex.split(item.text)
-        return f"{shlex.join([verb.replace('-', '_'), *arguments])}; code=$?"
-    return f"$AS {_call(agent, item, {} if item.usual else row.given)}; code=$?"
-
-
-def _call(agent: str, item: Item, given: Mapping[str, str]) -> str:
-    action, told = ACTIONS[item.text]
-    return hand.line(agent, action, **{**TABLES[agent][1], **told, **given})
+        return {"kind": "objects", "peer": False}
+    if item.kind == "call":
+        action, told = ACTIONS[item.text]
+        return call(agent, action, {**usual, **told, **({} if item.usual else row.given)})
+    verb, *arguments = shlex.split(item.text)
+    if verb == "target":
+        return call("lio-iscsi-target", arguments[0], lio_lun.TARGET)
+    if verb == "start":
+        return call(agent, verb, usual, then="in_sync" if agent == "drbd-vaai" else "")
+    if verb == "promote":
+        return call(agent, verb, usual)
+    return _step(shlex.join([verb.replace("-", "_"), *arguments]), peer=verb == "peer")

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 from lab.control import Result
 from lab.machine import Machine
 
 _AGENTS = "/usr/lib/ocf/resource.d/twinsan"
+_DRIVERS = "/run/drivers"
 CONFIGFS = "/sys/kernel/config/target"
 
 
@@ -38,6 +40,13 @@ def reason(machine: Machine, code: int, agent: str, action: str, **parameters: s
     reasons = [text for text in stderr.splitlines() if text.startswith("ocf-exit-reason:")]
     assert len(reasons) == 1, stderr
     return reasons[0].partition(":")[2]
+
+
+def driver(machine: Machine, name: str) -> list[str]:
+    """Copy a program of this folder to a guest, with what it is made of; returns the command that runs it there."""
+    files = [Path(__file__).parent / f"{part}.py" for part in (name, "forked_agent")]
+    machine.copy({f"{_DRIVERS}/tests/cluster/{path.name}": path for path in files})
+    return ["env", "--chdir", _DRIVERS, "python3", "-S", "-m", f"tests.cluster.{name}"]
 
 
 def kernel_objects(machine: Machine) -> str:

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs in a guest: kills an agent at every system call that changes something, and looks how stop and start cope.
 
-The agents are loaded once, and each action is a fork of this process: the start of Python, which changes nothing, would
-be most of the time. The action is traced (ptrace), and stopped where it enters a system call; a process that is killed
-there dies before the call does anything. So the point after a call is the entry of the next one.
+The agents are loaded once, and each action is a fork of this process (forked_agent). It is traced (ptrace), and stopped
+where it enters a system call; a process that is killed there dies before the call does anything. So the point after a
+call is the entry of the next one.
 
 A point is a call, and who is killed at it:
 
 - all: the agent and the child that does its work, as Pacemaker's executor kills their process group;
 - agent: the agent alone, as the kernel does when memory is short; what it leaves must not spoil what follows;
 - child: the child alone, so that the agent has to say what happened.
+
+The plan says whether every call is a point, or a sample: the first, the last, and every so many in between.
 
 After each: stop must end with 0 and leave nothing, start must end with 0, and monitor find it running.
 
@@ -19,8 +21,6 @@ It reads its plan as JSON from standard input, and prints what it found as JSON.
 from __future__ import annotations
 
 import ctypes
-import importlib.machinery
-import importlib.util
 import itertools
 import json
 import os
@@ -28,9 +28,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
-LIBRARY, AGENTS = "/usr/lib", "/usr/lib/ocf/resource.d/twinsan"
+from tests.cluster import forked_agent
+
 CONFIGFS = "/sys/kernel/config"
 STATE = "/run/twinsan"
 STDERR = "/run/kill-driver.stderr"
@@ -82,16 +84,18 @@ def _detach(pid: int) -> None:
 
 
 class Action:
-    """One traced action; `killed` is the call at which somebody was killed, or empty where it ran to its end."""
+    """One traced action; `killed` is the call at which somebody was killed, or empty where it ran to its end; `calls`
+    is how many were seen until then.
+    """
 
     def __init__(self, agent: str, action: str, parameters: dict[str, str], number: int, victims: str) -> None:
         self.killed = ""
+        self.calls = 0
         self.by_child = False
         self.status = 0
         self._program = 0
         self._number = number
         self._victims = victims
-        self._calls = 0
         self._entered: dict[int, bool] = {}
         self._main = _fork(agent, action, parameters, traced=True)
         self._follow()
@@ -149,8 +153,8 @@ class Action:
         """Kill whom it is for, where this call is the one. Returns whether the agent was killed."""
         if not call or self.killed:
             return False
-        self._calls += 1
-        if self._calls != self._number:
+        self.calls += 1
+        if self.calls != self._number:
             return False
         self.killed = call
         # A program that is about to run has left the agent's process group already.
@@ -214,38 +218,17 @@ def _message(pid: int, address: int) -> str:
 
 
 def _fork(agent: str, action: str, parameters: dict[str, str], *, traced: bool) -> int:
-    pid = os.fork()
-    if pid:
-        return pid
-    status = 99
+    environment = {"PATH": "/usr/sbin:/usr/bin", "PCMK_logfacility": "none", **parameters}
+    log = os.open(STDERR, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.setpgid(0, 0)
-        log = os.open(STDERR, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        for stream, number in ((os.open(os.devnull, os.O_RDWR), 0), (log, 1), (log, 2)):
-            os.dup2(stream, number)
-        os.environ.clear()
-        os.environ.update({"PATH": "/usr/sbin:/usr/bin", "PCMK_logfacility": "none", **parameters})
-        sys.argv = [agent, action]
-        if traced:
-            _ptrace(_TRACEME, 0)
-            os.kill(os.getpid(), signal.SIGSTOP)
-        status = _classes[agent].main()
+        return forked_agent.fork(agent, action, environment, log, _ask_to_be_traced if traced else lambda: None)
     finally:
-        sys.stderr.flush()
-        os._exit(status)
+        os.close(log)
 
 
-_classes: dict[str, Any] = {}
-
-
-def _load(name: str) -> None:
-    loader = importlib.machinery.SourceFileLoader(f"agent_{name.replace('-', '_')}", f"{AGENTS}/{name}")
-    specification = importlib.util.spec_from_loader(loader.name, loader)
-    assert specification is not None
-    module = importlib.util.module_from_spec(specification)
-    loader.exec_module(module)
-    own = [value for value in vars(module).values() if getattr(value, "__module__", "") == loader.name]
-    (_classes[name],) = [value for value in own if isinstance(value, type)]
+def _ask_to_be_traced() -> None:
+    _ptrace(_TRACEME, 0)
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def objects(agent: str) -> str:
@@ -282,13 +265,14 @@ class Case:
         self.actions: dict[str, list[str]] = plan["actions"]
         # What the agent does after its end, on purpose.
         self.background: bool = plan.get("background", False)
+        self.every: int = plan.get("every", 1)
         self.failures: list[str] = []
         self.done: list[str] = []
         self.clean = ""
 
     def run(self) -> dict[str, dict[str, Any]]:
         """Kill each action at each of its calls."""
-        _load(self.agent)
+        forked_agent.load(self.agent)
         # The first start of all loads modules and makes folders that stay.
         for action in ("stop", "start", "stop"):
             self.expect(action, 0)
@@ -298,8 +282,8 @@ class Case:
         return table
 
     def kill_all(self, action: str, before: list[str]) -> dict[str, Any]:
-        begin, calls, points, passed = time.monotonic(), [], 0, 0
-        for number in itertools.count(1):
+        begin, points, passed, last = time.monotonic(), 0, 0, self.count(action, before)
+        for turn, number in enumerate(self.numbers(last)):
             victims = ["all"]
             for who in victims:
                 self.reach(before)
@@ -307,17 +291,32 @@ class Case:
                 if not traced.killed:
                     break
                 # One of the two at each point, in turn: a point costs a second.
-                victims += [("agent", "child")[number % 2]] if traced.by_child and who == "all" else []
+                victims += [("agent", "child")[turn % 2]] if traced.by_child and who == "all" else []
                 points += 1
                 passed += self.copes(f"{action} killed ({who}) at call {number}, {traced.killed}", traced, who)
-                calls.append(f"{traced.killed} ({who})")
             if not traced.killed:
                 break
-        if traced.status != 0:
-            self.failures.append(f"{action} without a kill: {traced.status} {_said()}")
         self.done = []
         self.expect("stop", 0)
-        return {"points": points, "passed": passed, "calls": calls, "seconds": round(time.monotonic() - begin, 1)}
+        seconds = round(time.monotonic() - begin, 1)
+        return {"calls": last, "points": points, "passed": passed, "seconds": seconds}
+
+    def count(self, action: str, before: list[str]) -> int:
+        """How many calls there are to be killed at, by an action that is not killed. The first of all may have more."""
+        for _ in range(2):
+            self.reach(before)
+            traced = Action(self.agent, action, self.parameters, 0, "all")
+            if traced.status != 0:
+                self.failures.append(f"{action} without a kill: {traced.status} {_said()}")
+            self.done = []
+            self.expect("stop", 0)
+        return traced.calls
+
+    def numbers(self, last: int) -> Iterator[int]:
+        """The calls to be killed at. Where all are, also those that another time has more of."""
+        if self.every == 1:
+            return itertools.count(1)
+        return iter(sorted({*range(1, last + 1, self.every), last}))
 
     def copes(self, what: str, traced: Action, victims: str) -> bool:
         count = len(self.failures)
@@ -387,14 +386,13 @@ def _said() -> str:
 
 
 def main() -> int:
-    sys.path.insert(0, LIBRARY)
     # PR_SET_CHILD_SUBREAPER
     _libc.prctl(36, 1, 0, 0, 0)
     found = []
     for plan in json.load(sys.stdin):
         case = Case(plan)
         for agent, parameters in plan.get("under", []):
-            _load(agent)
+            forked_agent.load(agent)
             under = Case({"agent": agent, "parameters": parameters, "running": [0], "actions": {}})
             under.expect("start", 0)
             case.failures += under.failures

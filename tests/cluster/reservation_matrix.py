@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The matrix of reservations: a LUN for each type and each APTPL, all the same but for that, and the template's LUN."""
+"""The matrix of reservations: a LUN for each type and each APTPL, all the same but for that, and the template's LUN.
+
+A sample of it has one cell for each way in which types differ: who may what, and whether one or all hold it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from lab import reservations
+from lab import counts, reservations
 from lab.initiators import Answer, Initiators
 from lab.pair import INITIATOR, IQN, RESOURCE, Pair
 from tests.cluster.reservation_cell import ALLOWED, HOLDER, NAMES, OTHER, Cell, State, Step
@@ -18,17 +21,17 @@ _FIRST = Cell(1, 5, aptpl=False)
 # The others are on disks of their server, /dev/ubdd and following: what they hold does not matter.
 _ADDED = [Cell(lun, kind, aptpl) for lun, (kind, aptpl) in enumerate(itertools.product(ALLOWED, (False, True)), 11)]
 _DISKS = "defghijklmno"
+_SAMPLE = ((1, False), (3, True), (6, False), (8, True))
 
 _AGENT = Path("/usr/lib/ocf/resource.d/lab/luns")
 _AGENT_SOURCE = Path(__file__).parent / "luns.sh"
 
 
 class Matrix:
-    """All cells, and who asks them."""
+    """Cells, and who asks them."""
 
-    cells = (_FIRST, *_ADDED)
-
-    def __init__(self, pair: Pair, initiators: Initiators) -> None:
+    def __init__(self, pair: Pair, initiators: Initiators, cells: Sequence[Cell]) -> None:
+        self.cells = cells
         self.initiators = initiators
         self._pair = pair
 
@@ -54,6 +57,7 @@ class Matrix:
 
     def check(self, *registered: str) -> None:
         """Every cell is as `reserve` made it, but for who is registered; each command is answered as SPC-3 has it."""
+        counts.add("cells of reservations looked at", len(self.cells))
         registered = registered or (HOLDER, OTHER)
         self.check_states(lambda cell: cell.state(cell.keys(*registered)))
         self.take(lambda cell: (step for name in NAMES for step in cell.attempt(name, name in registered)))
@@ -83,8 +87,9 @@ class Matrix:
 
 
 @contextlib.contextmanager
-def added_to(pair: Pair) -> Iterator[Matrix]:
-    """The matrix for the time of the body; afterwards the pair is as it was."""
+def added_to(pair: Pair, whole: bool) -> Iterator[Matrix]:
+    """The matrix, or a sample of it, for the time of the body; afterwards the pair is as it was."""
+    added = [cell for cell in _ADDED if whole or (cell.kind, cell.aptpl) in _SAMPLE]
     pair.wait_until_settled()
     before = pair.atlas.succeed("cibadmin --query --scope=configuration")
     initiators = Initiators(pair.esx, NAMES)
@@ -94,11 +99,11 @@ def added_to(pair: Pair) -> Iterator[Matrix]:
             server.copy({str(_AGENT): _AGENT_SOURCE})
             # It has to be there after a power cut.
             server.succeed(f"chmod +x {_AGENT} && sync")
-        pair.atlas.succeed("cibadmin --modify --allow-create --xml-pipe", stdin=_configuration().encode())
+        pair.atlas.succeed("cibadmin --modify --allow-create --xml-pipe", stdin=_configuration(added).encode())
         pair.wait_until_settled()
         undoing.callback(initiators.log_out)
-        initiators.log_in(len(Matrix.cells))
-        matrix = Matrix(pair, initiators)
+        matrix = Matrix(pair, initiators, (_FIRST, *added))
+        initiators.log_in(len(matrix.cells))
         # The template's LUN stays, and belongs to others.
         undoing.callback(matrix.take, Cell.clear_whatever_there_is)
         undoing.callback(matrix.wait)
@@ -113,9 +118,9 @@ def _take_away(pair: Pair, configuration: str) -> None:
         server.succeed(f"rm -r {_AGENT.parent}")
 
 
-def _configuration() -> str:
+def _configuration(added: Sequence[Cell]) -> str:
     """The cells' LUNs as one resource between target and portal, and initiators who may see them."""
-    luns = " ".join(f"{cell.lun}:/dev/ubd{disk}" for cell, disk in zip(_ADDED, _DISKS))
+    luns = " ".join(f"{cell.lun}:/dev/ubd{disk}" for cell, disk in zip(added, _DISKS))
     admitted = " ".join((INITIATOR, *NAMES))
     return f"""
       <cib><configuration>

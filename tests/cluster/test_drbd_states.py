@@ -20,7 +20,7 @@ _HEALING = re.compile(r"thrown away type '([^']+)', then on the other '([^']+)'"
 @pytest.fixture
 def by_hand(recovering: Pair, active: Machine, passive: Machine) -> Iterator[Pair]:
     """The cluster looks away, and DRBD asks no fence handler."""
-    active.succeed("crm configure property maintenance-mode=true")
+    active.succeed("crm_attribute --name maintenance-mode --update true")
     # Versions of Pacemaker say it in different words.
     active.wait_until("crm_mon -1 | grep -Eqi 'maintenance|unmanaged|disabled'", "the cluster looks away", 60)
     for server in recovering.servers:
@@ -29,7 +29,7 @@ def by_hand(recovering: Pair, active: Machine, passive: Machine) -> Iterator[Pai
     yield recovering
     for server in recovering.servers:
         server.succeed(f"drbdadm adjust {RESOURCE}")
-    active.succeed("crm configure property maintenance-mode=false")
+    active.succeed("crm_attribute --name maintenance-mode --update false")
 
 
 def monitor(server: Machine, code: int) -> str:
@@ -109,7 +109,7 @@ def test_a_constraint_that_was_left_behind(recovering: Pair, active: Machine) ->
 @pytest.mark.parametrize("action", ["start", "stop", "monitor", "promote", "demote", "notify"])
 def test_an_action_ends_in_time_when_drbd_does_not_answer(pair: Pair, passive: Machine, action: str) -> None:
     passive.copy({"/run/hanging": b"#!/bin/sh\nexec sleep 1000\n"})
-    seconds = 6
+    seconds = 3
     # What kills it is far beyond the time that the agent was given.
     killer = f"timeout --signal=KILL {10 * seconds}"
     notified = "OCF_RESKEY_CRM_meta_notify_type=post OCF_RESKEY_CRM_meta_notify_operation=stop"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Kill every agent at every system call that changes something: stop removes what is left, and start works again.
 
+In a sample it is the first call of each action, the last, and every _SAMPLE-th in between.
 `kill_driver` does it, inside the guests; two of them work at the same time, to save minutes. The DRBD resource and the
 target are the test's own, so that the cluster's go on.
 """
@@ -8,15 +9,17 @@ target are the test's own, so that the cluster's go on.
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab import counts
 from lab.machine import Machine
 from lab.pair import Pair
+from tests.cluster import hand
 
 IQN = "iqn.2003-01.org.example:killed"
 TARGET = {
@@ -40,12 +43,14 @@ resource killed {
 }
 """
 
-# Fewer would mean that the calls are not seen any more.
+_SAMPLE = 12
+
+# The calls of each action. Fewer would mean that they are not seen any more.
 LEAST = {
-    ("lio-iscsi-target", "start"): 40,
-    ("lio-iscsi-target", "stop"): 10,
-    ("lio-lun", "start"): 40,
-    ("lio-lun", "stop"): 12,
+    ("lio-iscsi-target", "start"): 20,
+    ("lio-iscsi-target", "stop"): 5,
+    ("lio-lun", "start"): 24,
+    ("lio-lun", "stop"): 8,
     ("portal-ip, IPv4", "start"): 6,
     ("portal-ip, IPv4", "stop"): 1,
     ("portal-ip, IPv6", "start"): 5,
@@ -77,7 +82,7 @@ def disk(pair: Pair) -> Iterator[str]:
         server.run(
             "drbdadm down killed; rm -f /etc/drbd.d/killed.res;"
             "for loop in $(losetup --noheadings --output NAME,BACK-FILE | awk '/killed-/ {print $1}'); do"
-            " losetup --detach $loop; done; rm -f /run/killed-* /run/kill_driver.py /run/kill-driver.stderr"
+            " losetup --detach $loop; done; rm -rf /run/killed-* /run/drivers /run/kill-driver.stderr"
         )
 
 
@@ -104,16 +109,15 @@ def _environment(parameters: dict[str, str]) -> dict[str, str]:
     return {"OCF_RESOURCE_INSTANCE": "killed", **{f"OCF_RESKEY_{name}": value for name, value in parameters.items()}}
 
 
-def _kill(server: Machine, plans: list[dict[str, Any]], project: Path) -> list[dict[str, Any]]:
-    server.copy({"/run/kill_driver.py": project / "tests" / "cluster" / "kill_driver.py"})
-    result = server.run("python3 /run/kill_driver.py", stdin=json.dumps(plans).encode(), timeout=1800)
+def _kill(server: Machine, plans: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    result = server.run(hand.driver(server, "kill_driver"), stdin=json.dumps(plans).encode(), timeout=1800)
     assert result.status == 0, result.stderr
     found: list[dict[str, Any]] = json.loads(result.stdout)
     return found
 
 
 def test_a_kill_at_any_change_is_survived(
-    pair: Pair, project: Path, disk: str, capsys: pytest.CaptureFixture[str]
+    pair: Pair, disk: str, whole: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lun = {"target_iqn": IQN, "lun": "1", "path": disk}
     drbd = {"drbd_resource": "killed", "state_device": "/dev/drbd10", "wfc_timeout": "0"}
@@ -134,16 +138,20 @@ def test_a_kill_at_any_change_is_survived(
         pair.atlas: [target, on_target, *portals, _plan("drbd-vaai", "drbd-vaai", drbd, demotion, (0, 190))],
         pair.zeus: [_plan("drbd-vaai", "drbd-vaai", drbd, roles, (0, 190))],
     }
+    for plan in itertools.chain.from_iterable(work.values()):
+        plan["every"] = 1 if whole else _SAMPLE
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        jobs = [pool.submit(_kill, server, plans, project) for server, plans in work.items()]
+        jobs = [pool.submit(_kill, server, plans) for server, plans in work.items()]
         found = [result for job in jobs for result in job.result()]
     rows = {(result["name"], action): row for result in found for action, row in result["actions"].items()}
     with capsys.disabled():
-        print(f"\n{'agent':18} {'action':8} points passed seconds")
+        print(f"\n{'agent':18} {'action':8}  calls points passed seconds")
         for (name, action), row in rows.items():
-            print(f"{name:18} {action:8} {row['points']:6} {row['passed']:6} {row['seconds']:7.1f}")
+            numbers = " ".join(f"{row[what]:6}" for what in ("calls", "points", "passed"))
+            print(f"{name:18} {action:8} {numbers} {row['seconds']:7.1f}")
         points, passed = (sum(row[what] for row in rows.values()) for what in ("points", "passed"))
-        print(f"{'all':27} {points:6} {passed:6}")
+        print(f"{'all':34} {points:6} {passed:6}")
+    counts.add("kill points", points)
     assert [failure for result in found for failure in result["failures"]] == []
-    assert {key: row["points"] for key, row in rows.items() if row["points"] < LEAST[key]} == {}
+    assert {key: row["calls"] for key, row in rows.items() if row["calls"] < LEAST[key]} == {}
     assert rows.keys() == LEAST.keys()

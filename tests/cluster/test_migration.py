@@ -110,12 +110,13 @@ def _logged_in(pair: Pair, server: Machine) -> Iterator[Disk]:
 @pytest.mark.parametrize(
     "further",
     [
-        pytest.param({}, id="defaults"),
+        # Starts of the other agents are what takes long.
+        pytest.param({}, id="defaults", marks=pytest.mark.soak),
         pytest.param(
             {"scsi_sn": "60a98000-572D.54_x", "product_id": "VDISK", "emulate_3pc": "1", "emulate_caw": "1"}, id="named"
         ),
         # It has other limits, and a write cache.
-        pytest.param({"liot_bstype": "fileio"}, id="fileio"),
+        pytest.param({"liot_bstype": "fileio"}, id="fileio", marks=pytest.mark.soak),
     ],
 )
 def test_a_disk_keeps_its_identity(pair: Pair, passive: Machine, device: str, further: dict[str, str]) -> None:

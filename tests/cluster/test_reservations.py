@@ -20,9 +20,9 @@ from tests.cluster.reservation_matrix import Matrix
 
 
 @pytest.fixture(scope="module")
-def matrix(whole_pair: Pair) -> Iterator[Matrix]:
+def matrix(whole_pair: Pair, whole: bool) -> Iterator[Matrix]:
     """The LUNs and the initiators, for all tests of this file."""
-    with reservation_matrix.added_to(whole_pair) as matrix:
+    with reservation_matrix.added_to(whole_pair, whole) as matrix:
         yield matrix
 
 
@@ -45,6 +45,8 @@ def test_switchovers_there_and_back(matrix: Matrix, recovering: Pair, active: Ma
     matrix.check_free(lambda cell: () if cell.is_exclusive else (HOLDER,))
 
 
+# A sample has the one amid registrations.
+@pytest.mark.parametrize("whole", [pytest.param(True, marks=pytest.mark.soak)], ids=["whole"], indirect=True)
 def test_a_power_cut_of_the_active_server(matrix: Matrix, recovering: Pair, active: Machine, passive: Machine) -> None:
     matrix.reserve()
     active.power_off()

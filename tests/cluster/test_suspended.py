@@ -50,12 +50,12 @@ def move_and_judge(pair: Pair, load: Load, active: Machine, passive: Machine) ->
     """Move the SAN by putting the active node to standby; all within the time-outs, and nobody is shot."""
     boots = {server.name: server.boots for server in pair.servers}
     since = f"@{time.time():.0f}"
-    active.succeed(f"crm node standby {active}")
+    pair.standby(active)
     try:
         pair.wait_until_serving(on=passive, timeout=120)
         load.wait_for_writes()
     finally:
-        active.succeed(f"crm node online {active}")
+        pair.standby(active, False)
     assert {server.name: server.boots for server in pair.servers} == boots, "a server was shot"
     journal = active.journal(f"--since={since} -u pacemaker")
     assert "Timed Out" not in journal

@@ -35,9 +35,9 @@ def test_every_action_took_less_than_half_of_its_advised_timeout(
     recovering.wait_until_settled()
     active, passive = passive, active
     # Nothing else stops a replica but a node that leaves.
-    active.succeed(f"crm node standby {passive.name}")
+    recovering.standby(passive)
     passive.wait_until("! drbdsetup status san", "the replica is down", 120)
-    active.succeed(f"crm node online {passive.name}")
+    recovering.standby(passive, False)
     recovering.wait_until_settled()
     logs = [server.read("/var/log/pacemaker/pacemaker.log") for server in recovering.servers]
     seen = [(resource, action, _seconds(time)) for log in logs for resource, action, time in _FINISHED.findall(log)]

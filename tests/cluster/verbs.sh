@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The verbs of the steps in tests/states, in a guest. Each waits until what it did can be seen.
-# Whoever sources this defines target, start and promote, which run an agent with its usual parameters.
 RUN=/run/states
 NAME=states
 MINOR=7
@@ -17,8 +16,7 @@ until_() { # CONDITION
     done
 }
 
-# Who asks, and what this host has.
-as() { AS="setpriv --reuid=65534 --clear-groups"; }
+# What this host has.
 without() {
     for program; do
         path=$(readlink -f "/usr/sbin/$program")
@@ -27,7 +25,6 @@ without() {
     done
 }
 restore() {
-    AS=
     for path in $GONE; do umount "$path" || return 1; done
     GONE=
     [ -z "$HOLDER" ] || { kill "$HOLDER"; wait "$HOLDER"; HOLDER=; }
@@ -118,14 +115,5 @@ seen() {
     primary) is role Secondary/Primary ;;
     detach) is dstate UpToDate/Diskless ;;
     invalidate) is cstate SyncSource ;;
-    esac
-}
-
-# All that an agent could have made; programs are the dear thing in a user-mode kernel.
-objects() {
-    case $AGENT in
-    lio-*) [ ! -d core ] || find core iscsi -maxdepth 6 \( -type d -o -type l \) -not -path '*/statistics*' ;;
-    portal-ip) ip -oneline address ;;
-    drbd-vaai) [ ! -e /proc/drbd ] || grep '^ *[0-9]*: cs:' /proc/drbd ;;
     esac
 }

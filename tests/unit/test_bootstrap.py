@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import bootstrap
+from lab import bootstrap, xstate
 
 
 @pytest.fixture
@@ -55,6 +55,17 @@ def test_only_what_is_installed_is_not_missing(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, stdout=listing))
     assert bootstrap.missing_packages(["check"]) == ["pacemaker-common", "drbd-utils", "groff-base"]
+
+
+@pytest.mark.parametrize("needed", [False, True])
+def test_a_compiler_is_wanted_where_the_processor_has_more_registers(
+    monkeypatch: pytest.MonkeyPatch, needed: bool
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, stdout=""))
+    monkeypatch.setattr(xstate, "is_needed", lambda: needed)
+    assert ("gcc" in bootstrap.missing_packages(["lab"])) is needed
+    assert "gcc" not in bootstrap.missing_packages(["check"])
 
 
 @pytest.mark.usefixtures("_as_root")

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How labs share the tests, and what is printed of what they counted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lab import counts, tests
+
+
+def _item(name: str, group: str = "") -> pytest.Item:
+    mark = SimpleNamespace(args=(group,)) if group else None
+    marks = {"xdist_group": mark}
+    return SimpleNamespace(path=Path(name), get_closest_marker=marks.get)  # type: ignore[return-value]
+
+
+def _run(queue: int, *items: pytest.Item) -> list[pytest.Item]:
+    session = SimpleNamespace(items=list(items))
+    return list(tests._NextPart(queue)._items(session))  # type: ignore[arg-type]
+
+
+def _queue(*numbers: int) -> int:
+    reading, writing = os.pipe()
+    os.write(writing, bytes(numbers))
+    os.close(writing)
+    return reading
+
+
+def test_each_part_is_run_once_and_long_ones_first() -> None:
+    short, long = _item("test_short.py"), _item("test_wire.py")
+    parts = [_item("test_parts.py", group) for group in ("one", "one", "two")]
+    assert _run(_queue(0), short, *parts, long) == [long]
+    assert _run(_queue(1, 2, 3, 4), short, *parts, long) == [short, *parts]
+
+
+def test_the_counts_of_all_labs_are_summed_and_lined_up() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b'{"tests passed": 2, "switchovers": 20}\n{"tests passed": 3, "power cuts": 5}\n')
+    os.close(writing)
+    assert counts.table(tests._sum(reading)).splitlines() == [
+        "tests passed       5",
+        "switchovers       20",
+        "power cuts         5",
+    ]
