@@ -95,7 +95,7 @@ def explain(path: str, number: int) -> str:
         named = f"resource {resource}" if resource else "its resource"
         return (
             f"{path} is Secondary on this node, and only a Primary can be served; order the promotion before this, "
-            f"or for {named} by hand: drbdadm primary {resource or 'RESOURCE'}"
+            f"or for {named} by hand: drbdadm primary {resource or 'NAME'}"
         )
     if number == errno.EROFS:
         return f"device {path} is read-only; a LUN needs it writable: see 'blockdev --report {path}'"
