@@ -284,7 +284,7 @@ def _make_disks(folder: Path, name: str) -> list[Path]:
 
 def _has_portal(server: Machine) -> bool:
     try:
-        return server.is_on and f" {PORTAL}/" in server.run("ip -oneline address show dev vec0", timeout=20).stdout
+        return server.is_on and f" {PORTAL}/" in server.run("ip -oneline address show", timeout=20).stdout
     except (MachineLost, WaitTimedOut):
         # It has just been shot, or is booting.
         return False

@@ -25,11 +25,13 @@ from lab import counts, namespace, pair
 # Those that take longest begin first, in this order, so that no lab is left alone with one at the end.
 _LONG = (
     "test_wire.py",
-    "test_kill_points.py",
     "test_reservations.py",
+    "test_kill_points.py",
     "test_conformance.py",
-    "test_failover.py",
     "test_tools.py",
+    "test_failover.py",
+    "test_identity.py",
+    "test_suspended.py",
 )
 
 # What a lab needs, with some to spare for the caches of its disks.

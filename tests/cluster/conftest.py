@@ -54,7 +54,8 @@ def pair(whole_pair: Pair, request: pytest.FixtureRequest) -> Iterator[Pair]:
     assert not found, "\n".join(found)
 
 
-@pytest.fixture(scope="module", params=[False, pytest.param(True, marks=pytest.mark.soak)], ids=["sample", "whole"])
+# The whole is the first, as where a test has it alone: tests of one number are run in their order.
+@pytest.fixture(scope="module", params=[pytest.param(True, marks=pytest.mark.soak), False], ids=["whole", "sample"])
 def whole(request: pytest.FixtureRequest) -> bool:
     """Whether a test does all that there is of a series (make soak), or a sample of it (make test)."""
     return bool(request.param)

@@ -135,7 +135,7 @@ class GuestWorld:
                 (result,) = there.do([one])
                 there.end_row()
                 # And it was seen here.
-                (seen,) = here.do([_step(one["text"].replace("peer ", "seen ", 1))])
+                (seen,) = here.do([_step("seen", *one["words"][1:])])
                 results.append(seen if result[0] == 0 else result)
         here.end_row()
         return results
@@ -189,8 +189,8 @@ class Driver:
         self._channel.close()
 
 
-def _step(line: str, peer: bool = False) -> dict[str, Any]:
-    return {"kind": "step", "text": line, "peer": peer}
+def _step(verb: str, *words: str) -> dict[str, Any]:
+    return {"kind": "step", "words": [verb, *words], "peer": verb == "peer"}
 
 
 def _asked(agent: str, row: State, item: Item, executable: bool) -> dict[str, Any]:
@@ -214,4 +214,4 @@ def _asked(agent: str, row: State, item: Item, executable: bool) -> dict[str, An
         return call(agent, verb, usual, then="in_sync" if agent == "drbd-vaai" else "")
     if verb == "promote":
         return call(agent, verb, usual)
-    return _step(shlex.join([verb.replace("-", "_"), *arguments]), peer=verb == "peer")
+    return _step(verb, *arguments)

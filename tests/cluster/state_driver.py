@@ -11,8 +11,11 @@ with an empty batch. Its arguments are the agent, and others that the rows call.
 from __future__ import annotations
 
 import ctypes
+import functools
+import gc
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -20,6 +23,7 @@ from tests.cluster import forked_agent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 TARGET = "/sys/kernel/config/target"
@@ -34,6 +38,20 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _NOBODY = ["setpriv", "--reuid=65534", "--clear-groups"]
 
 
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+_CALLS: dict[str, Callable[..., object]] = {
+    "mkdir": os.mkdir,
+    "rmdir": os.rmdir,
+    "unlink": os.unlink,
+    "link": lambda path, name: os.symlink(os.path.abspath(path), name),
+    "write": _write,
+}
+
+
 class Row:
     """A row that is carried out."""
 
@@ -42,8 +60,17 @@ class Row:
         self._as: list[str] = []
         if _libc.unshare(_CLONE_NEWNS) or _libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None):
             raise OSError(ctypes.get_errno(), "no mount namespace")
-        self._shell = subprocess.Popen(["sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.verb(f". {_VERBS}")
+        if os.path.isdir(TARGET):
+            # Where what LIO has is named from.
+            os.chdir(TARGET)
+
+    @functools.cached_property
+    def _shell(self) -> subprocess.Popen[str]:
+        """The row's shell, which not every row needs."""
+        shell = subprocess.Popen(["sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert shell.stdin is not None
+        shell.stdin.write(f". {_VERBS}\n")
+        return shell
 
     def do(self, item: dict[str, Any]) -> tuple[int, str]:
         """Do one thing; returns the exit code, and what was said or found."""
@@ -52,12 +79,25 @@ class Row:
         if item["kind"] == "call":
             code, said = self.call(**item["call"])
             return self.verb(item["then"]) if item["then"] and code == 0 else (code, said)
-        if item["text"] == "as nobody":
+        return self.step(*item["words"])
+
+    def step(self, verb: str, *words: str) -> tuple[int, str]:
+        """Do a step: what is a system call itself, all else by the shell."""
+        if verb in _CALLS:
+            try:
+                _CALLS[verb](*words)
+            except OSError as error:
+                return 1, str(error)
+        elif verb == "as":
             self._as = _NOBODY
-            return 0, ""
-        if item["text"] == "restore":
+        elif verb == "settle" and self._agent != "drbd-vaai":
+            pass
+        elif verb == "restore" and "_shell" not in vars(self):
             self._as = []
-        return self.verb(item["text"])
+        else:
+            self._as = [] if verb == "restore" else self._as
+            return self.verb(shlex.join([verb.replace("-", "_"), *words]))
+        return 0, ""
 
     def verb(self, line: str) -> tuple[int, str]:
         """Have the shell do a line."""
@@ -130,6 +170,8 @@ def main(agent: str, *others: str) -> int:
     """Carry out one row after the other, of the first agent's table."""
     for name in (agent, *others):
         forked_agent.load(name)
+    # What a fork does not write to need not be copied.
+    gc.freeze()
     # A fork is to read on where this process has stopped: nothing may have been read ahead. A line comes for an answer.
     while line := sys.stdin.readline():
         pid = os.fork()

@@ -13,6 +13,7 @@ import pytest
 
 from lab.machine import Machine, wait_until
 from lab.pair import IQN, Pair
+from tests.cluster import initiator, state_volume
 
 _LOAD = "/usr/local/lib/lab/load"
 LOG = "/run/test-load.csv"
@@ -60,30 +61,30 @@ def load(recovering: Pair) -> Iterator[Load]:
     running.judge()
 
 
-def _identity(pair: Pair) -> str:
-    """All that an initiator takes a disk's identity and abilities from."""
-    pages = " ".join(f"sg_vpd --hex --page={page} {pair.disk};" for page in ("0x80", "0x83", "0xb0", "0xb1", "0xb2"))
-    return pair.esx.succeed(f"sg_inq --hex {pair.disk}; {pages} sg_readcap --long --hex {pair.disk}")
-
-
-def test_the_disk_is_the_same_after_a_switchover(pair: Pair, passive: Machine, load: Load) -> None:
-    before = _identity(pair)
+def test_the_disk_is_the_same_after_a_switchover(pair: Pair, active: Machine, passive: Machine, load: Load) -> None:
+    """And the state volume is where the replica is promoted, and nowhere else."""
+    before = initiator.identity(pair.esx, pair.disk)
+    assert (state_volume.is_mounted(active), state_volume.is_mounted(passive)) == (True, False)
     pair.move(passive)
     load.wait_for_writes()
-    assert _identity(pair) == before
+    assert initiator.identity(pair.esx, pair.disk) == before
     assert pair.esx.succeed("iscsiadm -m session").count(IQN) == 1
+    assert state_volume.is_mounted(passive)
+    wait_until(lambda: not state_volume.is_mounted(active), f"{active} has unmounted the state volume", 60)
+    assert "is not mounted" not in passive.succeed("crm_mon -1")
 
 
 def test_a_power_cut_of_the_active_server(pair: Pair, active: Machine, passive: Machine, load: Load) -> None:
+    """What was written to the state volume before an answer is there afterwards, whenever that comes."""
+    state_volume.leave_a_file_half_written(active)
     active.power_off()
     pair.wait_until_serving(on=passive)
     load.wait_for_writes()
+    assert state_volume.take_the_files(passive) == ("newer", "old")
     # DRBD asked, and was told that the peer has been shot: nothing else lets I/O go on.
     kernel = passive.succeed("dmesg")
     assert re.search(r"/sbin/drbdadm fence-peer \S+ exit code 7", kernel), "fence-peer did not report a fencing"
-    active.wait_for_boot()
-    pair.wait_until_settled()
-    pair.wait_until_in_sync()
+    pair.recover()
     assert pair.wait_until_serving() is passive, "the SAN moved back by itself"
     assert "drbd-fence-by-handler" not in passive.succeed("cibadmin --query")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A node that would serve another disk than the other one served does not, unless the administrator allows it."""
+"""A node that would serve another disk than the other one served does not: the SAN goes back, or waits for it."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import pytest
 
 from lab.machine import Machine, wait_until
 from lab.pair import Pair
+from tests.cluster import initiator
 
 _QUERY = "attrd_updater --query --all --name twinsan-lun-p_lun1"
-_OTHER = "other"
+_OTHER = "0123456789abcdef0123456789abcdef"
 _SET = "p_lun1-on-node"
 _RULE = f"""
 <group id="g_san"><primitive id="p_lun1"><instance_attributes id="{_SET}" score="100">
 <rule id="{_SET}-rule" score="0">
 <expression id="{_SET}-expression" attribute="#uname" operation="eq" value="NODE"/></rule>
-<nvpair id="{_SET}-product_id" name="product_id" value="{_OTHER}"/>
+<nvpair id="{_SET}-scsi_sn" name="scsi_sn" value="{_OTHER}"/>
 </instance_attributes></primitive></group>
 """
 
 
 class Rule:
-    """A rule in the configuration that gives a node a product of its own, as an administrator could by mistake."""
+    """A rule in the configuration that gives a node a serial of its own, as an administrator could by mistake."""
 
     def __init__(self, pair: Pair) -> None:
         self._pair = pair
@@ -45,7 +46,7 @@ def rule(recovering: Pair) -> Iterator[Rule]:
     yield made
     made.clear()
     server = recovering.wait_until_serving()
-    server.run("crm resource clear g_san; crm_resource --resource p_lun1 --delete-parameter accepted_fingerprint")
+    server.run("crm resource clear g_san")
     server.run("crm_resource --cleanup")
     assert _SET not in server.succeed("cibadmin --query")
 
@@ -78,41 +79,27 @@ def _cursor(server: Machine) -> str:
     return server.succeed("journalctl --lines=1 --show-cursor --output=cat | sed -n 's/^-- cursor: //p'").strip()
 
 
-def _product(pair: Pair) -> str:
-    words = pair.esx.succeed(f"sg_inq {pair.disk}").partition("Product identification:")[2].split()
-    return words[0]
-
-
-def test_another_disk_is_refused_until_it_is_allowed(pair: Pair, active: Machine, passive: Machine, rule: Rule) -> None:
+def test_another_disk_is_refused_and_goes_back(pair: Pair, active: Machine, passive: Machine, rule: Rule) -> None:
+    known = initiator.identity(pair.esx, pair.disk)
     _wait_until_told(passive, active)
     rule.set(passive)
     since = _cursor(passive)
     passive.succeed(f"crm resource move g_san {passive.name}")
     wait_until(lambda: _refusal(passive, since) != "", f"{passive} has refused", 120, interval=1.0)
     told = _refusal(passive, since)
-    assert f"product_id is {_OTHER} instead of twinsan: {passive} would serve another disk than {active} " in told
+    assert f"vpd_unit_serial is {_OTHER} instead of " in told
+    assert f": {passive} would serve another disk than {active} " in told
     # It goes back by itself, and nobody has seen another disk.
     pair.wait_until_serving(on=active)
     pair.wait_until_settled()
-    assert _product(pair) == "twinsan"
-    assert "product_id is other instead of twinsan" in active.succeed("crm_mon -1")
-    # What it says to type lets it pass.
-    active.succeed(told.partition("allow it with: ")[2])
-    pair.wait_until_serving(on=passive)
-    pair.wait_until_settled()
-    assert _product(pair) == _OTHER
-    _wait_until_told(active, passive)
-    # What a node changes of itself passes: it starts again with another value.
-    rule.clear()
-    wait_until(lambda: "product_id=twinsan" in active.run(_QUERY).stdout, f"{passive} serves with another product", 120)
-    pair.wait_until_settled()
-    assert pair.wait_until_serving() is passive
-    assert _product(pair) == "twinsan"
+    assert initiator.identity(pair.esx, pair.disk) == known
+    assert "naa is naa.60014050123456789abcdef012345678 instead of" in active.succeed("crm_mon -1")
 
 
 def test_the_survivor_of_a_power_cut_refuses_another_disk(
     pair: Pair, active: Machine, passive: Machine, rule: Rule
 ) -> None:
+    known = initiator.identity(pair.esx, pair.disk)
     _wait_until_told(passive, active)
     rule.set(passive)
     since = _cursor(passive)
@@ -121,4 +108,4 @@ def test_the_survivor_of_a_power_cut_refuses_another_disk(
     # The other one comes back as it was, and the SAN with it.
     active.wait_for_boot()
     pair.wait_until_serving(on=active, timeout=300)
-    assert _product(pair) == "twinsan"
+    assert initiator.identity(pair.esx, pair.disk) == known

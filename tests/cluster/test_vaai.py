@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-
-import pytest
 
 from lab.machine import Machine
-from lab.pair import IQN, RESOURCE, UP_TO_DATE, Pair
+from lab.pair import Pair
 from tests.cluster import hand
 
 # Beyond what the loads write: 100 MiB in, in blocks of 512 bytes.
@@ -105,46 +102,3 @@ def test_what_is_not_selected_is_off(pair: Pair, active: Machine) -> None:
         _parameter(active, "vaai", "")
     active.wait_until(f"grep -qx 1 {place}/emulate_tpws", "the LUN has all primitives again", 60)
     assert _ask(pair) == (all_good, before)
-
-
-def _reattach(server: Machine, discard: str) -> None:
-    """Let the disk below volume 0 discard as many bytes at once as a command prints, and DRBD see it.
-
-    Who is the first to open a disk of a user-mode kernel gives it its limits anew, so it is held open meanwhile.
-    """
-    server.succeed(
-        f"""set -e; exec 9</dev/ubdb; {discard} >/sys/block/ubdb/queue/discard_max_bytes
-        drbdadm detach {RESOURCE}/0
-        until drbdadm dstate {RESOURCE}/0 | grep -q ^Diskless; do sleep 0.1; done
-        drbdadm attach {RESOURCE}/0"""
-    )
-    server.wait_until(UP_TO_DATE, "the disk is there again", 60)
-
-
-@pytest.fixture
-def thick(recovering: Pair, passive: Machine) -> Iterator[Machine]:
-    """The server that does not serve, with a disk that cannot discard."""
-    assert recovering.servers
-    _reattach(passive, "echo 0")
-    yield passive
-    _reattach(passive, "cat /sys/block/ubdb/queue/discard_max_hw_bytes")
-
-
-def test_the_primary_tells_what_a_failover_would_take_away(active: Machine, thick: Machine) -> None:
-    asked = "attrd_updater --query --all --name twinsan-device-limits-san"
-    told = f"{asked} | grep host=.{thick.name}. | grep -q discard_max_bytes"
-    # A monitor of the unpromoted replica tells of its new disk; the Primary asks every few minutes, or at once where
-    # nothing is noted.
-    thick.wait_until(f"{told}=0,", f"{thick} tells that it cannot discard", 90)
-    since = active.succeed("date +%s; rm -f /run/twinsan/device-limits.san").strip()
-    difference = f"{active.name} can discard and {thick.name} cannot"
-    # In the log: crm_mon goes on to show the reason of a lesser difference, if it was told before.
-    log = f"journalctl --since=@{since} --identifier='drbd-vaai(p_drbd)'"
-    active.wait_until(f"{log} | grep -q '{difference}'", "the Primary tells it", 60)
-    active.succeed("crm_mon -1 | grep -q 'the disks of san/0 differ'")
-    usual = {"target_iqn": IQN, "lun": "1", "path": "/dev/drbd0"}
-    reason = hand.reason(active, 190, "lio-lun", "reload-agent", **usual)
-    assert f"unmap is required by parameter vaai, and {thick.name} cannot have it" in reason
-    # The other node would not serve it either, and what is only preferred does not need both.
-    hand.expect(active, 0, "lio-lun", "reload-agent", **usual, vaai="ats xcopy write_same", vaai_preferred="unmap")
-    hand.expect(active, 0, "lio-lun", "monitor", **usual, OCF_CHECK_LEVEL="10")

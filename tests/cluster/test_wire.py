@@ -216,6 +216,8 @@ def test_switchovers_and_power_cuts(work: Work, pair: Pair, whole: bool) -> None
         work.wait_until_it_goes_on()
 
 
+# A sample of it is in test_reservations.
+@pytest.mark.parametrize("whole", [pytest.param(True, marks=pytest.mark.soak)], ids=["whole"], indirect=True)
 def test_a_cold_start(work: Work, pair: Pair) -> None:
     """It takes so long that initiators have to be patient."""
     pair.esx.succeed(f"for file in /sys/class/iscsi_session/*/recovery_tmo; do echo {_SECONDS} >$file; done")

@@ -33,8 +33,6 @@ restore() {
 no_module() { mount --bind /bin/false "$(readlink -f /usr/sbin/modprobe)"; }
 
 # LIO.
-write() { printf %s "$2" >"$1"; }
-link() { ln -s "$PWD/$1" "$2"; }
 secret() { # MODE [SECRET]
     rm -f $RUN/secret
     [ -z "$2" ] || { echo "$2" >$RUN/secret && chmod "$1" $RUN/secret; }
@@ -63,6 +61,13 @@ cable() { # in or out
 device() { # up or down
     ip link set test0 "$1" && { [ "$1" = down ] || ip address add fd77::2/64 dev test0 nodad; }
 }
+ip_6() { # on or off
+    case $1 in on) off=0 ;; *) off=1 ;; esac
+    # A device that loses IPv6 loses its addresses.
+    sysctl -q -w net/ipv6/conf/test0/disable_ipv6=$off && { [ $off = 1 ] || ip address add fd77::2/64 dev test0 nodad; }
+}
+other_name() { ip link property add dev test0 altname "$1"; }
+no_other_name() { ip link property del dev test0 altname "$1"; }
 duplicate() {
     ip address add "$1/64" dev test0 && until_ "ip -6 address show dev test0 dadfailed | grep -q $1"
 }
@@ -73,10 +78,17 @@ ip_6_clean() {
     done
 }
 
-# DRBD. The peer's disk is the second in dstate, and its role the second in role.
-is() { until_ "[ \"\$(drbdadm $1 $NAME)\" = $2 ]"; }
-in_sync() { is dstate UpToDate/UpToDate; }
-settle() { [ ! -e /dev/drbd$MINOR ] || [ "$(drbdadm cstate $NAME 2>/dev/null)" != SyncTarget ] || in_sync; }
+# DRBD. The peer's disk is the second in ds, and its role the second in ro.
+# Without a program: those are the dear thing in a user-mode kernel.
+has() {
+    while read -r minor states; do
+        [ "$minor" != "$MINOR:" ] || case " $states " in *" $1 "*) return 0 ;; *) return 1 ;; esac
+    done </proc/drbd
+    return 1
+}
+is() { until_ "has $1:$2"; }
+in_sync() { is ds UpToDate/UpToDate; }
+settle() { ! has cs:SyncTarget || in_sync; }
 slow() { drbdsetup disk-options $MINOR --resync-rate=100K --c-plan-ahead=0 --c-min-rate=0; }
 change() { dd if=/dev/urandom of=/dev/drbd$MINOR bs=4k count=2 oflag=direct status=none; }
 marker() { case $1 in there) touch /run/twinsan/fence-constraint.$NAME ;; *) rm /run/twinsan/fence-constraint.$NAME ;; esac; }
@@ -88,7 +100,7 @@ hold() {
 drbd() {
     case $1 in
     disconnect | detach) drbdadm "$1" $NAME ;;
-    invalidate) slow && drbdadm invalidate $NAME && is cstate SyncTarget ;;
+    invalidate) slow && drbdadm invalidate $NAME && is cs SyncTarget ;;
     *) drbdsetup "$1" $MINOR ;;
     esac
 }
@@ -97,9 +109,9 @@ peer() {
     case $1 in
     # Asked politely, DRBD does not let a peer go that has the only data.
     disconnect) drbdadm disconnect --force $NAME ;;
-    connect) drbdadm connect $NAME && is cstate StandAlone ;;
+    connect) drbdadm connect $NAME && is cs StandAlone ;;
     change) drbdadm primary $NAME && change && drbdadm secondary $NAME ;;
-    invalidate) slow && drbdadm invalidate $NAME && is cstate SyncTarget ;;
+    invalidate) slow && drbdadm invalidate $NAME && is cs SyncTarget ;;
     discard)
         drbdadm down $NAME && drbdadm create-md --force $NAME </dev/null >/dev/null && drbdadm up $NAME &&
             rm -f /run/twinsan/*.$NAME
@@ -110,10 +122,10 @@ peer() {
 }
 seen() {
     case $1 in
-    disconnect) is cstate WFConnection ;;
-    connect) is cstate StandAlone && until_ "[ -e /run/twinsan/split-brain.$NAME ]" ;;
-    primary) is role Secondary/Primary ;;
-    detach) is dstate UpToDate/Diskless ;;
-    invalidate) is cstate SyncSource ;;
+    disconnect) is cs WFConnection ;;
+    connect) is cs StandAlone && until_ "[ -e /run/twinsan/split-brain.$NAME ]" ;;
+    primary) is ro Secondary/Primary ;;
+    detach) is ds UpToDate/Diskless ;;
+    invalidate) is cs SyncSource ;;
     esac
 }

@@ -78,9 +78,13 @@ STATES = [
         validate="6 vendor_id", reload="190 goes on as it was configured before", start="6 vendor_id", stop="0",
     ),
     state(
-        "what is allowed is no fingerprint", "start", given={"accepted_fingerprint": "all"},
-        probe="0", monitor="190 eight hexadecimal digits", validate="6 accepted_fingerprint",
-        reload="190 accepted_fingerprint", start="6 accepted_fingerprint", stop="0",
+        "what is allowed is no difference", "start", given={"accepted_differences": "all"},
+        probe="0", monitor="190 FIELD=VALUE", validate="6 accepted_differences",
+        reload="190 accepted_differences", start="6 accepted_differences", stop="0",
+    ),
+    state(
+        "a parameter is given that was one once", "start", given={"accepted_fingerprint": "01234567"},
+        probe="0", monitor="0", level10="0", validate="0", reload="0", start="0", stop="0",
     ),
     state(
         "its number is none", given={"lun": "first"},

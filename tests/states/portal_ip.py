@@ -10,7 +10,8 @@ from __future__ import annotations
 from tests.states.state import state
 
 ADDRESS, ADDRESS_6 = "10.77.0.50", "fd77::50"
-USUAL = {"ip": ADDRESS}
+# Time for one attempt: what a start waits for does not come.
+USUAL = {"ip": ADDRESS, "CRM_meta_timeout": "3000"}
 
 _UP = ("device up",)
 
@@ -45,19 +46,29 @@ STATES = [
     # Another host, another network.
     state(
         "its network device is missing", given={"nic": "none0"},
-        probe="7", monitor="7", validate="0", start="2 nic none0 does not exist", stop="0",
+        probe="7", monitor="7", validate="2 nic none0 does not exist", start="2 nic none0 does not exist", stop="0",
     ),
     state(
         "it is in no network of this host", given={"ip": "192.0.2.9"},
-        probe="7", monitor="7", start="2 is in no network", stop="0",
+        probe="7", monitor="7", validate="2 is in no network", start="2 is in no network", stop="0",
     ),
     state(
         "another host has it", given={"ip": "10.77.0.9"},
-        probe="7", monitor="7", start="2 is on another host already", stop="0",
+        probe="7", monitor="7", start="1 is on another host already", stop="0",
     ),
     state(
         "another host has it, IPv6", given={"ip": "fd77::9"},
-        probe="7", monitor="7", start="2 is on another host already", stop="0",
+        probe="7", monitor="7", start="1 is on another host already", stop="0",
+    ),
+    state(
+        "its network device takes no IPv6", "ip_6 off", given={"ip": ADDRESS_6, "nic": "test0", "cidr_netmask": "64"},
+        tidy=("ip_6 on",),
+        probe="7", monitor="7", validate="2 type: sysctl -w", start="2 IPv6 is off on test0", stop="0",
+    ),
+    state(
+        "nic is another name of its device", "other_name a-name-that-is-longer-than-fifteen",
+        given={"nic": "a-name-that-is-longer-than-fifteen"}, tidy=("no_other_name a-name-that-is-longer-than-fifteen",),
+        probe="7", monitor="7", validate="0", start="0", stop="0",
     ),
     # Up, and not well.
     state(
@@ -72,19 +83,24 @@ STATES = [
     ),
     state(
         "its network device is down", "start", "device down", tidy=_UP,
-        probe="1 is down; type: ip link set test0 up", monitor="1 is down", start="1 is down", stop="0",
+        probe="190 is down; type: ip link set test0 up", monitor="190 is down", start="0", then="190 is down", stop="0",
     ),
     state(
         "its network device is down, and the address is not up", "device down", tidy=_UP,
-        probe="7", monitor="7", start="1 is down", stop="0",
+        probe="7", monitor="7", start="0", then="190 is down", stop="0",
     ),
     state(
         "its cable is pulled", "start", "cable out", tidy=("cable in",),
-        probe="1 has no carrier", monitor="1 has no carrier", start="1 has no carrier", stop="0",
+        probe="190 has no carrier", monitor="190 has no carrier", start="0", then="190 has no carrier", stop="0",
+    ),
+    state(
+        "its cable is pulled, and the address is not up", "cable out", tidy=("cable in",),
+        probe="7", monitor="7", start="0", then="190 has no carrier", stop="0",
     ),
     state(
         "another host had the address first, IPv6", "duplicate fd77::9", given={"ip": "fd77::9"},
-        probe="1 is not usable", monitor="1 is not usable", start="2 is on another host already", stop="0",
+        probe="1 another host has fd77::9, too", monitor="1 another host has", start="1 is on another host already",
+        stop="0",
         tidy=("ip-6-clean",),
     ),
 ]  # fmt: skip

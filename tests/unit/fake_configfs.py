@@ -41,6 +41,12 @@ _CONTAINERS = {"storage": (), "group": ("acls", "lun", "np"), "root": ("core",)}
 _SWITCHES = re.compile(r"attrib/(emulate_(caw|3pc|tpu|tpws|rsoc|pr)|force_pr_aptpl|unmap_zeroes_data)$")
 
 
+def objects(release: str) -> dict[str, dict[str, str]]:
+    """The attributes that the objects of a kernel are made with, by their kinds."""
+    found: dict[str, dict[str, str]] = _OBJECTS[release]
+    return found
+
+
 def disk(**differences: int) -> Limits:
     """What a disk can do that can do everything."""
     usual = {
@@ -58,17 +64,20 @@ class Kernel:
     """Stands for the module `os`: changes below the root follow the kernel's rules, all else is the real module's.
 
     `devices` are the block devices, each with the errno that opening it gives, or 0; those in `thick` cannot discard,
-    the others so many bytes at a time as `granularity` says. `sizes` are theirs in bytes. `foreign` are the addresses
-    and ports that other programs listen on, as portals. `fail_at` makes the change with that number fail with EIO,
-    counted by `changes`.
+    the others so many bytes at a time as `granularity` says. Those in `solid` do not rotate, as kernels from 6.11 on
+    know of a device; `shape` is what else hosts learn of their queues. `sizes` are theirs in bytes. `foreign` are the
+    addresses and ports that other programs listen on, as portals. `fail_at` makes the change with that number fail with
+    EIO, counted by `changes`.
     """
 
     def __init__(self, root: str, release: str = "6.12") -> None:
         self.root = root
-        self.objects: dict[str, dict[str, str]] = _OBJECTS[release]
+        self.objects = objects(release)
         self.devices: dict[str, int] = {"/dev/drbd0": 0, "/dev/drbd1": 0}
         self.sizes = dict.fromkeys(self.devices, 128 << 20)
         self.thick: set[str] = set()
+        self.solid: set[str] = set()
+        self.shape = {"physical_block_size": "4096", "minimum_io_size": "4096", "optimal_io_size": "0"}
         self.granularity = 4096
         self.foreign: set[str] = set()
         self.changes: list[str] = []
@@ -256,10 +265,21 @@ class Kernel:
         if attribute == "attrib/emulate_write_cache" and text != "0":
             return errno.EINVAL
         unmapping = attribute in ("attrib/emulate_tpu", "attrib/emulate_tpws") and text == "1"
-        if unmapping and self._device(owner) in self.thick:
+        if unmapping and not self._configure_unmap(owner):
             return errno.ENOSYS
         self._store(f"{owner}/{attribute}", text)
         return 0
+
+    def _configure_unmap(self, owner: str) -> bool:
+        """Whether UNMAP can be offered: the device is only asked where nothing is known of it."""
+        if self._read(f"{owner}/attrib/max_unmap_block_desc_count") != "0":
+            return True
+        if self._device(owner) in self.thick:
+            return False
+        self._store(f"{owner}/attrib/max_unmap_block_desc_count", "1")
+        self._store(f"{owner}/attrib/max_unmap_lba_count", "8192")
+        self._store(f"{owner}/attrib/unmap_granularity", str(self.granularity // 512))
+        return True
 
     def _register(self, owner: str, text: str) -> int:
         """Take a registration from a file. It is live at once; the kernel waits for the initiator's mapping."""
@@ -288,6 +308,9 @@ class Kernel:
         if number == 0:
             self._store(f"{owner}/enable", "1")
             self._store(f"{owner}/attrib/hw_max_sectors", str(self.limits(device).max_hw_sectors_kb * 2))
+            self._store(f"{owner}/attrib/max_unmap_block_desc_count", "0" if device in self.thick else "1")
+            if device in self.solid:
+                self._store(f"{owner}/attrib/is_nonrot", "1")
         return number
 
     def _set_identity(self, owner: str, attribute: str, text: str) -> int:
@@ -468,4 +491,6 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, release: str = "6.12"
     monkeypatch.setattr(block_device, "is_free", lambda path: not kernel.claimed(path))
     monkeypatch.setattr(device_limits, "of", lambda path: None if kernel.devices.get(path) else kernel.limits(path))
     monkeypatch.setattr(device_limits, "drbd_below", _drbd_below)
+    monkeypatch.setattr(device_limits, "is_drbd", lambda path: bool(_drbd_below(path)))
+    monkeypatch.setattr(device_limits, "shape", lambda path: {} if kernel.devices.get(path) else dict(kernel.shape))
     return kernel

@@ -89,6 +89,8 @@ class FakeHost:
         # The disk below.
         self.limits: Limits | None = disk()
         monkeypatch.setattr(device_limits, "behind_drbd", lambda _: None if self.disk == "Diskless" else self.limits)
+        self.shape = {"block_size": "512", "physical_block_size": "4096"}
+        monkeypatch.setattr(device_limits, "shape_of_drbd", lambda _minor: dict(self.shape))
 
     @property
     def configuration(self) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,9 +31,16 @@ class Host:
         self.members = "atlas zeus"
         self.stuck = False
         self.silent = True
+        # The network devices with disable_ipv6=1.
+        self.without_ipv6: set[str] = set()
+        # How often an address cannot be added yet.
+        self.busy = 0
         self.background: list[Callable[[], None]] = []
 
     def add(self, address: str, prefix: int, link: Link) -> None:
+        if self.busy:
+            self.busy -= 1
+            raise OSError(errno.EBUSY, "Device or resource busy")
         self.log.append(f"add {address}/{prefix} {link.name}")
         self.held.append(Held(link.index, address, prefix, 0x80))
 
@@ -50,7 +58,10 @@ class Host:
     ) -> None:
         assert private
         self.log.append(f"tell {node}")
-        self.attributes.setdefault(name, {})[node] = value
+        self.attributes.setdefault(name, {})[node or "atlas"] = value
+
+    def ipv6_fault(self, link: Link) -> str:
+        return f"IPv6 is off on {link.name}; type: sysctl -w" if link.name in self.without_ipv6 else ""
 
     def run(self, *argv: str, deadline: Deadline) -> SimpleNamespace:
         assert argv == ("crm_node", "--partition")
@@ -86,6 +97,7 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Host:
     monkeypatch.setattr(network, "remove", fake.remove)
     monkeypatch.setattr(network, "silence", fake.silence)
     monkeypatch.setattr(network, "unsilence", lambda address: fake.log.append(f"unsilence {address}"))
+    monkeypatch.setattr(network, "ipv6_fault", fake.ipv6_fault)
     monkeypatch.setattr(announce, "Probe", Probe)
     monkeypatch.setattr(announce, "announce", lambda address, _: fake.log.append(f"announce {address}"))
     monkeypatch.setattr(connections, "established", lambda _address, _port: list(fake.peers))

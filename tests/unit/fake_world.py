@@ -236,6 +236,17 @@ class FakeWorld:
         link = next(link for link in self._network.links if link.name == name)
         link.up, link.carrier = up, carrier
 
+    def _ip_6(self, state: str) -> None:
+        self._network.without_ipv6 = {"test0"} if state == "off" else set()
+
+    def _other_name(self, name: str) -> None:
+        link = next(link for link in self._network.links if link.name == "test0")
+        link.names = frozenset((link.name, name))
+
+    def _no_other_name(self, name: str) -> None:
+        link = next(link for link in self._network.links if link.name == "test0")
+        link.names -= {name}
+
     def _duplicate(self, address: str) -> None:
         self._network.held.append(Held(2, address, 64, _DAD_FAILED))
 

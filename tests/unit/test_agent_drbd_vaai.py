@@ -737,11 +737,13 @@ def differ(host: FakeHost, **other: int) -> None:
 
 def test_each_node_tells_what_its_disks_can_do(host: FakeHost, run: Runner) -> None:
     run("start")
-    assert host.attributes[LIMITS] == f"0:{fake_configfs.disk()}"
+    prospect = "would.0:block_size=512,physical_block_size=4096,emulate_rsoc="
+    assert host.attributes[LIMITS].startswith(f"0:{fake_configfs.disk()} {prospect}")
     assert host.ran(f"attrd_updater --name {LIMITS}")[0].endswith("--private")
     host.limits = fake_configfs.disk(discard_max_bytes=0)
     run("monitor")
     assert "discard_max_bytes=0," in host.attributes[LIMITS]
+    assert ",emulate_tpu=0,emulate_tpws=0," in host.attributes[LIMITS].partition(" would.0:")[2]
     # A replica without a disk has nothing to tell.
     host.disk = "Diskless"
     run("monitor")
@@ -795,22 +797,11 @@ def test_a_cluster_that_does_not_answer_is_asked_again(served: FakeHost, run: Ru
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (
-            {"discard_max_bytes": 0},
-            "HERE can discard and zeus cannot, so that UNMAP is slow now and would fail after a failover to zeus; give "
-            "zeus a disk that can (there: lsblk --discard), or do without: crm_resource --resource LUN --set-parameter "
-            "vaai --parameter-value 'ats xcopy write_same'",
-        ),
-        (
-            {"logical_block_size": 4096},
-            "HERE has blocks of 512 bytes and zeus of 4096, so that hosts would find another",
-        ),
         ({"discard_granularity": 4 << 20}, "HERE discards 4096 bytes at a time and zeus 4194304"),
         (
             {"discard_granularity": 3 << 18},
             "zeus 786432, so that of what hosts unmap, 1048576 bytes at a time, zeus frees",
         ),
-        ({"physical_block_size": 512}, "HERE has physical blocks of 4096 bytes and zeus of 512"),
         ({"max_hw_sectors_kb": 512}, "HERE takes 1280 KiB at once and zeus 512"),
         ({"write_zeroes_max_bytes": 0}, "each WRITE SAME waits until zeus has written zeros; give zeus a disk"),
     ],
@@ -840,6 +831,9 @@ def test_this_nodes_disk_may_be_the_slow_one(served: FakeHost, run: Runner) -> N
 @pytest.mark.parametrize(
     "other",
     [
+        # What would make another disk is for the monitor of the LUN.
+        {"discard_max_bytes": 0},
+        {"logical_block_size": 4096, "physical_block_size": 512},
         {"discard_max_bytes": 1 << 20},
         {"discard_granularity": 512},
         {"max_hw_sectors_kb": 4096},
@@ -855,7 +849,7 @@ def test_a_difference_that_nobody_notices(served: FakeHost, run: Runner, other: 
 def test_what_hosts_are_not_offered_is_no_difference(served: FakeHost, run: Runner, tmp_path: Path) -> None:
     storage = tmp_path / "config/target/core/iblock_1/lun"
     run("monitor")
-    differ(served, discard_max_bytes=0, write_zeroes_max_bytes=0)
+    differ(served, discard_granularity=4 << 20, write_zeroes_max_bytes=0)
     Path(storage, "attrib/emulate_tpu").write_text("0\n")
     Path(storage, "attrib/max_write_same_len").write_text("0\n")
     assert run("monitor") == 8

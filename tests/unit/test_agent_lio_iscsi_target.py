@@ -70,14 +70,14 @@ def test_it_is_as_declared(kernel: Kernel) -> None:
 
 
 def test_the_relative_port_does_not_depend_on_the_order_of_starts(kernel: Kernel) -> None:
-    run("start", iqn="iqn.2003-01.org.example:other")
-    run("start")
+    run("start", iqn="iqn.2003-01.org.example:other", portals="10.0.5.51")
+    run("start", relative_port="2")
     rtpi = Path(kernel.root, GROUP, "rtpi")
-    first = rtpi.read_text()
+    assert rtpi.read_text() == "0x2\n"
     run("stop", iqn="iqn.2003-01.org.example:other")
     run("stop")
-    run("start")
-    assert rtpi.read_text() == first != "0x0\n"
+    run("start", relative_port="2")
+    assert rtpi.read_text() == "0x2\n"
 
 
 def test_nobody_can_log_in_before_it_is_complete(kernel: Kernel) -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from tests.unit import agents, fake_configfs
 from tests.unit.agents import reason
-from tests.unit.fake_configfs import Kernel, disk, tree
+from tests.unit.fake_configfs import Kernel, tree
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed, Failure
-from twinsan.system import block_device, child, cluster, drbd_release, naa, rundir, scsi
+from twinsan.system import block_device, child, drbd_release, naa, scsi
 from twinsan.system.lio_lun import Lun
 
 IQN = "iqn.2003-01.org.example:san"
@@ -292,72 +292,6 @@ def test_hosts_are_told_pieces_that_the_device_frees(kernel: Kernel, capsys: pyt
     changes = {"vaai": "ats", "unmap_granularity": "8192"}
     assert run("reload-agent", **changes) == 0
     assert run("monitor", OCF_CHECK_LEVEL="10", **changes) == 0
-
-
-class Cluster:
-    """What is noted here of the disks of both nodes, and what the cluster would say."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.told = {os.uname().nodename: f"0:{disk()}", "zeus": f"0:{disk(discard_max_bytes=0)}"}
-        self.asked: list[str] = []
-        self.reachable = True
-        monkeypatch.setattr(cluster, "get_node_attributes", self._answer)
-
-    def _answer(self, name: str, _deadline: Deadline) -> dict[str, str]:
-        self.asked.append(name)
-        if not self.reachable:
-            raise Failure("attrd_updater: no answer")
-        return dict(self.told)
-
-    def note(self, *lines: str) -> None:
-        notes = [f"{node} {text}" for node, text in self.told.items()]
-        Path(rundir.path("device-limits.san")).write_text("\n".join(lines or ["0=0", *notes]) + "\n")
-
-
-@pytest.fixture
-def peers(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    return Cluster(monkeypatch)
-
-
-def test_a_peer_that_cannot_discard_fails_the_start(
-    kernel: Kernel, peers: Cluster, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = tree(kernel.root)
-    peers.note()
-    assert run("start") == 2
-    told = reason(capsys)
-    assert "unmap is required by parameter vaai, and zeus cannot have it: its disk below /dev/drbd0 cannot" in told
-    assert tree(kernel.root) == before
-    assert peers.asked == ["twinsan-device-limits-san"]
-    peers.reachable = False
-    assert run("start") == 2
-    assert "zeus cannot have it" in reason(capsys)
-    # What is not required needs no peer.
-    preferred = {"vaai": "ats", "vaai_preferred": "unmap"}
-    assert run("start", **preferred) == 0
-    assert run("reload-agent") == 190
-    assert "zeus cannot have it" in reason(capsys)
-    assert run("monitor", OCF_CHECK_LEVEL="10", **preferred) == 0
-
-
-def test_a_peer_that_has_another_disk_meanwhile(kernel: Kernel, peers: Cluster) -> None:
-    peers.note()
-    peers.told["zeus"] = f"0:{disk()}"
-    assert run("start") == 0
-    assert len(peers.asked) == 1
-    assert run("start") == 0
-    assert len(peers.asked) == 1, "what was learnt is noted"
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [["0=7", "zeus 0:discard_max_bytes=0"], ["0=0"], [""], ["nonsense"], ["0=0", "zeus 0:discard_max_bytes=0"]],
-    ids=["another device", "no peer", "empty", "broken", "another version"],
-)
-def test_what_is_unknown_of_a_peer_is_no_reason(kernel: Kernel, peers: Cluster, lines: list[str]) -> None:
-    peers.note(*lines)
-    assert run("start") == 0
-    assert peers.asked == []
 
 
 def test_without_its_target(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,14 +16,20 @@ from tests.unit.agents import reason
 from tests.unit.fake_network import Host
 from tests.unit.test_network import in_a_network_of_its_own
 from twinsan.errors import Failure
-from twinsan.system import child, cluster, command, network, rundir
+from twinsan.system import announce, child, cluster, command, network, rundir
 from twinsan.system.connections import Peer
 from twinsan.system.network import Held, Link
 
 VIP, VIP6 = "10.0.5.50", "2001:db8::50"
-run = agents.Runner("portal-ip", ip=VIP)
+# Time for one attempt.
+run = agents.Runner("portal-ip", ip=VIP, CRM_meta_timeout="4000")
 probe = run.probe
 IN_CLUSTER = {"crm_feature_set": "3.19.0"}
+
+
+def monitor(**changes: str) -> int:
+    """Run a recurring monitor as the cluster does."""
+    return run("monitor", CRM_meta_interval="10000", **changes)
 
 
 @pytest.fixture
@@ -71,10 +80,88 @@ def test_a_wrong_value_does_not_take_down_what_runs(host: Host, capsys: pytest.C
 
 def test_an_address_on_another_host(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
     host.elsewhere = "02:00:00:00:00:02"
-    assert run("start") == 2
-    assert f"{VIP} is on another host already: 02:00:00:00:00:02" in reason(capsys)
+    assert run("start") == 1
+    assert f"{VIP} is on another host already, 02:00:00:00:00:02 on eth0" in reason(capsys)
     assert host.log == [f"probe {VIP} eth0"]
     assert not host.background
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that were made, which take no time here but count for every deadline."""
+    made: list[float] = []
+    now = time.monotonic
+
+    def sleep(seconds: float) -> None:
+        made.append(seconds)
+        for happen in [what for when, what in host_events if when <= sum(made)]:
+            happen()
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(time, "monotonic", lambda: now() + sum(made))
+    host_events.clear()
+    return made
+
+
+# What happens after so many seconds of pauses.
+host_events: list[tuple[float, Callable[[], None]]] = []
+FULL = {**IN_CLUSTER, "CRM_meta_timeout": "30000"}
+
+
+def test_an_answer_that_passes_delays_a_start(host: Host, pauses: list[float]) -> None:
+    """The last answer of the node that had the address, or a proxy's."""
+    host.elsewhere = "02:00:00:00:00:02"
+    host_events.append((2, lambda: setattr(host, "elsewhere", "")))
+    assert run("start", **FULL) == 0
+    assert 2 <= sum(pauses) < 3
+    assert host.log[-2:] == [f"announce {VIP}", "tickle 3260"]
+
+
+def test_another_host_is_refused_when_the_time_is_up(host: Host, pauses: list[float]) -> None:
+    host.elsewhere = "02:00:00:00:00:02"
+    assert run("start", **FULL) == 1
+    assert 20 < sum(pauses) < 29
+
+
+@pytest.mark.parametrize("what", ["network", "device", "busy", "ipv6"])
+def test_what_a_restarting_network_service_takes_away_is_waited_for(host: Host, pauses: list[float], what: str) -> None:
+    links, held = list(host.links), list(host.held)
+    if what == "network":
+        host.held = []
+    elif what == "device":
+        host.links = host.links[:1]
+    elif what == "busy":
+        host.busy = 2
+    else:
+        host.without_ipv6 = {"eth0"}
+
+    def come_back() -> None:
+        host.without_ipv6 = set()
+        host.links = links
+        host.held = held if what == "network" and not host.log else host.held
+
+    host_events.append((3, come_back))
+    address = VIP6 if what == "ipv6" else VIP
+    assert run("start", ip=address, **FULL) == 0
+    assert network.holding(address)
+    assert sum(pauses) < 4
+    assert host.log.count(f"announce {address}") == 1
+
+
+def test_an_address_that_vanishes_in_the_middle(
+    host: Host, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was added and not announced is announced by the next attempt."""
+    announced = announce.announce
+
+    def lose(address: str, link: Link) -> None:
+        if not pauses:
+            raise OSError(errno.ENETDOWN, "Network is down")
+        announced(address, link)
+
+    monkeypatch.setattr(announce, "announce", lose)
+    assert run("start", **FULL) == 0
+    assert host.log[-2:] == [f"announce {VIP}", "tickle 3260"]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +177,7 @@ def test_an_address_on_another_host(host: Host, capsys: pytest.CaptureFixture[st
         ({"cidr_netmask": "33"}, "cidr_netmask"),
         ({"cidr_netmask": "255.0.255.0"}, "cidr_netmask is no netmask"),
         ({"nic": "../eth0"}, "nic"),
-        ({"nic": "a" * 16}, "nic"),
+        ({"nic": "a" * 128}, "nic"),
         ({"port": "0"}, "port"),
     ],
 )
@@ -123,18 +210,164 @@ def test_a_value_for_another_host(
     assert host.log == []
 
 
-@pytest.mark.parametrize(("flags", "words"), [(0x1003, "no carrier"), (0x1002, "ip link set eth0 up")])
-def test_a_device_that_does_not_work(host: Host, capsys: pytest.CaptureFixture[str], flags: int, words: str) -> None:
-    run("start")
+def break_link(host: Host, flags: int = 0x1003) -> Link:
+    """Take the device's carrier away; returns what it was."""
     working = host.links[1]
     host.links[1] = Link(2, "eth0", flags, working.hardware)
-    assert run("monitor") == 1
+    return working
+
+
+TOLD = f"twinsan-portal-{VIP}"
+FAULTS = [(0x1003, "no carrier"), (0x1002, "ip link set eth0 up")]
+
+
+@pytest.mark.parametrize(("flags", "words"), FAULTS)
+@pytest.mark.parametrize("peer", ["", "network device eth0 has no carrier; look"])
+def test_a_device_that_does_not_work_is_borne_where_the_other_is_no_better(
+    host: Host, pauses: list[float], capsys: pytest.CaptureFixture[str], flags: int, words: str, peer: str
+) -> None:
+    host.attributes[TOLD] = {"zeus": peer} if peer else {}
+    run("start", **FULL)
+    working = break_link(host, flags)
+    assert monitor(**FULL) == 190
     assert words in reason(capsys)
-    assert run("stop") == 0
+    assert host.attributes[TOLD]["atlas"].startswith("network device eth0")
+    assert run("stop", **FULL) == 0
     host.log.clear()
-    assert run("start") == 1
+    assert run("start", **FULL) == 0
+    assert 8 < sum(pauses) < 11, "it waits for carrier first"
+    assert f"add {VIP}/24 eth0" in host.log
+    assert f"announce {VIP}" not in host.log
+    host.links[1] = working
+    host.log.clear()
+    host.background[-1]()
+    assert host.log[0] == f"announce {VIP}"
+
+
+def test_carrier_that_comes_during_a_start(host: Host, pauses: list[float]) -> None:
+    working = break_link(host)
+    host_events.append((3, lambda: host.links.__setitem__(1, working)))
+    assert run("start", **FULL) == 0
+    assert 3 <= sum(pauses) < 4
+    assert host.log[-2:] == [f"announce {VIP}", "tickle 3260"]
+
+
+@pytest.mark.parametrize(("flags", "words"), FAULTS)
+def test_a_device_that_does_not_work_fails_where_the_other_is_ready(
+    host: Host, pauses: list[float], capsys: pytest.CaptureFixture[str], flags: int, words: str
+) -> None:
+    host.attributes[TOLD] = {"zeus": "ready"}
+    run("start", **FULL)
+    break_link(host, flags)
+    assert monitor(**FULL) == 1
     assert words in reason(capsys)
+    assert 8 < sum(pauses) < 11, "what the other told last may be from before"
+    run("stop", **FULL)
+    host.log.clear()
+    pauses.clear()
+    assert run("start", **FULL) == 1
+    assert words in reason(capsys)
+    assert 8 < sum(pauses) < 12
     assert host.log == []
+
+
+@pytest.mark.parametrize("mends", ["own", "other"])
+def test_a_monitor_waits_until_it_is_sure(host: Host, pauses: list[float], mends: str) -> None:
+    """Both lose their carrier at once, and the other node has told so only some seconds later."""
+    host.attributes[TOLD] = {"zeus": "ready"}
+    run("start", **FULL)
+    working = break_link(host)
+    if mends == "own":
+        host_events.append((5, lambda: host.links.__setitem__(1, working)))
+    else:
+        host_events.append((5, lambda: host.attributes[TOLD].update(zeus="network device eth0 has no carrier")))
+    assert monitor(**FULL) == (0 if mends == "own" else 190)
+    assert sum(pauses) <= 6
+
+
+def test_a_probe_does_not_wait(host: Host, pauses: list[float]) -> None:
+    host.attributes[TOLD] = {"zeus": "ready"}
+    run("start", **FULL)
+    background = len(host.background)
+    break_link(host)
+    assert probe(**FULL) == 190
+    assert (pauses, len(host.background)) == ([], background)
+    assert "atlas" not in host.attributes[TOLD]
+
+
+@pytest.mark.parametrize(("seconds", "dropped"), [(1, False), (60, True)])
+def test_initiators_are_back_when_the_switch_is(host: Host, pauses: list[float], seconds: int, dropped: bool) -> None:
+    host.attributes[f"twinsan-connections-{VIP}"] = {"zeus": "10.0.5.9:51234"}
+    run("start", **FULL)
+    working = break_link(host)
+    monitor(**FULL)
+    assert "10.0.5.9:51234" in str(host.attributes), "who was connected before is not forgotten meanwhile"
+    host.log.clear()
+    pauses.clear()
+    host.peers = [Peer("10.0.5.9", 51235)]
+    host_events[:] = [(seconds, lambda: host.links.__setitem__(1, working))]
+    host.background[-1]()
+    assert host.log[: 2 + dropped] == [
+        *["drop 10.0.5.9:51235"] * dropped,
+        f"announce {VIP}",
+        "tickle 3260 10.0.5.9:51234",
+    ]
+    assert pauses[0] <= 0.2
+    assert "10.0.5.9:51235" in str(host.attributes)
+
+
+def test_nobody_announces_an_address_that_left_meanwhile(host: Host, pauses: list[float]) -> None:
+    run("start", **FULL)
+    break_link(host)
+    monitor(**FULL)
+    run("stop", **FULL)
+    host.log.clear()
+    host.background[-1]()
+    assert host.log == []
+
+
+def test_a_node_without_the_address_tells_whether_it_could_hold_it(host: Host, tmp_path: Path) -> None:
+    assert probe(**FULL) == 7
+    assert TOLD not in host.attributes
+    assert monitor(**FULL) == 7
+    assert host.attributes[TOLD] == {"atlas": "ready"}
+    host.log.clear()
+    assert monitor(**FULL) == 7
+    assert host.log == [], "what did not change is not told again"
+    break_link(host)
+    assert monitor(**FULL) == 7
+    assert host.attributes[TOLD]["atlas"].startswith("network device eth0 has no carrier")
+    assert monitor(nic="eth9", **FULL) == 7
+    assert host.attributes[TOLD]["atlas"].startswith("nic eth9 does not exist")
+
+
+def test_what_would_keep_the_other_node_from_taking_over_shows_beforehand(
+    host: Host, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run("start", **FULL)
+    host.attributes[TOLD] = {"zeus": "network device eth0 is down; type: ip link set eth0 up"}
+    assert monitor(**FULL) == 190
+    told = f"zeus could not take {VIP} over: network device eth0 is down; type: ip link set eth0 up"
+    assert reason(capsys) == told
+    host.attributes[TOLD]["zeus"] = "ready"
+    os.utime(tmp_path / f"portal-others-{VIP}", (0, 0))
+    assert monitor(**FULL) == 0
+
+
+def test_another_name_of_a_device(host: Host) -> None:
+    name = "enp0s1np0-as-the-vendor-calls-it"
+    assert run("start", nic=name) == 2
+    host.links[1] = Link(2, "eth0", 0x11043, b"\2\0\0\0\0\1", [name])
+    assert run("start", nic=name) == 0
+    assert run("monitor", nic=name) == 0
+
+
+def test_ipv6_that_is_off_is_seen_beforehand(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.without_ipv6 = {"eth0"}
+    for action in ("validate-all", "start"):
+        assert run(action, ip=VIP6) == 2
+        assert "IPv6 is off on eth0; type: sysctl -w" in reason(capsys)
+    assert run("start") == 0
 
 
 def test_the_spellings_of_another_agent(host: Host) -> None:
@@ -170,7 +403,7 @@ def test_stop_removes_whatever_prefix_it_has(host: Host, prefix: int) -> None:
 def test_an_address_that_the_kernel_found_elsewhere(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
     host.held.append(Held(2, VIP6, 64, 0x88))
     assert run("monitor", ip=VIP6) == 1
-    assert "another host has it" in reason(capsys)
+    assert f"another host has {VIP6}" in reason(capsys)
 
 
 def test_a_stop_that_does_not_work(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,21 +435,21 @@ def test_every_node_learns_who_is_connected(host: Host) -> None:
     host.log.clear()
     assert probe(**IN_CLUSTER) == 0
     assert host.log == []
-    assert run("monitor", **IN_CLUSTER) == 0
+    assert monitor(**IN_CLUSTER) == 0
     told = {"atlas": "10.0.5.9:51234", "zeus": "10.0.5.9:51234"}
-    assert host.attributes == {f"twinsan-connections-{VIP}": told}
-    assert run("monitor", **IN_CLUSTER) == 0
+    assert host.attributes[f"twinsan-connections-{VIP}"] == told
+    assert monitor(**IN_CLUSTER) == 0
     assert run("stop", **IN_CLUSTER) == 0
     assert host.log.count("tell atlas") == 1, "what did not change is not told again"
 
 
 def test_a_node_that_came_back_is_told_again(host: Host, tmp_path: Path) -> None:
     run("start", **IN_CLUSTER)
-    run("monitor", **IN_CLUSTER)
-    (told,) = tmp_path.iterdir()
+    monitor(**IN_CLUSTER)
+    told = tmp_path / f"connections-{VIP}"
     os.utime(told, (0, 0))
     host.log.clear()
-    run("monitor", **IN_CLUSTER)
+    monitor(**IN_CLUSTER)
     assert host.log == ["tell atlas", "tell zeus"]
     os.utime(told, (0, 0))
     assert run("stop", **IN_CLUSTER) == 0

@@ -38,7 +38,8 @@ class Sysfs:
             (place / "partition").write_text("1\n")
         else:
             (place / "queue").mkdir()
-            for word in str(disk(**limits)).split(","):
+            shape = "minimum_io_size=4096,optimal_io_size=65536"
+            for word in f"{disk(**limits)},{shape}".split(","):
                 file, _, value = word.partition("=")
                 (place / "queue" / file).write_text(f"{value}\n")
         (place / "dev").write_text(f"{number}\n")
@@ -93,6 +94,20 @@ def test_drbd_below_a_partition_of_it(sysfs: Sysfs) -> None:
     sysfs.add("drbd2", "259:0")
     sysfs.add("dm-2", "254:2", below=("drbd2",))
     assert device_limits.drbd_below("/dev/drbd2") == device_limits.drbd_below("/dev/dm-2") == [9]
+
+
+@pytest.mark.usefixtures("sysfs")
+def test_what_hosts_learn_of_a_queue() -> None:
+    shape = {"physical_block_size": "4096", "minimum_io_size": "4096", "optimal_io_size": "65536"}
+    assert device_limits.shape("/dev/sda1") == device_limits.shape("/dev/drbd0") == shape
+    assert device_limits.shape("/dev/gone") == {}
+    assert device_limits.shape_of_drbd(0) == {"block_size": "512", **shape}
+
+
+@pytest.mark.usefixtures("sysfs")
+@pytest.mark.parametrize(("path", "is_drbd"), [("/dev/drbd0", True), ("/dev/dm-0", False), ("/dev/gone", False)])
+def test_who_is_drbd(path: str, is_drbd: bool) -> None:
+    assert device_limits.is_drbd(path) == is_drbd
 
 
 @pytest.mark.usefixtures("sysfs")

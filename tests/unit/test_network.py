@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from twinsan.deadline import Deadline
-from twinsan.errors import NotHere
+from twinsan.errors import DeadlinePassed, NotHere
 from twinsan.system import announce, child, connections, netlink, network, tcp_table
 from twinsan.system.connections import Peer
 from twinsan.system.network import Held, Link
@@ -129,6 +129,66 @@ def test_a_probe_and_its_answers(address: str, protocol: int) -> None:
 
 
 @own_network
+@pytest.mark.parametrize(("address", "protocol"), [(VIP, 0x0806), (VIP6, 0x86DD)])
+def test_who_asks_claims_nothing(address: str, protocol: int) -> None:
+    """Switches that track devices and `arping -D` ask without a sender, and hosts do so before they use an address."""
+
+    def work() -> None:
+        other = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol))
+        other.bind(("v1", protocol))
+        probe = announce.Probe(address, device("v0"))
+        for _ in range(50):
+            other.send(announce._question(network.pack(address), Link(2, "v1", 1, STRANGER)))
+        assert probe.answer(Deadline(0.3)) == ""
+        probe.close()
+        asked = [frame for frame in _arrived(other) if frame[6:12] == device("v0").hardware]
+        assert len(asked) >= 2, "other hosts' questions do not keep it from asking again"
+
+    in_a_network_of_its_own(work)
+
+
+def test_the_arp_announcement_is_as_arping_sends_it() -> None:
+    request, reply = announce._announcements(VIP, Link(2, "v0", 1, ETHERNET))
+    for frame, kind, target_hardware in ((request, 1, bytes(6)), (reply, 2, ETHERNET)):
+        assert frame[:14] == b"\xff" * 6 + ETHERNET + b"\x08\x06"
+        told = struct.unpack("!HHBBH6s4s6s4s", frame[14:])
+        packed = network.pack(VIP)
+        assert told == (1, 0x0800, 6, 4, kind, ETHERNET, packed, target_hardware, packed)
+
+
+@own_network
+def test_other_names_of_a_device() -> None:
+    name = "a-name-that-is-longer-than-fifteen-characters"
+
+    def work() -> None:
+        names = b"".join(netlink.attribute(53, each.encode() + b"\0") for each in (name, "x0"))
+        body = struct.pack("=BxHiII", 0, 0, device("v0").index, 0, 0)
+        netlink.ask(108, body + netlink.attribute(52 | 0x8000, names), netlink.CREATE | netlink.EXCLUSIVE)
+        assert device("v0").names == {"v0", "x0", name}
+        network.add("10.0.5.2", 24, device("v0"))
+        assert network.find_home(VIP, name, 0)[0].name == "v0"
+        assert network.find_home("192.0.2.1", "x0", 24)[0].name == "v0"
+        with pytest.raises(NotHere, match="it has lo v0 v1"):
+            network.find_home(VIP, "x1", 0)
+
+    in_a_network_of_its_own(work)
+
+
+@own_network
+def test_ipv6_that_is_off() -> None:
+    def work() -> None:
+        assert network.ipv6_fault(device("v0")) == ""
+        with open("/proc/sys/net/ipv6/conf/v0/disable_ipv6", "w") as file:
+            file.write("1")
+        assert "type: sysctl -w net/ipv6/conf/v0/disable_ipv6=0" in network.ipv6_fault(device("v0"))
+        with pytest.raises(PermissionError):
+            network.add(VIP6, 64, device("v0"))
+        assert network.ipv6_fault(Link(9, "none", 0, b"")) == ""
+
+    in_a_network_of_its_own(work)
+
+
+@own_network
 def test_an_announcement_is_heard() -> None:
     def work() -> None:
         other = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
@@ -193,6 +253,114 @@ def test_ipv6_falls_silent_and_speaks_again() -> None:
     in_a_network_of_its_own(work)
 
 
+class StrictPeer:
+    """An initiator at the other end of the cable, with the rules of FreeBSD's tcp_input.c for a segment of an
+    established connection that agreed on timestamps: one without is dropped in silence (RFC 7323, 3.2); so is an empty
+    one whose time is older than the last that was seen; one that does not fit is answered with where it stands.
+    """
+
+    address, port, hardware = "10.0.5.9", 51395, STRANGER
+    sent, received, recent = 0x11111111, 0x22222222, 0x9ABCDEF0
+
+    def __init__(self) -> None:
+        self._wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        self._wire.bind(("v1", 3))
+        self.dropped = 0
+        self.is_reset = False
+
+    def live(self, seconds: float) -> None:
+        """Answer what comes, until it is reset."""
+        until = Deadline(seconds)
+        while not self.is_reset and select.select([self._wire], [], [], until.remaining())[0]:
+            frame = self._wire.recv(2048)
+            if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\1" and frame[38:42] == network.pack(self.address):
+                target = struct.pack("!HHBBH6s4s", 1, 0x800, 6, 4, 2, self.hardware, frame[38:42]) + frame[22:32]
+                self._wire.send(frame[6:12] + self.hardware + b"\x08\x06" + target)
+            elif frame[12:14] == b"\x08\0" and frame[23] == 6 and frame[30:34] == network.pack(self.address):
+                self._take(frame[14:])
+
+    def _take(self, packet: bytes) -> None:
+        segment = packet[20 : int.from_bytes(packet[2:4], "big")]
+        _, _, sequence, _, offset, flags = struct.unpack("!HHIIBB", segment[:14])
+        options = segment[20 : (offset >> 4) * 4]
+        if flags & 0x04:
+            self.is_reset = sequence == self.received
+        elif options[:4] != b"\1\1\x08\x0a" or self._is_older(options[4:8]):
+            self.dropped += 1
+        elif sequence != self.received:
+            self._say()
+
+    def _is_older(self, when: bytes) -> bool:
+        return (int.from_bytes(when, "big") - self.recent) % (1 << 32) >= 1 << 31
+
+    def _say(self) -> None:
+        source, target = network.pack(self.address), network.pack(VIP)
+        header = struct.pack("!HHIIBBHHH", self.port, 3260, self.sent, self.received, 8 << 4, 0x10, 1024, 0, 0)
+        header += struct.pack("!BBBBII", 1, 1, 8, 10, self.recent, 0)
+        pseudo = source + target + struct.pack("!II", len(header), 6)
+        header = header[:16] + announce.checksum(pseudo + header).to_bytes(2, "big") + header[18:]
+        ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(header), 0, 0, 64, 6, 0) + source + target
+        ip = ip[:10] + announce.checksum(ip).to_bytes(2, "big") + ip[12:]
+        self._wire.send(device("v0").hardware + self.hardware + b"\x08\0" + ip + header)
+
+
+@own_network
+@pytest.mark.parametrize("recent", [0, 1, 0x7FFFFFFF, 0x80000000, 0x9ABCDEF0, 0xFFFFFFFF])
+def test_a_peer_that_is_strict_about_timestamps_is_reset(recent: int) -> None:
+    def work() -> None:
+        network.add(VIP, 24, device("v0"))
+        peer = StrictPeer()
+        peer.recent = recent
+        plain = connections.segment(VIP, 3260, Peer(peer.address, peer.port), 0)
+        bare = plain[:12] + b"\x50" + plain[13:16] + bytes(4)
+        covered = network.pack(VIP) + network.pack(peer.address) + struct.pack("!II", 20, 6) + bare
+        bare = bare[:16] + announce.checksum(covered).to_bytes(2, "big") + bare[18:]
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+        raw.bind((VIP, 0))
+        raw.sendto(bare, (peer.address, 0))
+        peer.live(0.5)
+        assert (peer.dropped, peer.is_reset) == (1, False), "without a timestamp nothing comes of it"
+        connections.tickle(VIP, 3260, [Peer(peer.address, peer.port)])
+        peer.live(5)
+        assert peer.is_reset
+
+    in_a_network_of_its_own(work)
+
+
+@own_network
+def test_the_rule_that_keeps_ipv6_silent_goes_with_the_last_connection() -> None:
+    """A deleted resource leaves nothing behind; and while a connection is there nothing leaves from the address."""
+
+    def work() -> None:
+        network.add(VIP6, 64, device("v0"))
+        with socket.create_server((VIP6, 3260), family=socket.AF_INET6) as server:
+            client = socket.create_connection(server.getsockname()[:2])
+            accepted, _ = server.accept()
+            assert network.silence(VIP6)
+            (held,) = network.holding(VIP6)
+            network.remove(held)
+            with pytest.raises(DeadlinePassed):
+                network.unsilence_when_unused(VIP6, Deadline(0.2))
+            assert _rules(VIP6) == 1
+            for one in (client, accepted):
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                one.close()
+            network.unsilence_when_unused(VIP6, Deadline(5))
+            assert _rules(VIP6) == 0, "who only listens sends nothing"
+            network.silence(VIP6)
+            network.add(VIP6, 64, device("v0"))
+            network.unsilence_when_unused(VIP6, Deadline(5))
+            assert _rules(VIP6) == 1, "an address that is back is its start's business"
+
+    in_a_network_of_its_own(work)
+
+
+def _rules(address: str) -> int:
+    """How many routing rules there are for an address."""
+    body = struct.pack("=BBBBBBBBI", socket.AF_INET6, 0, 0, 0, 0, 0, 0, 0, 0)
+    return sum(network.pack(address) in answer for answer in netlink.ask(34, body, netlink.DUMP))
+
+
 def test_what_is_gone_needs_no_removal() -> None:
     network.remove(Held(1 << 20, VIP, 24, 0))
 
@@ -244,8 +412,9 @@ def test_an_attribute_of_somebody_elses_making(text: str) -> None:
 
 
 def test_a_segment_that_fits_no_connection() -> None:
-    segment = connections.segment(VIP, 3260, Peer("10.0.5.9", 51395))
-    assert struct.unpack("!HHIIBB", segment[:14]) == (3260, 51395, 0, 0, 0x50, 0x10)
+    segment = connections.segment(VIP, 3260, Peer("10.0.5.9", 51395), 4711)
+    assert struct.unpack("!HHIIBB", segment[:14]) == (3260, 51395, 0, 0, 0x80, 0x10)
+    assert struct.unpack("!BBBBII", segment[20:]) == (1, 1, 8, 10, 4711, 0)
     covered = network.pack(VIP) + network.pack("10.0.5.9") + struct.pack("!II", len(segment), 6)
     assert announce.checksum(covered + segment) == 0
 

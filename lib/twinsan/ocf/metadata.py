@@ -30,7 +30,9 @@ def render(agent: type[Agent], *, declared: bool = True) -> str:
     for parameter in agent.parameters():
         lines += _parameter(parameter, alone=groups.count(parameter.unique_group) == 1)
     lines += ["</parameters>", "<actions>"]
-    lines += [_action(listed) for listed, _ in [*agent.actions(), *Agent.actions()]]
+    # OCF 1.1 knows the roles of a promotable resource alone; the monitor of role Stopped is Pacemaker's.
+    listed = [listed for listed, _ in [*agent.actions(), *Agent.actions()] if listed.role != "Stopped"]
+    lines += [_action(each) for each in listed]
     lines += ['<action name="meta-data" timeout="5s"/>', "</actions>", "</resource-agent>"]
     subset = _SUBSET if declared else ""
     head = f'<?xml version="1.0"?>\n<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd"{subset}>\n'

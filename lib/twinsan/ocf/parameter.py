@@ -287,16 +287,6 @@ class Address(Parameter):
         return _ip(self, self.text(agent))
 
 
-class Digests(Parameter):
-    """Words of eight hexadecimal digits, separated by spaces; in lower case."""
-
-    def __get__(self, agent: Owner, owner: type | None = None) -> tuple[str, ...]:
-        words = self.text(agent).lower().split()
-        if not all(len(word) == 8 and _is_hexadecimal(word) for word in words):
-            raise self.wrong(self.text(agent), "takes words of eight hexadecimal digits")
-        return tuple(dict.fromkeys(words))
-
-
 class Words(Parameter):
     """Words of a fixed set, separated by spaces; ``none`` for none of them, as an empty value is the default."""
 

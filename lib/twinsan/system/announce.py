@@ -55,16 +55,17 @@ class Probe:
         if not self._sockets:
             return ""
         listening, asking = self._sockets
+        asked = until.within(_SECONDS_BETWEEN_QUESTIONS)
         for _ in range(_MOST_FRAMES):
-            pause = min(_SECONDS_BETWEEN_QUESTIONS, until.remaining())
-            if select.select([listening.fileno()], [], [], pause)[0]:
+            if select.select([listening.fileno()], [], [], asked.remaining())[0]:
                 holder = self._holder(listening.recv(2048))
                 if holder:
                     return holder.hex(":")
             elif until.expired():
                 break
-            else:
+            if asked.expired() and not until.expired():
                 asking.send(self._question)
+                asked = until.within(_SECONDS_BETWEEN_QUESTIONS)
         return ""
 
     def close(self) -> None:
@@ -80,18 +81,22 @@ class Probe:
 
 
 def _arp_claim(frame: bytes, packed: bytes) -> bytes:
-    """Who sends from the address, or asks for it as one does who wants it."""
+    """Who sends from the address.
+
+    A question without a sender is no claim. RFC 5227 lets two who want one address at the same moment find out by it,
+    but switches and hosts ask so all the time to see who is there (device tracking, `arping -D`), and they would keep
+    the address down. Who has it answers our own question.
+    """
     if len(frame) < 42 or frame[12:14] != _ARP.to_bytes(2, "big"):
         return b""
-    sender, target = frame[28:32], frame[38:42]
-    wanted = sender == bytes(4) and target == packed
-    return frame[22:28] if sender == packed or wanted else b""
+    return frame[22:28] if frame[28:32] == packed else b""
 
 
 def _neighbour_claim(message: bytes, packed: bytes) -> bytes:
     """Who advertises the address.
 
-    Who asks has none yet, so the answer goes to all nodes, and then has to name the Ethernet address in an option.
+    Who asks has none yet, so the answer goes to all nodes, and then has to name the Ethernet address in an option. As
+    with ARP, who asks without a sender (duplicate address detection) claims nothing.
     """
     if len(message) < 32 or message[0] != _ADVERTISEMENT or message[8:24] != packed:
         return b""
@@ -113,7 +118,9 @@ def announce(address: str, link: Link) -> None:
 def _announcements(address: str, link: Link) -> list[bytes]:
     packed = network.pack(address)
     if len(packed) == 4:
-        return [_arp(kind, link.hardware, packed, packed) for kind in (_REQUEST, _REPLY)]
+        # As `arping -U` and `arping -A` say it: the answer is one to ourselves.
+        request = _arp(_REQUEST, link.hardware, packed, packed)
+        return [request, _arp(_REPLY, link.hardware, packed, packed, link.hardware)]
     target_link = struct.pack("!BB6s", 2, 1, link.hardware)
     message = struct.pack("!BBHI16s", _ADVERTISEMENT, 0, 0, _OVERRIDE, packed) + target_link
     return [_icmpv6(link.hardware, packed, _ALL_NODES, message)]
@@ -126,9 +133,9 @@ def _question(packed: bytes, link: Link) -> bytes:
     return _icmpv6(link.hardware, bytes(16), group, struct.pack("!BBHI16s", _SOLICITATION, 0, 0, 0, packed))
 
 
-def _arp(kind: int, hardware: bytes, sender: bytes, target: bytes) -> bytes:
+def _arp(kind: int, hardware: bytes, sender: bytes, target: bytes, target_hardware: bytes = _NOBODY) -> bytes:
     ethernet = _EVERYBODY + hardware + _ARP.to_bytes(2, "big")
-    return ethernet + struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, kind, hardware, sender, _NOBODY, target)
+    return ethernet + struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, kind, hardware, sender, target_hardware, target)
 
 
 def _icmpv6(hardware: bytes, source: bytes, group: bytes, message: bytes) -> bytes:

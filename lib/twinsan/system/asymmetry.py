@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where the disks of two nodes differ in what hosts would notice after a failover.
+"""Where the disks of two nodes differ in what makes a node slower, or free less, than hosts expect after a failover.
 
-What nobody is offered is no difference: each is held against what LIO tells hosts of the volume on this node.
+What nobody is offered is no difference: each is held against what LIO tells hosts of the volume on this node. What
+would make another disk of a LUN is for the LUN's own monitor to say (see `outlook`).
 """
 
 from __future__ import annotations
@@ -63,31 +64,11 @@ class _Pair:
 
 
 def _difference(pair: _Pair) -> str:
-    for look in (_block_size, _discard, _granularity, _physical, _transfer, _zeroes):
+    for look in (_granularity, _transfer, _zeroes):
         text = look(pair)
         if text:
             return text
     return ""
-
-
-def _block_size(pair: _Pair) -> str:
-    own, other = pair.own.logical_block_size, pair.other.logical_block_size
-    if own == other:
-        return ""
-    return (
-        f"{pair.here} has blocks of {own} bytes and {pair.node} of {other}, so that hosts would find another disk "
-        f"after a failover to {pair.node}; give both nodes disks of one block size"
-    )
-
-
-def _discard(pair: _Pair) -> str:
-    if not pair.unmaps or pair.other.discards or not pair.own.discards:
-        return ""
-    return (
-        f"{pair.here} can discard and {pair.node} cannot, so that UNMAP is slow now and would fail after a "
-        f"failover to {pair.node}; give {pair.node} a disk that can (there: lsblk --discard), or do without: "
-        "crm_resource --resource LUN --set-parameter vaai --parameter-value 'ats xcopy write_same'"
-    )
 
 
 def _granularity(pair: _Pair) -> str:
@@ -98,16 +79,6 @@ def _granularity(pair: _Pair) -> str:
         f"{pair.here} discards {own} bytes at a time and {pair.node} {other}, so that of what hosts unmap, "
         f"{pair.granularity} bytes at a time, {pair.node} frees less; give {pair.node} a disk as fine, or set: "
         f"crm_resource --resource LUN --set-parameter unmap_granularity --parameter-value {other // pair.blocks}"
-    )
-
-
-def _physical(pair: _Pair) -> str:
-    own, other = pair.own.physical_block_size, pair.other.physical_block_size
-    if own == other:
-        return ""
-    return (
-        f"{pair.here} has physical blocks of {own} bytes and {pair.node} of {other}, which hosts would notice "
-        f"after a failover to {pair.node} (READ CAPACITY); give both nodes disks of one kind"
     )
 
 

@@ -29,6 +29,12 @@ _DESTROY = 21
 _ESTABLISHED_AND_CLOSING = 0xFFF
 _ACK = 0x10
 
+# The option that carries a timestamp (RFC 7323), after two bytes that align it.
+_NOTHING, _TIMESTAMP, _TIMESTAMP_LENGTH = 1, 8, 10
+
+# Of two times that are half of all numbers apart one is never older than what a peer has seen last.
+_TIMES = (0, 1 << 31)
+
 
 class Peer:
     """The initiator's end of a connection; `str` gives ``10.0.5.9:51234`` or ``[2001:db8::9]:51234``."""
@@ -94,13 +100,19 @@ def recall(address: str, deadline: Deadline) -> list[Peer]:
 
 
 def tickle(address: str, port: int, peers: list[Peer]) -> None:
-    """Make each peer say where its connection with `address`:`port` stands; one that cannot be reached is left."""
+    """Make each peer say where its connection with `address`:`port` stands; one that cannot be reached is left.
+
+    A peer that agreed on timestamps and is strict (RFC 7323, section 3.2; FreeBSD, and what has its stack) drops a
+    segment without one in silence, and so an empty one whose time is older than the last. One that did not agree on
+    them ignores the option. So each gets two, of which one is new enough.
+    """
     raw = _socket.socket(network.family(address), _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _socket.IPPROTO_TCP)
     try:
         raw.bind((address, 0))
         for peer in peers:
             if network.family(peer.address) == network.family(address):
-                _send(raw, segment(address, port, peer), peer)
+                for when in _TIMES:
+                    _send(raw, segment(address, port, peer, when), peer)
     finally:
         raw.close()
 
@@ -113,10 +125,11 @@ def _send(raw: _socket.socket, data: bytes, peer: Peer) -> None:
         return
 
 
-def segment(address: str, port: int, peer: Peer) -> bytes:
-    """An empty acknowledgement with numbers that fit no connection."""
+def segment(address: str, port: int, peer: Peer, when: int) -> bytes:
+    """An empty acknowledgement with numbers that fit no connection, and a timestamp."""
     source, target = network.pack(address), network.pack(peer.address)
-    header = struct.pack("!HHIIBBHHH", port, peer.port, 0, 0, 5 << 4, _ACK, 1024, 0, 0)
+    header = struct.pack("!HHIIBBHHH", port, peer.port, 0, 0, 8 << 4, _ACK, 1024, 0, 0)
+    header += struct.pack("!BBBBII", _NOTHING, _NOTHING, _TIMESTAMP, _TIMESTAMP_LENGTH, when, 0)
     covered = source + target + struct.pack("!II", len(header), _socket.IPPROTO_TCP) + header
     return header[:16] + announce.checksum(covered).to_bytes(2, "big") + header[18:]
 

@@ -23,6 +23,9 @@ _NAMES = (
     "write_zeroes_max_bytes",
 )
 
+# What LIO tells hosts of a device's queue without an attribute of its own: READ CAPACITY (16) and VPD page B0.
+_SHAPE = ("physical_block_size", "minimum_io_size", "optimal_io_size")
+
 
 class Limits:
     """What one device can do, by the names of sysfs. A `discard_max_bytes` of 0: it cannot discard."""
@@ -63,6 +66,28 @@ def of(path: str) -> Limits | None:
     return _limits(place) if place else None
 
 
+def shape(path: str) -> dict[str, str]:
+    """What hosts learn of the queue of the device at `path` itself, in bytes; empty where it is gone."""
+    place = _place(path)
+    return _shape_at(place) if place else {}
+
+
+def shape_of_drbd(minor: int) -> dict[str, str]:
+    """The same of a DRBD device, whether or not it may be opened here; with the size of its blocks."""
+    place = os.path.join(sysfs, f"{block_device.DRBD_MAJOR}:{minor}")
+    return {"block_size": _text(f"{_queue(place)}/logical_block_size"), **_shape_at(place)}
+
+
+def _shape_at(place: str) -> dict[str, str]:
+    """The same of a device by its place in sysfs."""
+    return {name: str(_number(f"{_queue(place)}/{name}")) for name in _SHAPE}
+
+
+def is_drbd(path: str) -> bool:
+    """Whether the device at `path` is one of DRBD's."""
+    return os.path.basename(_place(path)).startswith(f"{block_device.DRBD_MAJOR}:")
+
+
 def drbd_below(path: str) -> list[int]:
     """The minor numbers of the DRBD devices that a device lies on, or is: volume managers may be between."""
     place = _place(path)
@@ -89,9 +114,12 @@ def _place(path: str) -> str:
 
 
 def _limits(place: str) -> Limits:
-    # A partition has its disk's.
-    queue = f"{place}/queue" if os.path.isdir(f"{place}/queue") else f"{os.path.dirname(os.path.realpath(place))}/queue"
-    return Limits({name: _number(f"{queue}/{name}") for name in _NAMES})
+    return Limits({name: _number(f"{_queue(place)}/{name}") for name in _NAMES})
+
+
+def _queue(place: str) -> str:
+    """Where the queue of a device is; a partition has its disk's."""
+    return f"{place}/queue" if os.path.isdir(f"{place}/queue") else f"{os.path.dirname(os.path.realpath(place))}/queue"
 
 
 def _drbd_below(place: str) -> list[int]:

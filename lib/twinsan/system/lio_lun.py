@@ -50,6 +50,7 @@ class Lun:
         product: str = "",
         attributes: dict[str, int] | None = None,
         preferred: dict[str, dict[str, int]] | None = None,
+        required: tuple[str, ...] = (),
         initiators: tuple[str, ...] = (),
         size: int = 0,
         resource: str = "",
@@ -67,6 +68,7 @@ class Lun:
             product=product,
             attributes=attributes,
             preferred=preferred,
+            required=required,
         )
 
     def __str__(self) -> str:
@@ -131,16 +133,6 @@ def audience(lun: Lun) -> list[str]:
     """The initiators that shall see the LUN, of those that the target admits."""
     admitted = lio_acl.admitted(lun.group)
     return [initiator for initiator in admitted if not lun.initiators or initiator in lun.initiators]
-
-
-def shown(iqn: str, number: int, path: str) -> Lun:
-    """The LUN that the target's initiators see, as far as the kernel knows it."""
-    from twinsan.system import fingerprint
-
-    lun = Lun(iqn, number, path)
-    seeing = [name for name in lio_acl.admitted(lun.group) if not lio_acl.blind(lun.group, name, number)]
-    resource = storage_object.notes(lun.storage.place).get("resource", "")
-    return Lun(iqn, number, path, initiators=tuple(seeing), resource=fingerprint.unquote(resource))
 
 
 def ensure(lun: Lun, note: Callable[[str], None], agree: Callable[[bool], None] = lambda _created: None) -> None:
@@ -226,9 +218,9 @@ def _refuse_taken_number(lun: Lun) -> None:
 
 
 def _show(lun: Lun) -> None:
-    # For lio_acl, which shows what is meant for all, for `resized`, and for whoever changes the target (ledger).
+    # For lio_acl, which shows what is meant for all, and for `resized`.
     size = block_device.size(lun.storage.path)
-    storage_object.note(lun.storage.place, audience="some" if lun.initiators else "all", size=size, **_named(lun))
+    storage_object.note(lun.storage.place, audience="some" if lun.initiators else "all", size=size)
     configfs.make(lun.unit)
     configfs.link(lun.storage.place, lun.export)
     meant = audience(lun)
@@ -236,14 +228,6 @@ def _show(lun: Lun) -> None:
         lio_acl.show(lun.group, initiator, lun.number, lun.storage.name)
     for stranger in set(lio_acl.admitted(lun.group)) - set(meant):
         lio_acl.hide(lun.group, stranger, lun.number)
-
-
-def _named(lun: Lun) -> dict[str, str]:
-    """The name of the resource, as a note; one without end would not fit, and has no ledger either (see rundir)."""
-    from twinsan.system import fingerprint
-
-    name = fingerprint.quote(lun.resource)
-    return {"resource": name} if 0 < len(name) < 256 else {}
 
 
 def remove(lun: Lun) -> None:

@@ -67,10 +67,19 @@ class Target:
     """What a target shall be. Portals are written as LIO writes them: ``10.0.5.50:3260``, ``[2001:db8::50]:3260``.
 
     `credentials` are those of the initiators that prove themselves; `everybody` opens it to all (demo mode), who then
-    prove themselves with the credentials of "".
+    prove themselves with the credentials of "". `relative_port` is the number that hosts know its port by.
     """
 
-    __slots__ = ("credentials", "everybody", "initiators", "iqn", "parameters", "portals", "queue_depth")
+    __slots__ = (
+        "credentials",
+        "everybody",
+        "initiators",
+        "iqn",
+        "parameters",
+        "portals",
+        "queue_depth",
+        "relative_port",
+    )
 
     def __init__(
         self,
@@ -82,6 +91,7 @@ class Target:
         everybody: bool = False,
         queue_depth: int = 128,
         parameters: dict[str, str] | None = None,
+        relative_port: int = 1,
     ) -> None:
         self.iqn = iqn
         self.portals = portals
@@ -89,6 +99,7 @@ class Target:
         self.credentials = credentials or {}
         self.everybody = everybody
         self.queue_depth = queue_depth
+        self.relative_port = relative_port
         self.parameters = {**_KERNEL_PARAMETERS, **PARAMETERS, **(parameters or {})}
 
 
@@ -144,8 +155,7 @@ def drift(target: Target) -> str:
     strangers = sorted(set(lio_acl.admitted(place)) - set(target.initiators))
     strange = sorted(set(lio_portal.present(place)) - set(target.portals))
     found += [f"{name} is admitted as well" for name in strangers]
-    groups = [tag for tag in configfs.names(configfs.place("iscsi", target.iqn)) if tag.startswith("tpgt_")]
-    found += [f"it has portal group {tag} as well" for tag in groups if tag != "tpgt_1"]
+    found += [f"it has portal group {tag} as well" for tag in _tags(target.iqn) if tag != "tpgt_1"]
     found += [f"it listens on {name} as well" for name in strange]
     found += [f"nothing listens on {portal}" for portal in target.portals if not lio_portal.listening(portal)]
     return f"target {target.iqn} is not as configured: {', '.join(found)}" if found else ""
@@ -169,7 +179,7 @@ def _ensure_group(target: Target, place: str) -> None:
     configfs.make(place)
     _set_attributes(target, place)
     _set_parameters(target, place)
-    _fix_relative_port(target.iqn, place)
+    _fix_relative_port(target, place)
     lio_acl.prove(place, target.credentials.get("", chap.NONE))
     for initiator in target.initiators:
         lio_acl.ensure(place, initiator, target.credentials.get(initiator, chap.NONE), target.queue_depth)
@@ -210,17 +220,26 @@ def _set_parameters(target: Target, place: str) -> None:
             ) from None
 
 
-def _fix_relative_port(iqn: str, place: str) -> None:
-    """Give the group the same relative target port on both nodes. Kernels before 6.4 have no such attribute and count
-    LUNs.
+def _fix_relative_port(target: Target, place: str) -> None:
+    """Give the group the same relative target port on both nodes. Kernels before 6.4 have no such attribute, and count
+    the LUNs that are made of a storage object: there it is 1.
 
-    Newer ones count up when a group is enabled, so that two targets would swap theirs with the order of their starts.
+    Newer ones count up when a group is enabled, so that two targets would swap theirs with the order of their starts. A
+    number that another group of this node has is not to be had; then it is one that is the target's own.
     """
     if configfs.read(f"{place}/rtpi") is None or configfs.read(f"{place}/enable") == "1":
         return
-    number = 1 + binascii.crc32(iqn.encode("ascii")) % 0xFFFF
-    if int(configfs.read(f"{place}/rtpi") or "0", 0) != number:
+    targets = configfs.place("iscsi")
+    groups = [f"{targets}/{other}/{tag}" for other in configfs.names(targets) for tag in _tags(other)]
+    taken = [_relative_port(other) for other in groups if other != place]
+    own = 1 + binascii.crc32(target.iqn.encode("ascii")) % 0xFFFF
+    number = own if target.relative_port in taken else target.relative_port
+    if _relative_port(place) != number:
         configfs.write(f"{place}/rtpi", str(number))
+
+
+def _relative_port(place: str) -> int:
+    return int(configfs.read(f"{place}/rtpi") or "0", 0)
 
 
 def enable(iqn: str) -> None:
@@ -258,11 +277,16 @@ def devices(iqn: str) -> list[str]:
 def remove(iqn: str) -> None:
     """Take the target away, whatever state it is in, with every portal group that somebody gave it."""
     place = configfs.place("iscsi", iqn)
-    for tag in [name for name in configfs.names(place) if name.startswith("tpgt_")]:
+    for tag in _tags(iqn):
         _remove_group(f"{place}/{tag}")
     configfs.remove(place)
     if configfs.exists(place):
         raise Failure(f"target {iqn} is still there after its removal; see {place} and 'dmesg'")
+
+
+def _tags(iqn: str) -> list[str]:
+    """The portal groups of a target, by the names of their places."""
+    return [name for name in configfs.names(configfs.place("iscsi", iqn)) if name.startswith("tpgt_")]
 
 
 def _remove_group(place: str) -> None:

@@ -56,10 +56,11 @@ def attribute(kind: int, value: bytes) -> bytes:
 
 def attributes(data: bytes) -> dict[int, bytes]:
     """The attributes of an answer, by their kind."""
-    return dict(_attributes(data))
+    return dict(attributes_in_order(data))
 
 
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+def attributes_in_order(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The attributes of an answer with their kinds, of which one may come several times."""
     at = 0
     while at + _ATTRIBUTE.size <= len(data):
         length, kind = _ATTRIBUTE.unpack_from(data, at)

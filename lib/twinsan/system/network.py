@@ -10,7 +10,11 @@ import struct
 
 from twinsan.deadline import Deadline
 from twinsan.errors import NotHere
-from twinsan.system import netlink
+from twinsan.system import netlink, tcp_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Kinds of requests (linux/rtnetlink.h).
 _GET_LINK, _NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS = 18, 20, 21, 22
@@ -29,6 +33,9 @@ _NODAD, _DADFAILED, _TENTATIVE = 0x02, 0x08, 0x40
 # Types of routes and rules (linux/rtnetlink.h).
 _LOCAL, _BLACKHOLE = 2, 6
 
+# Attributes of a link (linux/if_link.h): its alternative names are in a list of properties.
+_HARDWARE, _NAME, _PROPERTIES, _ALTERNATIVE_NAME = 1, 3, 52, 53
+
 # Where our rule stands among the routing rules: before the main table, and easy to recognise in `ip -6 rule`.
 _RULE_PRIORITY = 3260
 
@@ -39,13 +46,16 @@ _SECONDS_TO_SETTLE = 2
 
 
 class Link:
-    """A network device. `hardware` is its Ethernet address, or empty where it has none or does no ARP."""
+    """A network device. `hardware` is its Ethernet address, or empty where it has none or does no ARP; `names` are all
+    that `ip` knows it by.
+    """
 
-    __slots__ = ("carrier", "hardware", "index", "loopback", "name", "up")
+    __slots__ = ("carrier", "hardware", "index", "loopback", "name", "names", "up")
 
-    def __init__(self, index: int, name: str, flags: int, hardware: bytes) -> None:
+    def __init__(self, index: int, name: str, flags: int, hardware: bytes, alternatives: Iterable[str] = ()) -> None:
         self.index = index
         self.name = name
+        self.names = frozenset((name, *alternatives))
         self.up = bool(flags & _UP)
         self.carrier = bool(flags & _CARRIER)
         self.loopback = bool(flags & _LOOPBACK)
@@ -53,7 +63,7 @@ class Link:
 
     @property
     def fault(self) -> str:
-        """Why nothing goes over it, and what to do; "" where it works."""
+        """Why nothing goes over it, and what to do; "" where it works. All of this may pass by itself."""
         if not self.up:
             return f"network device {self.name} is down; type: ip link set {self.name} up"
         if not self.carrier:
@@ -105,10 +115,21 @@ def links() -> list[Link]:
     return [_link(body) for body in netlink.ask(_GET_LINK, _LINK.pack(0, 0, 0, 0, 0), netlink.DUMP)]
 
 
+def works(index: int) -> bool:
+    """Whether the network device with this number is up and has carrier."""
+    return any(link.index == index and not link.fault for link in links())
+
+
 def _link(body: bytes) -> Link:
     _, _, index, flags, _ = _LINK.unpack_from(body)
     found = netlink.attributes(body[_LINK.size :])
-    return Link(index, found[3].rstrip(b"\0").decode("ascii", "replace"), flags, found.get(1, b""))
+    properties = netlink.attributes_in_order(found.get(_PROPERTIES, b""))
+    alternatives = [_text(value) for kind, value in properties if kind == _ALTERNATIVE_NAME]
+    return Link(index, _text(found[_NAME]), flags, found.get(_HARDWARE, b""), alternatives)
+
+
+def _text(value: bytes) -> str:
+    return value.rstrip(b"\0").decode("utf-8", "replace")
 
 
 def addresses() -> list[Held]:
@@ -139,7 +160,7 @@ def find_home(address: str, device: str, prefix: int) -> tuple[Link, int]:
     address of this host. Raises NotHere where there is none, or more than one.
     """
     by_index = {link.index: link for link in links()}
-    named = [link for link in by_index.values() if link.name == device]
+    named = [link for link in by_index.values() if device in link.names]
     if device and not named:
         others = " ".join(sorted(link.name for link in by_index.values()))
         raise NotHere(f"nic {device} does not exist on this host; it has {others}")
@@ -150,13 +171,13 @@ def find_home(address: str, device: str, prefix: int) -> tuple[Link, int]:
         for held in addresses()
         if held.address != address
         and held.index in by_index
-        and (not device or by_index[held.index].name == device)
+        and (not device or device in by_index[held.index].names)
         and _within(address, held)
     }
     if not candidates:
         place = f"nic {device}" if device else "any network device of this host"
         raise NotHere(
-            f"{address} is in no network of {place}; correct ip, or set nic and cidr_netmask ('ip address' shows them)"
+            f"{address} is in no network of {place}; see 'ip address', then correct ip or set nic and cidr_netmask"
         )
     closest = max(length for _, length in candidates)
     closest_indexes = {index for index, length in candidates if length == closest}
@@ -164,6 +185,19 @@ def find_home(address: str, device: str, prefix: int) -> tuple[Link, int]:
         names = " ".join(sorted(by_index[index].name for index in closest_indexes))
         raise NotHere(f"{address} is in the network of more than one network device ({names}); set nic")
     return by_index[closest_indexes.pop()], prefix or closest
+
+
+def ipv6_fault(link: Link) -> str:
+    """Why a network device takes no IPv6 address, and what to type; "" where it does."""
+    try:
+        with open(f"/proc/sys/net/ipv6/conf/{link.name}/disable_ipv6", encoding="ascii") as file:
+            off = file.read().strip() != "0"
+    except FileNotFoundError:
+        # A kernel without IPv6, or a device whose packets are too short for it; the kernel says so itself.
+        return ""
+    # With slashes: a device's name may hold dots.
+    setting = f"net/ipv6/conf/{link.name}/disable_ipv6=0"
+    return f"IPv6 is off on {link.name}; type: sysctl -w {setting} (and keep it in /etc/sysctl.d)" if off else ""
 
 
 def _within(address: str, held: Held) -> bool:
@@ -222,8 +256,8 @@ def silence(address: str) -> bool:
     """See to it that no packet leaves this host from an address that it is about to lose. Returns whether it holds.
 
     From an IPv4 address that is gone the kernel sends nothing. From an IPv6 address open connections send on, so an
-    initiator would see them end. A routing rule swallows that; it stays until the address comes back. A kernel without
-    CONFIG_IPV6_MULTIPLE_TABLES has no such rules.
+    initiator would see them end. A routing rule swallows that; it stays until the address comes back, or no socket has
+    it any more (see `unsilence_when_unused`). A kernel without CONFIG_IPV6_MULTIPLE_TABLES has no such rules.
     """
     if family(address) != _socket.AF_INET6:
         return True
@@ -244,6 +278,18 @@ def unsilence(address: str) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.EOPNOTSUPP, errno.EAFNOSUPPORT):
             raise
+
+
+def unsilence_when_unused(address: str, patience: Deadline) -> None:
+    """Wait until no socket can send from an address that has left, and take the rule of `silence` away: the resource
+    may have been deleted, and the address may be somebody's whom this host talks to. Where the address came back, its
+    start did that. Raises DeadlinePassed; the rule then stays.
+    """
+    patience.wait_until(
+        lambda: bool(holding(address)) or not tcp_table.speaks(address), f"nothing has {address} any more", 0.5
+    )
+    if not holding(address):
+        unsilence(address)
 
 
 def _rule(address: str) -> bytes:

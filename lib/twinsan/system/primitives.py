@@ -49,15 +49,33 @@ def switched_off(primitive: str, attributes: dict[str, int]) -> list[str]:
     return [] if primitive in given(attributes) else list(_GIVEN_BY[primitive])
 
 
+def lenient(required: tuple[str, ...], preferred: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The primitives without which a LUN that hosts know is not served, and those that it had better have: a datastore
+    that was made with compare-and-write cannot be mounted without it, and all else only costs time or space.
+    """
+    must = tuple(primitive for primitive in required if primitive == "ats")
+    return must, tuple(primitive for primitive in required + preferred if primitive not in must)
+
+
 def obstacle(primitive: str, path: str, place: str) -> str:
     """Why the storage object in `place`, of the device at `path`, cannot have a primitive."""
+    return known_obstacle(primitive, path, place) or "the kernel refused it (see 'dmesg')"
+
+
+def known_obstacle(primitive: str, path: str, place: str) -> str:
+    """The same where it can be seen; "" where not."""
     unknown = [name for name in _GIVEN_BY[primitive] if configfs.read(f"{place}/attrib/{name}") is None]
     if unknown:
         return f"kernel {os.uname().release} has no {unknown[0]}"
     limits = device_limits.of(path)
     if primitive == "unmap" and limits is not None and not limits.discards:
         return f"{path} cannot discard (see 'lsblk --discard {path}')"
-    return "the kernel refused it (see 'dmesg')"
+    return ""
+
+
+def names(primitive: str) -> tuple[str, ...]:
+    """The attributes that give a primitive."""
+    return _GIVEN_BY[primitive]
 
 
 def refusal(primitive: str, node: str, why: str, attributes: dict[str, int]) -> str:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the disks below a DRBD resource can do, on each node: told to the cluster, and noted here.
+"""What the disks below a DRBD resource can do, and what a LUN of it would be, on each node: told to the cluster, and
+noted here.
 
 A node tells of its own disks in a private node attribute, volume by volume. What it knows of all nodes is in a file, so
 that a monitor compares without a program, and the start of a LUN need not ask. The file is made anew when something has
@@ -10,8 +11,7 @@ from __future__ import annotations
 
 import os
 
-from twinsan.errors import Failure
-from twinsan.system import cluster, device_limits, rundir
+from twinsan.system import device_limits, prospect, rundir
 from twinsan.system.device_limits import Limits
 
 TYPE_CHECKING = False
@@ -25,6 +25,9 @@ _SECONDS = 300.0
 _SECONDS_WITHOUT_PEER = 30.0
 
 _PREFIX = "device-limits."
+
+# How the words begin that say what a LUN would be, which no version knows that does not look for it.
+_PROSPECT = "would."
 
 
 class Note:
@@ -51,9 +54,24 @@ class Note:
         """What the disk below a device of this node can do; None where it has none now."""
         return self._of(self.own, minor)
 
+    def prospects(self, minor: int) -> dict[str, dict[str, str]]:
+        """What a LUN of a device of this node would be on others, by their names: fields of its fingerprint."""
+        here = os.uname().nodename
+        words = [f"{_PROSPECT}{volume}:" for volume in self._volumes(minor)]
+        told = {node: text.split() for node, text in self.told.items() if node != here}
+        return {
+            node: dict(pair.partition("=")[::2] for pair in word.removeprefix(words[0]).split(","))
+            for node, found in told.items()
+            for word in found
+            if words and word.startswith(words[0])
+        }
+
     def _of(self, text: str, minor: int) -> Limits | None:
-        volumes = [volume for volume, own in self.minors.items() if own == minor]
+        volumes = self._volumes(minor)
         return _parse(text).get(volumes[0]) if volumes else None
+
+    def _volumes(self, minor: int) -> list[int]:
+        return [volume for volume, own in self.minors.items() if own == minor]
 
     @property
     def unequal(self) -> bool:
@@ -71,11 +89,13 @@ def share(resource: Resource, deadline: Deadline) -> Note:
     changed.
     """
     minors = {volume.number: volume.minor for volume in resource.volumes}
-    own = _text({volume: device_limits.behind_drbd(minor) for volume, minor in minors.items()})
+    own = " ".join(word for volume, minor in minors.items() for word in _words(volume, minor))
     note = noted(resource.name)
     if note is not None and (note.own, note.minors) == (own, minors) and note.good(alone=resource.alone):
         return note
     # Forgotten first: where the cluster cannot be reached, the next monitor tries again.
+    from twinsan.system import cluster
+
     rundir.forget(rundir.path(_PREFIX + resource.name))
     cluster.set_node_attribute(_attribute(resource.name), own, deadline, private=True)
     return _learn(resource.name, minors, own, deadline)
@@ -95,30 +115,14 @@ def noted(resource: str) -> Note | None:
     return Note(resource, minors, dict(line.partition(" ")[::2] for line in lines), age)
 
 
-def unable_to_discard(path: str, deadline: Deadline) -> str:
-    """Another node whose disk below `path` cannot discard, as far as is known; "" for none.
-
-    The cluster is asked only where what is noted would be a reason to fail: it may be old.
-    """
-    for minor in device_limits.drbd_below(path):
-        note = next((note for note in _all() if minor in note.minors.values()), None)
-        if note is None or not _unable(note, minor):
-            continue
-        try:
-            note = _learn(note.resource, note.minors, note.own, deadline)
-        except Failure:
-            pass
-        node = _unable(note, minor)
-        if node:
-            return node
-    return ""
-
-
-def _unable(note: Note, minor: int) -> str:
-    return next((node for node, limits in note.peers(minor).items() if not limits.discards), "")
+def prospects(minor: int) -> dict[str, dict[str, str]]:
+    """What a LUN of a DRBD device of this node would be on others, by their names, as far as it is noted."""
+    return {node: fields for note in _all() for node, fields in note.prospects(minor).items()}
 
 
 def _learn(resource: str, minors: dict[int, int], own: str, deadline: Deadline) -> Note:
+    from twinsan.system import cluster
+
     told = cluster.get_node_attributes(_attribute(resource), deadline)
     told[os.uname().nodename] = own
     lines = [" ".join(f"{volume}={minor}" for volume, minor in minors.items())]
@@ -140,13 +144,19 @@ def _attribute(resource: str) -> str:
     return f"twinsan-device-limits-{resource}"
 
 
-def _text(volumes: dict[int, Limits | None]) -> str:
-    """Words such as ``0:logical_block_size=512,...``; a volume without a disk is left out."""
-    return " ".join(f"{number}:{limits}" for number, limits in volumes.items() if limits is not None)
+def _words(volume: int, minor: int) -> list[str]:
+    """Words such as ``0:logical_block_size=512,...`` and ``would.0:block_size=512,...``; none of a volume without a
+    disk.
+    """
+    limits = device_limits.behind_drbd(minor)
+    if limits is None:
+        return []
+    fields = ",".join(f"{name}={value}" for name, value in prospect.of(minor, limits).items())
+    return [f"{volume}:{limits}", f"{_PROSPECT}{volume}:{fields}"]
 
 
 def _parse(text: str) -> dict[int, Limits]:
-    """What `_text` gave; what is not understood, as of another version, is unknown."""
+    """The limits that `_words` gave; what is not understood, as of another version, is unknown."""
     found = {}
     for word in text.split():
         number, _, limits = word.partition(":")

@@ -14,6 +14,10 @@ import os
 from twinsan.errors import Failure, NotHere
 from twinsan.system import block_device, configfs, device_limits, naa, primitives
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container
+
 # What the kernel prints before a serial.
 _SERIAL_LABEL = "T10 VPD Unit Serial Number: "
 
@@ -34,10 +38,11 @@ class StorageObject:
     """What a storage object shall be; `owner` is the IQN and the LUN number that it is for.
 
     `attributes` are LIO's (``emulate_caw`` and its like); all of them can be set or the start fails. `preferred` are
-    those of each primitive of VAAI that it goes without where they cannot be set.
+    those of each primitive of VAAI that it goes without where they cannot be set. `required` are the primitives among
+    them that hosts may not lose by the configuration: a monitor says so where one is missing.
     """
 
-    __slots__ = ("_checksum", "attributes", "name", "path", "preferred", "product", "serial", "vendor")
+    __slots__ = ("_checksum", "attributes", "name", "path", "preferred", "product", "required", "serial", "vendor")
 
     def __init__(
         self,
@@ -49,6 +54,7 @@ class StorageObject:
         product: str = "",
         attributes: dict[str, int] | None = None,
         preferred: dict[str, dict[str, int]] | None = None,
+        required: tuple[str, ...] = (),
     ) -> None:
         iqn, number = owner
         self._checksum = binascii.crc32(f"{iqn} {number}".encode("ascii"))
@@ -61,6 +67,7 @@ class StorageObject:
         self.product = product
         self.attributes = attributes or {}
         self.preferred = preferred or {}
+        self.required = required
 
     @property
     def adapter(self) -> str:
@@ -101,15 +108,32 @@ def drift(storage: StorageObject) -> list[str]:
     return configfs.differences(storage.place, {**_identity(storage), **wanted})
 
 
-def shortfall(storage: StorageObject) -> str:
-    """What it goes without, or hosts are told too well of, and what to type; "" for nothing."""
+def shortfall(storage: StorageObject, accepted: Container[str] = ()) -> str:
+    """What it goes without, or hosts are told too well of, and what to type; "" for nothing. What is `accepted` to be
+    off, as ``emulate_tpu=0``, need not be said.
+    """
+    return missing(storage, accepted, tuple(storage.preferred)) or primitives.coarse(storage.path, _had(storage))
+
+
+def missing(storage: StorageObject, accepted: Container[str], among: tuple[str, ...]) -> str:
+    """Which of some primitives it goes without, why, and what to type; "" for none."""
     for primitive in _lacking(storage):
+        if primitive not in among or all(f"{name}=0" in accepted for name in storage.preferred[primitive]):
+            continue
         why = primitives.obstacle(primitive, storage.path, storage.place)
+        parameter = "vaai" if primitive in storage.required else "vaai_preferred"
         return (
-            f"{primitive}, which parameter vaai_preferred names, is off: {why}; once it can be had, and the hosts can "
+            f"{primitive}, which parameter {parameter} names, is off: {why}; once it can be had, and the hosts can "
             "bear a pause, type: crm_resource --restart --resource RESOURCE"
         )
-    return primitives.coarse(storage.path, _had(storage))
+    return ""
+
+
+def planned(storage: StorageObject) -> dict[str, str]:
+    """All attributes with the values that the configuration gives them."""
+    values = (storage.attributes, *storage.preferred.values())
+    wanted = {name: str(value) for group in values for name, value in group.items()}
+    return {**_HIDDEN_ATTRIBUTES, **wanted}
 
 
 def _had(storage: StorageObject) -> dict[str, int]:
@@ -120,12 +144,19 @@ def _had(storage: StorageObject) -> dict[str, int]:
 
 
 def _lacking(storage: StorageObject) -> list[str]:
-    """The preferred primitives that it goes without; an attribute that this kernel does not have is off."""
+    """The preferred primitives that it goes without; an attribute that this kernel does not have is off. One that the
+    configuration requires goes for an obstacle alone: without one somebody has switched it off.
+    """
 
     def is_off(name: str) -> bool:
         return configfs.read(f"{storage.place}/attrib/{name}") in (None, "0")
 
-    return [primitive for primitive, values in storage.preferred.items() if all(map(is_off, values))]
+    off = [primitive for primitive, values in storage.preferred.items() if all(map(is_off, values))]
+    return [
+        primitive
+        for primitive in off
+        if primitive not in storage.required or primitives.known_obstacle(primitive, storage.path, storage.place)
+    ]
 
 
 def _identity(storage: StorageObject) -> dict[str, str]:
@@ -221,9 +252,19 @@ def _set(storage: StorageObject, values: dict[str, int], before: dict[str, int])
         present = configfs.read(place)
         if present is None and value == 0:
             continue
+        if present == "0" and value and name in primitives.names("unmap") and not _discards(storage):
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), place)
         configfs.settle(place, str(value))
         if present is not None:
             before[name] = int(present)
+
+
+def _discards(storage: StorageObject) -> bool:
+    """Whether the device can discard, as far as is known. The kernel only asks it while max_unmap_block_desc_count is
+    0, which it is not here (target_core_configfs.c, emulate_tpu_store).
+    """
+    limits = device_limits.of(storage.path)
+    return limits is None or limits.discards
 
 
 def _why_refused(storage: StorageObject, error: OSError) -> str:
@@ -236,7 +277,9 @@ def _why_refused(storage: StorageObject, error: OSError) -> str:
             "may be too old for it: see 'uname -r' and 'dmesg'"
         )
     why = f"{primitives.obstacle(given[0], storage.path, storage.place)}, {name}: {configfs.reason(error)}"
-    return primitives.refusal(given[0], os.uname().nodename, why, storage.attributes)
+    wanted = [storage.attributes, *(storage.preferred[primitive] for primitive in storage.required)]
+    everything = {name: value for values in wanted for name, value in values.items()}
+    return primitives.refusal(given[0], os.uname().nodename, why, everything)
 
 
 def narrow(storage: StorageObject) -> str:

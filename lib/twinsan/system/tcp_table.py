@@ -7,8 +7,13 @@ from __future__ import annotations
 import _socket
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
 _ESTABLISHED = "01"
 _LISTEN = "0A"
+_ALL = frozenset(f"{number:02X}" for number in range(1, 13))
 
 
 class Row:
@@ -26,16 +31,25 @@ class Row:
 
 def listeners() -> list[Row]:
     """All listening sockets."""
-    return _rows(_LISTEN, "tcp") + _rows(_LISTEN, "tcp6")
+    return _rows({_LISTEN}, "tcp") + _rows({_LISTEN}, "tcp6")
 
 
 def connections(address: str, port: int) -> list[Row]:
     """The established connections to `address`:`port` of this host."""
-    rows = _rows(_ESTABLISHED, "tcp6" if ":" in address else "tcp")
+    rows = _rows({_ESTABLISHED}, _table(address))
     return [row for row in rows if row.local == address and row.local_port == port]
 
 
-def _rows(state: str, table: str) -> list[Row]:
+def speaks(address: str) -> bool:
+    """Whether any socket of this host may still send from the address: one in any state but listening."""
+    return any(row.local == address for row in _rows(_ALL - {_LISTEN}, _table(address)))
+
+
+def _table(address: str) -> str:
+    return "tcp6" if ":" in address else "tcp"
+
+
+def _rows(states: AbstractSet[str], table: str) -> list[Row]:
     try:
         with open(f"/proc/net/{table}", encoding="ascii") as file:
             lines = file.read().splitlines()[1:]
@@ -43,7 +57,7 @@ def _rows(state: str, table: str) -> list[Row]:
         # A kernel without IPv6.
         return []
     words = [line.split() for line in lines]
-    return [parse(entry) for entry in words if entry[3] == state]
+    return [parse(entry) for entry in words if entry[3] in states]
 
 
 def parse(words: list[str]) -> Row:

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Whether each node could hold a portal address: told by the node itself, beforehand, and read by the others.
+
+It is a private attribute of the node, which the cluster forgets with the node: who is not there is not ready.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from twinsan.system import rundir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twinsan.deadline import Deadline
+
+READY = "ready"
+
+# A daemon that was started anew has forgotten what it was told; and what others told is not asked for in each monitor.
+_SECONDS_UNTIL_REPEATED = 60.0
+
+# What an attribute's value may not hold (see cluster.set_node_attribute); a fault quotes what to type.
+_PLAIN = str.maketrans("\"'<>&\\", "      ")
+
+
+def attribute(address: str) -> str:
+    """The name of the node attribute for a portal address."""
+    return f"twinsan-portal-{address.replace(':', '-')}"
+
+
+def tell(address: str, fault: str, deadline: Deadline) -> None:
+    """Tell that this node could hold the address, or why not, where that has changed or is long ago."""
+    text = fault.translate(_PLAIN).encode("ascii", "replace").decode() or READY
+    path = _note("told", address)
+    if _read(path) == text:
+        return
+    from twinsan.system import cluster
+
+    # Forgotten first: if the cluster cannot be reached, the next monitor tries again.
+    rundir.forget(path)
+    cluster.set_node_attribute(attribute(address), text, deadline, private=True)
+    rundir.write(path, text)
+
+
+def of_others(address: str, node: str, deadline: Deadline) -> dict[str, str]:
+    """What the nodes but `node` told last: READY, or why they could not hold the address."""
+    from twinsan.system import cluster
+
+    told = cluster.get_node_attributes(attribute(address), deadline)
+    return {name: text for name, text in sorted(told.items()) if name != node}
+
+
+def fault_of_others(address: str, node: str, deadline: Deadline) -> str:
+    """The node that could not hold the address, and why, as it was at most a minute ago; "" where none says so."""
+    path = _note("others", address)
+    known = _read(path)
+    if known is None:
+        told = of_others(address, node, deadline)
+        known = "".join([f"{name}: {text}" for name, text in told.items() if text != READY][:1])
+        rundir.write(path, known)
+    return known
+
+
+def _note(kind: str, address: str) -> str:
+    return rundir.path(f"portal-{kind}-{address.replace(':', '-')}")
+
+
+def _read(path: str) -> str | None:
+    try:
+        if not 0 <= time.time() - os.stat(path).st_mtime < _SECONDS_UNTIL_REPEATED:
+            return None
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, ValueError):
+        return None
