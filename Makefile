@@ -4,7 +4,7 @@ PYTHON = build/venv/bin/python
 BOOTSTRAP = python3 -m lab.bootstrap
 DESTDIR =
 PREFIX = /usr
-ROOT = $(DESTDIR)$(PREFIX)
+INTERPRETER =
 AGENTS = drbd-vaai lio-iscsi-target lio-lun portal-ip
 ARGS =
 
@@ -53,24 +53,8 @@ man: ## Generate man/* from the agents and the command
 	@bin/twinsan man-page > man/twinsan.8
 	@$(foreach agent,$(AGENTS),agents/$(agent) man-page > man/ocf_twinsan_$(agent).7 &&) true
 
-install: ## Install on this server (PREFIX=/usr/local, DESTDIR=FOLDER to stage)
-	@install -d $(ROOT)/lib/ocf/resource.d/twinsan $(ROOT)/lib/modules-load.d $(ROOT)/sbin
-	@install -d $(ROOT)/share/man/man7 $(ROOT)/share/man/man8 $(ROOT)/share/twinsan
-	@rm -rf $(ROOT)/lib/twinsan
-	@cd lib && find twinsan -name '*.py' -exec install -D -m 644 '{}' '$(abspath $(ROOT))/lib/{}' ';'
-	@install -m 755 $(AGENTS:%=agents/%) $(ROOT)/lib/ocf/resource.d/twinsan/
-	@install -m 755 bin/twinsan $(ROOT)/sbin/
-	@cp -R cib-templates drbd $(ROOT)/share/twinsan/
-	@install -m 644 man/*.7 $(ROOT)/share/man/man7/
-	@install -m 644 man/*.8 $(ROOT)/share/man/man8/
-	@install -m 644 packaging/modules-load.d/twinsan.conf $(ROOT)/lib/modules-load.d/
-	@python3 -m compileall -q -f -s "$(DESTDIR)" $(ROOT)/lib/twinsan
-ifneq ($(PREFIX:%/=%),/usr)
-	@# Pacemaker and the handlers in DRBD's configuration look nowhere else.
-	@install -d $(DESTDIR)/usr/lib/ocf/resource.d/twinsan $(DESTDIR)/usr/sbin
-	@ln -sf $(AGENTS:%=$(PREFIX)/lib/ocf/resource.d/twinsan/%) $(DESTDIR)/usr/lib/ocf/resource.d/twinsan/
-	@ln -sf $(PREFIX)/sbin/twinsan $(DESTDIR)/usr/sbin/twinsan
-endif
+install: ## Install on this server (PREFIX=/usr/local, DESTDIR=FOLDER to stage, INTERPRETER=/usr/bin/python3.11)
+	@python3 -IS packaging/install.py --destdir="$(DESTDIR)" --prefix="$(PREFIX)" --interpreter="$(INTERPRETER)"
 
 clean: ## Remove everything that was built
 	@rm -rf build

@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.unit import pacemaker
 from twinsan.ocf import diagnostics
 from twinsan.ocf.agent import Agent
 from twinsan.ocf.environment import Environment
@@ -44,14 +45,27 @@ def load(name: str) -> type[Agent]:
 
 
 class Runner:
-    """Runs an agent by hand with parameters that a call can change; calling it gives the exit code."""
+    """Runs an agent with parameters that a call can change; calling it gives the exit code. It runs by hand, unless the
+    cluster's feature set is among them (crm_feature_set): then it is told what such a cluster tells.
+    """
 
     def __init__(self, name: str, **values: str) -> None:
         self.agent = load(name)
         self._values = values
 
     def __call__(self, action: str, **changes: str) -> int:
-        variables = {f"OCF_RESKEY_{name}": value for name, value in {**self._values, **changes}.items()}
+        return self._run(
+            action, {"monitor": "monitor-promoted", "notify": "notify-post-start"}.get(action, action), changes
+        )
+
+    def probe(self, **changes: str) -> int:
+        """Run a monitor as the cluster does before it knows where a resource runs."""
+        return self._run("monitor", "probe", changes)
+
+    def _run(self, action: str, call: str, changes: dict[str, str]) -> int:
+        values = {**self._values, **changes}
+        values = {**_told(values.get("crm_feature_set", ""), call), **values}
+        variables = {f"OCF_RESKEY_{name}": value for name, value in values.items()}
         agent = self.agent(Environment({"PCMK_logfacility": "none", **variables}), action)
         told: list[str] = []
         explain = agent.explain
@@ -60,9 +74,14 @@ class Runner:
         assert not [reason for reason in told if not is_in_the_manual(self.agent.name, reason)]
         return status
 
-    def probe(self, **changes: str) -> int:
-        """Run a monitor as the cluster does before it knows where a resource runs."""
-        return self("monitor", CRM_meta_interval="0", **changes)
+
+def _told(feature_set: str, call: str) -> dict[str, str]:
+    """What a cluster tells besides parameters. By hand a probe is asked for as ocf-tester does."""
+    if not feature_set:
+        return {"CRM_meta_interval": "0"} if call == "probe" else {}
+    if not pacemaker.knows(call):
+        return {}
+    return pacemaker.told("3.0.0" if feature_set >= "3.20" else "2.1.5", call)
 
 
 @functools.cache
@@ -93,16 +112,7 @@ def template_values(name: str) -> dict[str, str]:
     raise AssertionError(f"{TEMPLATE.name} has no resource of type {name}")
 
 
-def environment(name: str, interval_ms: int) -> dict[str, str]:
-    """The environment of a monitor of `name` as the cluster makes it, with the template's values."""
-    return {
-        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-        "LC_ALL": "C",
-        "OCF_ROOT": "/usr/lib/ocf",
-        "OCF_RESOURCE_INSTANCE": f"test-{name}-{os.getpid()}",
-        "OCF_RESKEY_crm_feature_set": "3.20.0",
-        "OCF_RESKEY_CRM_meta_interval": str(interval_ms),
-        "OCF_RESKEY_CRM_meta_timeout": "20000",
-        "PCMK_logfacility": "none",
-        **template_values(name),
-    }
+def environment(name: str, version: str, call: str) -> dict[str, str]:
+    """The environment of a call of `name` as a version of Pacemaker makes it, with the template's values."""
+    given = pacemaker.environment(version, call, clone=name == "drbd-vaai")
+    return {**given, "OCF_RESOURCE_INSTANCE": f"test-{name}-{os.getpid()}", **template_values(name)}

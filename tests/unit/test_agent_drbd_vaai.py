@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit import agents, fake_configfs, fake_drbd
+from tests.unit import agents, fake_configfs, fake_drbd, pacemaker
 from tests.unit.fake_drbd import FakeHost
 from twinsan import fence
 from twinsan.ocf.environment import Environment
@@ -48,14 +48,15 @@ class Runner:
         self.reason = ""
 
     def __call__(self, action: str, *, milliseconds: int = 2400, interval: int = 10000, **variables: str) -> int:
+        call = "probe" if not interval else "monitor-promoted"
         values = {
+            **(pacemaker.environment("3.0.0", call) if action == "monitor" else {}),
             "OCF_RESOURCE_INSTANCE": "p_drbd",
             "OCF_RESKEY_drbd_resource": "san",
             "OCF_RESKEY_drbdconf": self.host.configuration,
             "OCF_RESKEY_wfc_timeout": "0",
             "OCF_RESKEY_crm_feature_set": "3.20.0",
             "OCF_RESKEY_CRM_meta_timeout": str(milliseconds),
-            "OCF_RESKEY_CRM_meta_interval": str(interval),
             "PCMK_logfacility": "none",
             **variables,
         }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit import agents
+from tests.unit import agents, pacemaker
 
 LIBRARY = agents.ROOT / "lib" / "twinsan"
 # Work that may hang is done in a child, or goes on after its caller was answered.
@@ -118,11 +118,11 @@ def test_only_the_environment_module_reads_the_environment_in_the_frame() -> Non
     assert reading == {"ocf/environment.py"}
 
 
-def monitor(name: str, interval_ms: int) -> subprocess.CompletedProcess[str]:
+def monitor(name: str, version: str, call: str) -> subprocess.CompletedProcess[str]:
     """A monitor with all imports told on standard error, with nothing but the standard library in reach."""
     return subprocess.run(
         [sys.executable, "-ISB", "-X", "importtime", str(agents.FOLDER / name), "monitor"],
-        env=agents.environment(name, interval_ms),
+        env=agents.environment(name, version, call),
         capture_output=True,
         text=True,
         timeout=60,
@@ -131,18 +131,19 @@ def monitor(name: str, interval_ms: int) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.runs_programs
-@pytest.mark.parametrize("interval_ms", [0, 10000], ids=["probe", "recurring"])
+@pytest.mark.parametrize("call", ["probe", "monitor-promoted"])
 @pytest.mark.parametrize("name", agents.NAMES)
-def test_a_monitor_imports_only_what_it_needs(name: str, interval_ms: int) -> None:
-    told = monitor(name, interval_ms).stderr.splitlines()
+def test_a_monitor_imports_only_what_it_needs(name: str, call: str) -> None:
+    told = monitor(name, "3.0.0", call).stderr.splitlines()
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in told if line.startswith("import time:")}
     assert "twinsan" in imported, "the agent did not run"
     assert imported & TOO_DEAR == set()
 
 
 @pytest.mark.runs_programs
+@pytest.mark.parametrize("version", pacemaker.VERSIONS)
 @pytest.mark.parametrize("name", agents.NAMES)
-def test_a_probe_where_nothing_is_installed_finds_nothing(name: str) -> None:
-    probe = monitor(name, 0)
+def test_a_probe_where_nothing_is_installed_finds_nothing(name: str, version: str) -> None:
+    probe = monitor(name, version, "probe")
     reasons = [line for line in probe.stderr.splitlines() if not line.startswith("import time:")]
     assert (probe.returncode, reasons) == (7, [])

@@ -46,10 +46,11 @@ CODES = {
     "probe": _PROBED,
     "reload-agent": {*_RUNNING, codes.NOT_RUNNING, *_REFUSED},
     "promote": {codes.SUCCESS, *_REFUSED},
-    "demote": {codes.SUCCESS, codes.NOT_RUNNING, *_REFUSED},
-    "notify": {codes.SUCCESS, *_REFUSED},
+    "demote": {codes.SUCCESS, codes.NOT_RUNNING, codes.ERR_GENERIC},
+    "notify": {codes.SUCCESS, codes.ERR_GENERIC},
     "validate-all": {codes.SUCCESS, *_REFUSED},
 }
+_LOOKS = ("monitor", "probe")
 _WITHOUT_REASON = {codes.SUCCESS, codes.NOT_RUNNING, codes.RUNNING_PROMOTED}
 
 
@@ -265,25 +266,28 @@ def judge(host: Host, action: str, odd: dict[str, str], told: dict[str, str], *,
     host.examples += 1
     host.programs.clear()
     host.syslog.lines.clear()
-    interval = {"OCF_RESKEY_CRM_meta_interval": "0"} if action == "probe" else {}
+    interval = {"OCF_RESKEY_CRM_meta_interval": "0" if action == "probe" else "10000"} if action in _LOOKS else {}
     given = {f"OCF_RESKEY_{name}": value for name, value in odd.items()}
-    variables = {"OCF_RESKEY_CRM_meta_timeout": "2000", **host.values, **told, **given, **interval}
+    variables = {"OCF_RESKEY_CRM_meta_timeout": "2000", **host.values, **interval, **told, **given}
     before = host.state()
     code, said = host.call("monitor" if action == "probe" else action, variables)
     after = host.state()
-    if action == "monitor" and variables.get("OCF_RESKEY_CRM_meta_interval") == "0":
-        action = "probe"
+    if action in _LOOKS:
+        action = "probe" if Environment(variables).is_probe else "monitor"
     known = {listed.name for listed, _ in [*Agent.actions(), *host.agent.actions()]} | {"probe"}
     assert code in (CODES[action] if action in known else {codes.ERR_UNIMPLEMENTED}), said
     assert "defect" not in said
     _judge_words(host, code, said, variables)
     refused = code in (codes.ERR_CONFIGURED, codes.ERR_UNIMPLEMENTED)
     impossible = {name for name, value in odd.items() if hostile.impossible(host.agent, name, value)}
-    if impossible and action in ("start", "promote", "demote", "validate-all") and action in known:
+    if impossible and action in ("start", "validate-all") and action in known:
         assert refused, "a value that nothing may have was taken"
+    if impossible & host.identity and action == "promote" and action in known:
+        assert refused, "what is promoted is named by a value that nothing may have"
     # A stop and a probe go by what names the resource, and ask for nothing else. What runs goes on,
     # whatever else is wrong, so a monitor and a reload look for it.
-    looks = [program for program in host.programs if " events2 " in program and action in ("monitor", "reload-agent")]
+    looking = action in ("monitor", "reload-agent", "demote", "notify")
+    looks = [program for program in host.programs if " events2 " in program and looking]
     if refused or impossible & host.identity:
         assert host.programs == ([] if impossible & host.identity else looks)
     if action == "reload-agent" and code != codes.SUCCESS:

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit import pacemaker
 from twinsan import errors
 from twinsan.ocf import codes, parameter
 from twinsan.ocf.agent import Agent, action
 from twinsan.ocf.environment import Environment
 
-PROBE = {"OCF_RESKEY_CRM_meta_interval": "0"}
-RECURRING = {"OCF_RESKEY_CRM_meta_interval": "10000"}
+PROBE = pacemaker.environment("3.0.0", "probe")
+RECURRING = pacemaker.environment("3.0.0", "monitor-promoted")
 FAILURES = [
     (errors.Failure("f"), codes.ERR_GENERIC),
     (errors.DeadlinePassed("f"), codes.ERR_GENERIC),
@@ -26,7 +27,8 @@ FAILURES = [
     (errors.NotInstalled("f"), codes.ERR_INSTALLED),
     (errors.Misconfigured("f"), codes.ERR_CONFIGURED),
     (OSError(5, "Input/output error"), codes.ERR_GENERIC),
-    (PermissionError(13, "Permission denied"), codes.ERR_PERM),
+    # The kernel's reason to refuse root may pass.
+    (PermissionError(13, "Permission denied"), codes.ERR_GENERIC),
     (RuntimeError("f"), codes.ERR_GENERIC),
 ]
 
@@ -36,17 +38,42 @@ class Thing(Agent):
 
     name = "thing"
     size = parameter.Integer("Size", "How large.", least=1, most=9, default="1")
+    speed = parameter.Integer("Speed", "How fast.", least=1, most=9, default="1", reloadable=True)
     outcome: int | None | Exception = None
+    stands: int | Exception = codes.NOT_RUNNING
+
+    def standing(self) -> int:
+        if isinstance(self.stands, Exception):
+            raise self.stands
+        return self.stands
 
     def _act(self) -> int | None:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
 
-    start = action("start", timeout=30)(_act)
+    @action("start", timeout=30)
+    def start(self) -> int | None:
+        return self._act()
 
     @action("stop", timeout=30)
     def stop(self) -> int | None:
+        return self._act()
+
+    @action("promote", timeout=30)
+    def promote(self) -> int | None:
+        return self._act()
+
+    @action("demote", timeout=30)
+    def demote(self) -> int | None:
+        return self._act()
+
+    @action("notify", timeout=30)
+    def notify(self) -> int | None:
+        return self._act()
+
+    @action("reload-agent", timeout=30)
+    def reload(self) -> int | None:
         return self._act()
 
     @action("monitor", timeout=20, interval=10, role="Promoted")
@@ -62,12 +89,17 @@ def _quiet_log(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(
-    name: str, outcome: int | None | Exception = None, variables: dict[str, str] | None = None, **values: str
+    name: str,
+    outcome: int | None | Exception = None,
+    variables: dict[str, str] | None = None,
+    stands: int | Exception = codes.NOT_RUNNING,
+    **values: str,
 ) -> int:
     """One action of the thing."""
     given = {f"OCF_RESKEY_{key}": value for key, value in values.items()}
     thing = Thing(Environment({**(variables or {}), **given}), name)
     thing.outcome = outcome
+    thing.stands = stands
     return thing.run()
 
 
@@ -92,13 +124,91 @@ def test_each_failure_has_its_code_and_one_reason(
     assert len(reasons(capsys)) == 1
 
 
-@pytest.mark.parametrize("failure", [errors.NotHere("f"), errors.NotInstalled("f"), errors.Misconfigured("f")])
-@pytest.mark.parametrize(("name", "variables", "code"), [("stop", {}, 0), ("monitor", PROBE, 7)])
-def test_a_stop_and_a_probe_find_nothing_where_nothing_can_run(
+UNFIT = [errors.NotHere("f"), errors.NotInstalled("f"), errors.Misconfigured("f")]
+IDLE = [("stop", {}, 0), ("demote", {}, 7), ("notify", {}, 0), ("monitor", PROBE, 7)]
+
+
+@pytest.mark.parametrize("failure", UNFIT, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(("name", "variables", "code"), IDLE, ids=[call[0] for call in IDLE])
+def test_nothing_is_found_stopped_demoted_or_told_where_nothing_can_run(
     failure: Exception, name: str, variables: dict[str, str], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(name, failure, variables) == code
+    assert run(name, failure, variables, stands=failure) == code
     assert reasons(capsys) == []
+
+
+@pytest.mark.parametrize("failure", UNFIT, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "stands", [codes.SUCCESS, codes.RUNNING_PROMOTED, errors.Failure("no answer"), OSError(5, "e")]
+)
+@pytest.mark.parametrize("name", ["stop", "demote", "notify"])
+def test_what_runs_was_not_stopped_for_want_of_a_program(
+    failure: Exception, stands: int | Exception, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Were it told as stopped, the other node would start it as well."""
+    assert run(name, failure, stands=stands) == codes.ERR_GENERIC
+    assert reasons(capsys) == ["f"]
+
+
+@pytest.mark.parametrize("failure", UNFIT, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(("name", "variables"), [("monitor", RECURRING), ("monitor", PROBE), ("reload-agent", {})])
+@pytest.mark.parametrize(("stands", "code"), [(codes.SUCCESS, 190), (codes.RUNNING_PROMOTED, 191)])
+def test_what_runs_is_not_taken_down_for_what_does_not_hold(
+    failure: Exception, name: str, variables: dict[str, str], stands: int, code: int
+) -> None:
+    """Nor told as absent, which would have it started once more."""
+    assert run(name, failure, variables, stands=stands) == code
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("start", 6), ("validate-all", 6), ("stop", 1), ("demote", 1), ("notify", 1), ("promote", 1), ("reload-agent", 1)],
+)
+def test_a_wrong_value_fails_only_what_uses_it(name: str, code: int) -> None:
+    assert run(name, errors.Failure("begun"), size="10") == code
+
+
+def test_a_reload_checks_what_it_is_called_for() -> None:
+    assert run("reload-agent", errors.Failure("begun"), speed="10") == codes.ERR_CONFIGURED
+    assert run("reload-agent", speed="10", stands=codes.SUCCESS) == codes.DEGRADED
+    assert run("promote", errors.Failure("begun"), speed="10") == codes.ERR_GENERIC
+
+
+@pytest.mark.parametrize("name", ["promote", "reload-agent", "start"])
+def test_the_rules_between_parameters_hold(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(_: Agent) -> None:
+        raise errors.Misconfigured("two Primaries")
+
+    monkeypatch.setattr(Thing, "check", check)
+    assert run(name, errors.Failure("begun")) == codes.ERR_CONFIGURED
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("type: crm_resource --cleanup --resource RESOURCE", "type: crm_resource --cleanup --resource p_rec"),
+        ("'RESOURCE' and twinsan-lun-RESOURCE", "'p_rec' and twinsan-lun-p_rec"),
+        ("RESOURCES and DRBD_RESOURCE and aRESOURCE", "RESOURCES and DRBD_RESOURCE and aRESOURCE"),
+        ("RESOURCE", "p_rec"),
+        ("", ""),
+    ],
+)
+def test_a_reason_names_the_resource(text: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Thing(Environment(RECURRING), "monitor").explain(text)
+    Thing(Environment(RECURRING), "monitor").degraded(text)
+    Thing(Environment({}), "monitor").explain(text)
+    assert reasons(capsys) == [told, told, text]
+
+
+@pytest.mark.parametrize("told", ["drifted", "broken"])
+def test_the_command_stands_early(told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """crm_mon shows 128 characters: with a difference of 60 the command is still whole."""
+    thing = Thing(Environment(RECURRING), "monitor")
+    getattr(thing, told)("d" * 60)
+    (reason,) = reasons(capsys)
+    assert reason.endswith("--resource p_rec")
+    assert len(reason) <= 128
 
 
 @pytest.mark.parametrize("failure", [errors.Failure("f"), errors.NotPermitted("f"), OSError(5, "e"), RuntimeError("f")])
@@ -118,7 +228,8 @@ def test_a_stop_with_a_wrong_value_still_runs() -> None:
 
 def test_an_unknown_action(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("restart") == codes.ERR_UNIMPLEMENTED
-    assert reasons(capsys) == ["unknown action 'restart'; thing knows validate-all start stop monitor meta-data"]
+    known = "validate-all start stop promote demote notify reload-agent monitor meta-data"
+    assert reasons(capsys) == [f"unknown action 'restart'; thing knows {known}"]
 
 
 def test_an_ordinary_user_may_look_and_not_touch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,9 +29,13 @@ def test_timeout(text: str, seconds: float | None) -> None:
     assert Environment({"OCF_RESKEY_CRM_meta_timeout": text}).timeout == seconds
 
 
-@pytest.mark.parametrize(("interval", "probe"), [("0", True), ("10000", False), (None, False)])
-def test_only_an_interval_of_zero_is_a_probe(interval: str | None, probe: bool) -> None:
-    assert Environment({} if interval is None else {"OCF_RESKEY_CRM_meta_interval": interval}).is_probe is probe
+@pytest.mark.parametrize(("interval", "by_hand"), [("0", True), ("10000", False), ("", False), (None, False)])
+def test_a_probe_has_no_interval(interval: str | None, by_hand: bool) -> None:
+    """What real clusters give is in test_pacemaker.py."""
+    given = {} if interval is None else {"OCF_RESKEY_CRM_meta_interval": interval}
+    assert Environment(given).is_probe is by_hand
+    in_cluster = Environment({**given, "OCF_RESKEY_crm_feature_set": "3.20.0"})
+    assert in_cluster.is_probe is (interval != "10000")
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,10 @@ def every(**values: str) -> Every:
         ("iqn", "IQN.1998-01.com.VMware:ESX-1", "iqn.1998-01.com.vmware:esx-1"),
         ("iqn", "eui.02004567A425678D", "eui.02004567a425678d"),
         ("iqn", "naa.52004567BA64678D", "naa.52004567ba64678d"),
+        ("iqn", "iqn.2003-12.org.example", "iqn.2003-12.org.example"),
         ("iqns", "", ()),
+        # Windows makes it of the host's name.
+        ("iqns", "iqn.1991-05.com.microsoft:HYPER_V1.example.org", ("iqn.1991-05.com.microsoft:hyper_v1.example.org",)),
         ("iqns", " iqn.2003-01.a:1  iqn.2003-01.a:2 IQN.2003-01.a:1", ("iqn.2003-01.a:1", "iqn.2003-01.a:2")),
         ("portals", "", ()),
         ("portals", "10.0.5.50", (parameter.Portal("10.0.5.50", 3260),)),
@@ -133,6 +136,9 @@ def test_good(name: str, text: str, value: object) -> None:
         ("iqn", "iqn.2003-01.", "no iSCSI name"),
         ("iqn", "iqn.2003-01.org_example", "character"),
         ("iqn", "iqn.2003-01.org/example", "character"),
+        ("iqn", "iqn.2003-00.org.example", "no iSCSI name"),
+        ("iqn", "iqn.2003-13.org.example", "no iSCSI name"),
+        ("iqns", "iqn.2003-13.org.example", "no iSCSI name"),
         ("iqn", "iqn.2003-01.a" + "a" * 211, "longer than the 223"),
         ("iqn", "eui.0200", "no iSCSI name"),
         ("iqns", "iqn.2003-01.a:1,iqn.2003-01.a:2", "character"),
@@ -142,6 +148,9 @@ def test_good(name: str, text: str, value: object) -> None:
         ("portals", "10.0.5.50:65536", "no port"),
         ("portals", "10.0.5.50:", "no port"),
         ("portals", "2001:db8::1", "needs brackets"),
+        ("portals", "10.0.5.50,10.0.5.51", "separated by spaces, not by commas"),
+        ("portals", "10.0.5.50:3260,10.0.5.51:3260", "separated by spaces, not by commas"),
+        ("portals", "[2001:db8::1]:3260, 10.0.5.51", "separated by spaces, not by commas"),
         ("portals", "[2001:db8::1", "no portal"),
         ("portals", "[2001:db8::1]3260", "no portal"),
         ("address", "", "no IPv4 or IPv6 address"),
@@ -165,6 +174,15 @@ def test_bad(name: str, text: str, why: str) -> None:
     assert f"parameter {name} " in message, "the message names the parameter"
     assert "\n" not in message, "the message is one line"
     assert len(message) < 250, "the message quotes no more than it must"
+
+
+def test_an_underscore_in_an_initiators_name_is_remarked() -> None:
+    odd = every(iqns="iqn.2003-01.a:1 iqn.1991-05.com.microsoft:hyper_v1")
+    declared = next(each for each in Every.parameters() if each.name == "iqns")
+    assert declared.remark(odd) == (
+        "parameter iqns has iqn.1991-05.com.microsoft:hyper_v1, with an underscore: no iSCSI name, but taken"
+    )
+    assert not any(each.remark(every()) for each in Every.parameters())
 
 
 def test_a_secret_is_not_quoted() -> None:

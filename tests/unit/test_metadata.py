@@ -169,6 +169,15 @@ def _plain(page: Path) -> str:
     return text.replace("\\-", "-").replace("\\e", "\\")
 
 
+def test_only_a_group_of_one_is_unique(name: str, document: etree._Element) -> None:
+    """To crmsh, which knows no groups, each of two parameters in one would have to be unique by itself."""
+    groups = [parameter.unique_group for parameter in agents.load(name).parameters()]
+    for element in document.iter("parameter"):
+        alone = groups.count(element.get("unique-group") or "none") == 1
+        assert element.get("unique") == str(int(alone))
+    assert groups.count("lun") == (2 if name == "lio-lun" else 0)
+
+
 @pytest.mark.parametrize("name", agents.NAMES)
 def test_what_can_be_reloaded_has_an_action_for_it(name: str) -> None:
     agent = agents.load(name)

@@ -4,9 +4,13 @@
 Rules written here once, so that no agent needs them:
 
 - an unknown action is 3; a wrong value 6; a right value on the wrong host 2; missing software 5; not allowed 4;
-- a probe or a stop that fails for one of those, and sees nothing running, has nothing to find or stop: 7 and 0;
+- the parameters are checked before a start, a monitor and validate-all. Every other action checks what it reads, when
+  it reads it: what it does not use cannot fail it;
+- a probe, stop, demote or notify that fails for one of those, and sees nothing running, has nothing to find, stop,
+  demote or tell;
 - a wrong value does not take down what runs: the cluster stops a resource everywhere for a 6, so its monitor and its
   reload say "degraded" instead;
+- the word RESOURCE in what is told stands for the resource's name: the library, which does not know it, writes it so;
 - every failure is one ``ocf-exit-reason:`` line on standard error, never a traceback.
 """
 
@@ -36,19 +40,38 @@ _CODES = {
     errors.NotPermitted: codes.ERR_PERM,
 }
 
-# What does not take down a resource that runs: the cluster would stop it everywhere for a 6, and move it for a 2, which
-# a reload meets where a value does not hold on this host.
-_BORNE = {
-    "monitor": (codes.ERR_CONFIGURED,),
-    "reload-agent": (codes.ERR_CONFIGURED, codes.ERR_ARGS),
+# What does not hold, here or anywhere. It does not take down a resource that runs: the cluster would stop it everywhere
+# for a 6, and move it for a 2 and a 5, whatever else the node can do.
+_UNFIT = (codes.ERR_CONFIGURED, codes.ERR_ARGS, codes.ERR_INSTALLED)
+_BEARING = ("monitor", "reload-agent")
+
+# What could never start cannot run either: the answer of actions that find nothing to do for that reason, and for which
+# a failure would be dear: after a failed stop the node is fenced, after a failed demotion the replica is stopped, and
+# after a 6 from a probe the resource is everywhere.
+_IDLE = {
+    "stop": ("stop", codes.SUCCESS),
+    "demote": ("demote", codes.NOT_RUNNING),
+    "notify": ("tell", codes.SUCCESS),
+    # A probe alone.
+    "monitor": ("find", codes.NOT_RUNNING),
 }
+
+# Actions before which every parameter is checked, whether they use it or not.
+_CHECKED = ("start", "monitor", "validate-all")
+
+# Actions that check the rules between parameters; a reload also the parameters that it is called for.
+_RULED = ("promote", "reload-agent")
+
+# What the library writes where the name of the resource belongs.
+_PLACEHOLDER = "RESOURCE"
 
 # An action gives up this long before the cluster kills it: time to write the reason and end.
 _MARGIN_SECONDS = 1.0
 
-# What to type about what works otherwise than configured, and about what does not work.
-_RESTART = "to repair it, when its hosts can bear a pause, type: crm_resource --restart --resource"
-_REMAKE = "the cluster makes it anew; where it does not, type: crm_resource --cleanup --resource"
+# What to type about what works otherwise than configured, and about what does not work. crm_mon cuts a reason off
+# after 128 characters.
+_RESTART = "to repair it with a pause: crm_resource --restart --resource"
+_REMAKE = "where it stays so: crm_resource --cleanup --resource"
 
 
 # So much of what is wrong may stand before what to type, that of the 128 characters which crm_mon shows some are left.
@@ -140,11 +163,19 @@ class Agent:
     @property
     def shown_name(self) -> str:
         """The resource's name as it stands in what an operator shall type."""
-        return self.environment.resource if self.environment.in_cluster else "RESOURCE"
+        return self.environment.resource if self.environment.in_cluster else _PLACEHOLDER
+
+    def _named(self, text: str) -> str:
+        """A text with the resource's name for the word RESOURCE."""
+        first, *others = text.split(_PLACEHOLDER)
+        for other in others:
+            part_of_a_word = _goes_on(first[-1:]) or _goes_on(other[:1])
+            first += (_PLACEHOLDER if part_of_a_word else self.shown_name) + other
+        return first
 
     def log(self, message: str, priority: int = syslog.LOG_INFO) -> None:
         """Write to the log; to standard error instead on a terminal."""
-        line = one_line(message)
+        line = one_line(self._named(message))
         if sys.stderr.isatty():
             print(f"{self.name}: {line}", file=sys.stderr)
         elif self.environment.log_facility != "none":
@@ -156,7 +187,7 @@ class Agent:
 
     def explain(self, reason: str) -> None:
         """Print the exit reason; the cluster shows it beside the failed or degraded action."""
-        line = one_line(reason)
+        line = one_line(self._named(reason))
         print(f"{self.environment.reason_prefix}{line}", file=sys.stderr)
         if not sys.stderr.isatty():
             self.log(line, syslog.LOG_ERR)
@@ -194,6 +225,16 @@ class Agent:
         for parameter in self.parameters():
             parameter.check(self)
         self.check()
+        if self.action_name == "start":
+            for remark in filter(None, (parameter.remark(self) for parameter in self.parameters())):
+                self.log(remark)
+
+    def _check_rules(self) -> None:
+        """Check what a promotion and a reload go by; what else they read is checked when they read it."""
+        for parameter in self.parameters():
+            if parameter.reloadable and self.action_name == "reload-agent":
+                parameter.check(self)
+        self.check()
 
     def run(self) -> int:
         """Run the action and return its exit code."""
@@ -209,42 +250,55 @@ class Agent:
                 raise errors.NotInstalled("OCF_TESTER_FAIL_HAVE_BINARY is set, as if no program was there; unset it")
             if self.action_name == "monitor" and self.absent():
                 return codes.NOT_RUNNING
-            if not self._tolerant:
+            if self.action_name in _CHECKED and not self._is_probe:
                 self.check_parameters()
+            elif self.action_name in _RULED:
+                self._check_rules()
             return method(self) or codes.SUCCESS
         except errors.Failure as failure:
             return self._code_of(failure)
         except OSError as error:
             self.explain(f"{self.action_name} failed: {error}")
-            return codes.ERR_PERM if isinstance(error, PermissionError) else codes.ERR_GENERIC
+            # What the kernel refuses to root is no matter of permission, and may pass: it must not ban the node.
+            return codes.ERR_PERM if isinstance(error, PermissionError) and os.geteuid() != 0 else codes.ERR_GENERIC
         except Exception as error:  # noqa: BLE001  the last line of defence: a reason instead of a traceback
             return self._defect(error)
 
     @property
-    def _tolerant(self) -> bool:
-        """Whether a wrong value must not fail the action: what could never start cannot run (design: "a failed stop
-        is a fenced node: it has to be earned").
-        """
-        return self.action_name == "stop" or (self.action_name == "monitor" and self.environment.is_probe)
+    def _is_probe(self) -> bool:
+        return self.action_name == "monitor" and self.environment.is_probe
 
     def _code_of(self, failure: errors.Failure) -> int:
         code = _CODES.get(type(failure), codes.ERR_GENERIC)
-        if code in _BORNE.get(self.action_name, ()):
-            standing = self._standing()
-            if standing != codes.NOT_RUNNING:
-                kept = f"{failure}; what runs goes on as it was configured before, and could not be started so"
-                return self.degraded(kept, promoted=standing == codes.RUNNING_PROMOTED)
-        if self._tolerant and code in (codes.ERR_CONFIGURED, codes.ERR_ARGS, codes.ERR_INSTALLED):
-            self.log(f"nothing to {'stop' if self.action_name == 'stop' else 'find'}: {failure}", syslog.LOG_WARNING)
-            return codes.SUCCESS if self.action_name == "stop" else codes.NOT_RUNNING
+        if code in _UNFIT:
+            return self._code_of_unfit(failure, code)
         self.explain(str(failure))
         return code
 
-    def _standing(self) -> int:
+    def _code_of_unfit(self, failure: errors.Failure, code: int) -> int:
+        standing = self._standing() if self.action_name in (*_BEARING, *_IDLE) else None
+        if self.action_name in _BEARING and standing not in (None, codes.NOT_RUNNING):
+            kept = f"{failure}; what runs goes on as it was configured before, and could not be started so"
+            return self.degraded(kept, promoted=standing == codes.RUNNING_PROMOTED)
+        if self.action_name not in _IDLE or (self.action_name == "monitor" and not self._is_probe):
+            self.explain(str(failure))
+            return code
+        if standing == codes.NOT_RUNNING:
+            word, nothing = _IDLE[self.action_name]
+            self.log(f"nothing to {word}: {failure}", syslog.LOG_WARNING)
+            return nothing
+        # There is something, or nobody knows; and none of those codes may ban the replica from other nodes.
+        self.explain(str(failure))
+        return codes.ERR_GENERIC
+
+    def _standing(self) -> int | None:
+        """What is here; None where that cannot be seen. What names no resource that there could be names none here."""
         try:
             return self.standing()
-        except (errors.Failure, OSError):
+        except (errors.Misconfigured, errors.NotHere, errors.NotInstalled):
             return codes.NOT_RUNNING
+        except (errors.Failure, OSError):
+            return None
 
     def _defect(self, error: Exception) -> int:
         import traceback
@@ -276,3 +330,8 @@ class Agent:
             print(f"\nParameters are read from the environment as OCF_RESKEY_NAME; see ocf_twinsan_{cls.name}(7).")
             return codes.SUCCESS if word else codes.ERR_UNIMPLEMENTED
         return cls(Environment(), word).run()
+
+
+def _goes_on(character: str) -> bool:
+    """Whether a word goes on with a character."""
+    return character.isalnum() or character == "_"

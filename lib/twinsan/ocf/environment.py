@@ -106,8 +106,11 @@ class Environment:
 
     @property
     def is_probe(self) -> bool:
-        """Whether a monitor is a probe. An agent run by hand has no interval and is not probing."""
-        return self.meta("interval") == "0"
+        """Whether a monitor is a probe: the cluster gives it no interval (Pacemaker 2.1.5 and 3.0.0), or somebody gives
+        it 0 (ocf-tester). An agent run by hand has no interval and is not probing.
+        """
+        interval = self.meta("interval")
+        return interval == "0" or (not interval and self.in_cluster)
 
     def notification(self) -> tuple[str, str]:
         """Type and operation of a clone notification: ("pre" or "post", "start", "stop", "promote" or "demote")."""

@@ -24,7 +24,11 @@ _AGENTS = ("drbd-vaai", "lio-iscsi-target", "lio-lun", "portal-ip")
 
 # The library, in a checkout or below the prefix of an installation; and where either keeps the configuration.
 _LIBRARY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-_TEMPLATES = ("../cib-templates/san.xml", "../share/twinsan/cib-templates/san.xml")
+_TEMPLATES = (
+    "../cib-templates/san.xml",
+    "../share/twinsan/cib-templates/san.xml",
+    "../../share/twinsan/cib-templates/san.xml",
+)
 
 _STATUS = (
     (codes.SUCCESS, "The action succeeded; for monitor: the resource runs, unpromoted where it can be promoted."),

@@ -26,8 +26,9 @@ def render(agent: type[Agent], *, declared: bool = True) -> str:
     lines += ["<version>1.1</version>"]
     lines += describe(*descriptions(agent))
     lines += ["<parameters>"]
+    groups = [parameter.unique_group for parameter in agent.parameters()]
     for parameter in agent.parameters():
-        lines += _parameter(parameter)
+        lines += _parameter(parameter, alone=groups.count(parameter.unique_group) == 1)
     lines += ["</parameters>", "<actions>"]
     # OCF 1.1 knows the roles of a promotable resource alone; the monitor of role Stopped is Pacemaker's.
     listed = [listed for listed, _ in [*agent.actions(), *Agent.actions()] if listed.role != "Stopped"]
@@ -59,9 +60,12 @@ def describe(short: str, long: str) -> list[str]:
     return [f'<longdesc lang="en">{escape(long)}</longdesc>', f'<shortdesc lang="en">{escape(short)}</shortdesc>']
 
 
-def _parameter(parameter: Parameter) -> list[str]:
+def _parameter(parameter: Parameter, *, alone: bool) -> list[str]:
+    """The element of a parameter; `alone` says that no other is in its group. To who knows no groups (crmsh) `unique`
+    says that no other resource may have this value, which is not so of one of two.
+    """
     attributes = f'name="{parameter.name}" required="{int(parameter.required)}"'
-    attributes += f' unique="{int(bool(parameter.unique_group))}"'
+    attributes += f' unique="{int(bool(parameter.unique_group) and alone)}"'
     if parameter.unique_group:
         attributes += f' unique-group="{parameter.unique_group}"'
     if parameter.reloadable:

@@ -26,6 +26,7 @@ _MAPPED = bytes(10) + b"\xff\xff"
 _PRINTABLE = frozenset(map(chr, range(0x20, 0x7F)))
 _IQN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-:")
 _RESOURCE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-+")
+_MONTHS = frozenset(f"{month:02}" for month in range(1, 13))
 _TRUE = frozenset(("yes", "true", "1", "on", "y", "t"))
 _FALSE = frozenset(("no", "false", "0", "off", "n", "f", ""))
 
@@ -83,6 +84,10 @@ class Parameter:
     def check(self, agent: Owner) -> None:
         """Parse the value; raises Misconfigured where it is wrong."""
         self.__get__(agent)
+
+    def remark(self, agent: Owner) -> str:  # noqa: ARG002
+        """What the log should say of a value that is right; "" for nothing."""
+        return ""
 
     def __get__(self, agent: Owner, owner: type | None = None) -> object:
         return self.text(agent)
@@ -193,6 +198,8 @@ class Boolean(Parameter):
 class Iqn(Parameter):
     """An iSCSI qualified name (RFC 3720, 3.2.6.3.1), ``eui.`` or ``naa.`` name; kept in lower case as LIO keeps it."""
 
+    characters = _IQN
+
     def __get__(self, agent: Owner, owner: type | None = None) -> str:
         value = self.text(agent)
         return self.parse(value) if value else ""
@@ -200,7 +207,7 @@ class Iqn(Parameter):
     def parse(self, value: str) -> str:
         """`value` in lower case. Raises Misconfigured where it is no iSCSI name."""
         name = value.lower()
-        if not _IQN.issuperset(name):
+        if not self.characters.issuperset(name):
             raise self.wrong(
                 value, "holds a character that an iSCSI name may not have (letters, digits and . - : only)"
             )
@@ -214,7 +221,16 @@ class Iqn(Parameter):
 
 
 class Iqns(Iqn):
-    """iSCSI names, separated by spaces."""
+    """The iSCSI names of others, separated by spaces. They may hold an underscore, which the standard does not allow:
+    Windows makes its initiator's name of the host's, and the kernel takes it.
+    """
+
+    characters = _IQN | {"_"}
+
+    def remark(self, agent: Owner) -> str:
+        """That a name holds an underscore."""
+        odd = [name for name in self.__get__(agent) if "_" in name]
+        return f"parameter {self.name} has {odd[0]}, with an underscore: no iSCSI name, but taken" if odd else ""
 
     def __get__(self, agent: Owner, owner: type | None = None) -> tuple[str, ...]:  # type: ignore[override]
         return tuple(dict.fromkeys(self.parse(word) for word in self.text(agent).split()))
@@ -248,6 +264,8 @@ class Portals(Parameter):
 
     def _parse(self, word: str) -> Portal:
         host, port = word, "3260"
+        if "," in word:
+            raise self.wrong(word, "takes portals that are separated by spaces, not by commas")
         if word.startswith("["):
             host, bracket, rest = word[1:].partition("]")
             if not bracket or (rest and not rest.startswith(":")):
@@ -321,7 +339,7 @@ def _ip(parameter: Parameter, text: str) -> str:
 def _is_dated(rest: str) -> bool:
     """Whether an iqn goes on with ``yyyy-mm.`` and a name."""
     year, month, name = rest[:4], rest[5:7], rest[8:]
-    return year.isdecimal() and rest[4:5] == "-" and month.isdecimal() and rest[7:8] == "." and bool(name)
+    return year.isdecimal() and rest[4:5] == "-" and month in _MONTHS and rest[7:8] == "." and bool(name)
 
 
 def _is_hexadecimal(text: str) -> bool:

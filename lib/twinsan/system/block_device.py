@@ -108,7 +108,7 @@ def _explain(path: str, number: int) -> str:
         resource = drbd_resource(path)
         named = f"resource {resource}" if resource else "its resource"
         return (
-            f"{path} is Secondary on this node; by hand, for {named}: drbdadm primary {resource or 'RESOURCE'}; only a "
+            f"{path} is Secondary on this node; by hand, for {named}: drbdadm primary {resource or 'NAME'}; only a "
             "Primary can be served, so order the promotion before this"
         )
     if number == errno.EROFS:

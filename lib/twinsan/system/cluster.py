@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 from twinsan.errors import Failure
 from twinsan.system import command, rundir
@@ -17,8 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.deadline import Deadline
 
-# An attribute daemon can lose what it was told (an operator's clean-up, its own restart), so what did not change is
-# told again after this time.
+# An attribute daemon can lose what it was told (an operator's clean-up), so what did not change is told again after
+# this time. Its own restart makes notes void (see rundir.age).
 _SECONDS_UNTIL_REPEATED = 300.0
 
 # "No such attribute", as Pacemaker's tools exit (CRM_EX_NOSUCH); attrd_updater of 3.0.0 exits with 78 and says it.
@@ -35,7 +34,7 @@ def set_promotion_score(resource: str, score: int | None, deadline: Deadline, *,
     """
     text = "" if score is None else str(score)
     told = rundir.path(f"promotion-score.{resource}")
-    if not always and _told(told) == text:
+    if not always and rundir.told(told, _SECONDS_UNTIL_REPEATED) == text:
         return
     # Forgotten first: if the cluster cannot be reached, the next monitor tries again.
     rundir.forget(told)
@@ -96,13 +95,3 @@ def _update(name: str, value: str, deadline: Deadline, *, node: str = "", privat
     # Also where it is taken away: attrd makes an attribute by whatever names it first, and the choice then stands.
     argv += ["--private"] if private else []
     command.run(*argv, deadline=deadline)
-
-
-def _told(path: str) -> str | None:
-    """What the cluster was told last; None where that is unknown or too long ago."""
-    try:
-        with open(path, encoding="ascii") as file:
-            age = time.time() - os.fstat(file.fileno()).st_mtime
-            return file.read() if 0 <= age < _SECONDS_UNTIL_REPEATED else None
-    except (OSError, ValueError):
-        return None

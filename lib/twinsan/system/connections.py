@@ -11,9 +11,7 @@ from __future__ import annotations
 
 # Its C half has all that is needed here, and costs a monitor nothing (see netlink).
 import _socket
-import os
 import struct
-import time
 
 from twinsan.system import announce, netlink, network, rundir, tcp_table
 
@@ -85,7 +83,7 @@ def publish(address: str, peers: list[Peer], deadline: Deadline, *, repeated: bo
     """Tell all nodes who is connected, where that has changed or, unless `repeated` is false, is long ago."""
     text = encode(peers)
     told = rundir.path(f"connections-{address.replace(':', '-')}")
-    if _told(told, _SECONDS_UNTIL_REPEATED if repeated else float("inf")) == text:
+    if rundir.told(told, _SECONDS_UNTIL_REPEATED if repeated else float("inf")) == text:
         return
     from twinsan.system import cluster
 
@@ -99,16 +97,6 @@ def recall(address: str, deadline: Deadline) -> list[Peer]:
 
     values = cluster.get_node_attributes(attribute(address), deadline).values()
     return decode(" ".join(dict.fromkeys(" ".join(values).split())))
-
-
-def _told(path: str, longest: float) -> str | None:
-    try:
-        if not 0 <= time.time() - os.stat(path).st_mtime < longest:
-            return None
-        with open(path, encoding="ascii") as file:
-            return file.read()
-    except (OSError, ValueError):
-        return None
 
 
 def tickle(address: str, port: int, peers: list[Peer]) -> None:

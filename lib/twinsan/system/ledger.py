@@ -13,7 +13,6 @@ told: a monitor tells it where they were not, and again after a while, for a nod
 from __future__ import annotations
 
 import os
-import time
 
 from twinsan.errors import Failure
 from twinsan.system import rundir, state
@@ -112,7 +111,7 @@ class Ledger:
         """Tell it again where it is time, as it is by then: a device may have grown."""
 
         def look() -> None:
-            if _due(self._told):
+            if not rundir.age(self._told) < _SECONDS_UNTIL_REPEATED:
                 from twinsan.system import child
 
                 patience = self._deadline.within(_SECONDS_TO_TELL)
@@ -176,13 +175,6 @@ def recorded(path: str) -> Fingerprint | None:
 
 def _path(resource: str) -> str:
     return rundir.path(f"fingerprint.{resource}")
-
-
-def _due(path: str) -> bool:
-    try:
-        return not 0 <= time.time() - os.stat(path).st_mtime < _SECONDS_UNTIL_REPEATED
-    except FileNotFoundError:
-        return True
 
 
 def _read(path: str) -> str:

@@ -6,9 +6,6 @@ It is a private attribute of the node, which the cluster forgets with the node: 
 
 from __future__ import annotations
 
-import os
-import time
-
 from twinsan.system import rundir
 
 TYPE_CHECKING = False
@@ -33,7 +30,7 @@ def tell(address: str, fault: str, deadline: Deadline) -> None:
     """Tell that this node could hold the address, or why not, where that has changed or is long ago."""
     text = fault.translate(_PLAIN).encode("ascii", "replace").decode() or READY
     path = _note("told", address)
-    if _read(path) == text:
+    if rundir.told(path, _SECONDS_UNTIL_REPEATED) == text:
         return
     from twinsan.system import cluster
 
@@ -46,12 +43,8 @@ def tell(address: str, fault: str, deadline: Deadline) -> None:
 def seconds_since_fault(address: str) -> float:
     """How long ago this node told that it could not hold the address; 0 where it tells that it could, or nothing."""
     path = _note("told", address)
-    if _read(path) in (None, READY):
-        return 0.0
-    try:
-        return max(0.0, time.time() - os.stat(path).st_mtime)
-    except FileNotFoundError:
-        return 0.0
+    told = rundir.told(path, _SECONDS_UNTIL_REPEATED)
+    return 0.0 if told in (None, READY) else rundir.age(path)
 
 
 def of_others(address: str, node: str, deadline: Deadline) -> dict[str, str]:
@@ -65,7 +58,7 @@ def of_others(address: str, node: str, deadline: Deadline) -> dict[str, str]:
 def fault_of_others(address: str, node: str, deadline: Deadline) -> str:
     """The node that could not hold the address, and why, as it was at most a minute ago; "" where none says so."""
     path = _note("others", address)
-    known = _read(path)
+    known = rundir.told(path, _SECONDS_UNTIL_REPEATED)
     if known is None:
         told = of_others(address, node, deadline)
         known = "".join([f"{name}: {text}" for name, text in told.items() if text != READY][:1])
@@ -75,13 +68,3 @@ def fault_of_others(address: str, node: str, deadline: Deadline) -> str:
 
 def _note(kind: str, address: str) -> str:
     return rundir.path(f"portal-{kind}-{address.replace(':', '-')}")
-
-
-def _read(path: str) -> str | None:
-    try:
-        if not 0 <= time.time() - os.stat(path).st_mtime < _SECONDS_UNTIL_REPEATED:
-            return None
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except (OSError, ValueError):
-        return None

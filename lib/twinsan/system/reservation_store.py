@@ -278,12 +278,12 @@ class Store:
 
         if not self._clustered:
             return
-        last = _recent(self._told, float("inf")) or ""
+        last = rundir.told(self._told, float("inf")) or ""
         nothing = text in (reservation_record.FREE, reservations.NONE)
         # That nothing is reserved need not be repeated, nor told where nobody was told of a reservation. But a volume
         # that is not in reach may hold some, which no longer count.
         unheard = nothing and not last and (self.connected or not self._volume.where)
-        if unheard or (text == last and (nothing or _recent(self._told, repeated) is not None)):
+        if unheard or (text == last and (nothing or rundir.told(self._told, repeated) is not None)):
             return
         try:
             reservation_record.tell(self._serial, text, deadline.within(_SECONDS_FOR_CLUSTER))

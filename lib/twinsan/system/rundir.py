@@ -4,10 +4,19 @@
 from __future__ import annotations
 
 import os
+import time
 
 from twinsan.errors import Failure
 
 DIRECTORY = "/run/twinsan"
+
+# Where the kernel lists the sockets of this host. The tests set another place.
+sockets = "/proc/net/unix"
+
+# Pacemaker's attribute daemon listens on a socket of this name: abstract by libqb's default, else a file. It keeps what
+# it was told in memory alone.
+_DAEMON = "attrd"
+_LISTENING = "00010000"
 
 _LONGEST_NAME = 255
 
@@ -62,6 +71,68 @@ def _complete(path: str, text: str) -> str:
     with open(temporary, "w", encoding="ascii", errors="replace") as file:
         file.write(text)
     return temporary
+
+
+def told(path: str, seconds: float) -> str | None:
+    """What a note says that the cluster was told; None where it is not known to be so still (see `age`), or was told
+    `seconds` ago or longer.
+    """
+    if not age(path) < seconds:
+        return None
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def age(path: str) -> float:
+    """How many seconds ago the cluster was told what a note says; infinite where there is no note, or the attribute
+    daemon has been started since, and knows nothing of it.
+    """
+    # First: what is told next, and noted, is then told to a daemon that has been seen.
+    seen = _daemon_seen(time.time())
+    try:
+        written = os.stat(path).st_mtime
+    except FileNotFoundError:
+        return float("inf")
+    now = time.time()
+    return now - written if seen <= written <= now else float("inf")
+
+
+def _daemon_seen(now: float) -> float:
+    """When the present attribute daemon was first seen here; 0.0 where none ever was."""
+    place, present = path("attribute-daemon"), _daemon()
+    try:
+        with open(place, encoding="ascii", errors="replace") as file:
+            seen = os.fstat(file.fileno()).st_mtime
+            known = file.read()
+    except FileNotFoundError:
+        seen, known = 0.0, ""
+    # Where none runs, the next one will be another. A time to come is from before the clock was set back.
+    if present and (present != known or seen > now):
+        write(place, present)
+        seen = os.stat(place).st_mtime
+    return seen
+
+
+def _daemon() -> str:
+    """What tells one start of the attribute daemon from another: the number of the socket that it listens on; "" where
+    it does not run. To read this list is one system call, to find the process would be hundreds.
+    """
+    try:
+        with open(sockets, encoding="ascii", errors="replace") as file:
+            rows = [line.split() for line in file if _DAEMON in line]
+    except OSError:
+        return ""
+    # Num RefCount Protocol Flags Type St Inode Path
+    found = [row[6] for row in rows if len(row) == 8 and row[3] == _LISTENING and _name(row[7]) == _DAEMON]
+    return found[0] if found else ""
+
+
+def _name(socket: str) -> str:
+    """The name of a socket; what is abstract is shown with @ for each NUL."""
+    return socket.strip("@").rpartition("/")[2]
 
 
 def forget(path: str) -> None:

@@ -10,7 +10,6 @@ changed here, and every few minutes. It may be removed at any time.
 from __future__ import annotations
 
 import os
-import time
 
 from twinsan.system import device_limits, prospect, rundir
 from twinsan.system.device_limits import Limits
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from twinsan.deadline import Deadline
     from twinsan.system.events2 import Resource
 
-# How long a note is good: what the cluster was told may get lost (an operator's clean-up, a restart of its daemon), and
+# How long a note is good: what the cluster was told may get lost (an operator's clean-up), and
 # a peer may get another disk. Nodes that start together know nothing of each other at first.
 _SECONDS = 300.0
 _SECONDS_WITHOUT_PEER = 30.0
@@ -105,8 +104,9 @@ def share(resource: Resource, deadline: Deadline) -> Note:
 def noted(resource: str) -> Note | None:
     """What is noted of a resource."""
     try:
-        with open(rundir.path(_PREFIX + resource), encoding="ascii") as file:
-            age = time.time() - os.fstat(file.fileno()).st_mtime
+        path = rundir.path(_PREFIX + resource)
+        age = rundir.age(path)
+        with open(path, encoding="ascii") as file:
             first, *lines = file.read().splitlines() or [""]
         numbers = [word.partition("=")[::2] for word in first.split()]
         minors = {int(volume): int(minor) for volume, minor in numbers}

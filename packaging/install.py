@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Put twinsan below a prefix, also while an earlier version of it runs there: `make install` calls this.
+
+The library of each version has a folder of its own, and each agent names the one of its version. So an agent that runs
+goes on with the modules that it began with, and one that starts in the middle of an installation is the old one with
+the old library, or the new one with the new. The library comes first, then each agent at once, by a rename. The version
+before stays until the next installation, long after its last agent has ended.
+
+It runs on Python 3.6 as well, to say where that of the system is too old.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+AGENTS = os.path.join("lib", "ocf", "resource.d", "twinsan")
+
+# What the agents and the command begin with, and what they find the library by.
+INTERPRETER = "/usr/bin/python3"
+FOUND_BY = '+ "/lib"'
+
+OLDEST = (3, 9)
+NEWEST = (3, 20)
+
+
+class Refused(Exception):
+    """Nothing was installed."""
+
+
+def main() -> int:
+    """Parse the command line and install; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="install")
+    parser.add_argument("--destdir", default="", help="a folder to stage it in")
+    parser.add_argument("--prefix", default="/usr")
+    parser.add_argument(
+        "--interpreter", default="", help="the Python to run with (default: the first that is new enough)"
+    )
+    arguments = parser.parse_args()
+    try:
+        interpreter = choose(arguments.interpreter)
+        install(arguments.destdir, arguments.prefix, interpreter)
+    except Refused as reason:
+        sys.stderr.write(f"make install: {reason}\n")
+        return 1
+    if interpreter != INTERPRETER:
+        sys.stdout.write(f"twinsan runs with {interpreter}\n")
+    return 0
+
+
+def choose(named: str) -> str:
+    """The Python that twinsan will run with: that of the system, or a newer one beside it. Raises Refused."""
+    names = [f"python3.{minor}" for minor in range(NEWEST[1], OLDEST[1] - 1, -1)]
+    beside = filter(None, map(shutil.which, names))
+    candidates = [named] if named else [INTERPRETER, *beside]
+    for candidate in candidates:
+        if version(candidate) >= OLDEST:
+            return candidate
+    found = ".".join(map(str, version(candidates[0]))) or "not there"
+    raise Refused(
+        f"{candidates[0]} is {found} and twinsan needs 3.9; install a newer Python (SLES and Leap 15: zypper install "
+        "python311), then again: make install"
+    )
+
+
+def version(interpreter: str) -> "tuple[int, ...]":
+    """The version of a Python as two numbers; none where it does not run."""
+    ask = "import sys; print(sys.version_info[0], sys.version_info[1])"
+    try:
+        printed = subprocess.check_output([interpreter, "-ISc", ask], stderr=subprocess.DEVNULL)
+        return tuple(int(word) for word in printed.split())
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        return ()
+
+
+def install(destdir: str, prefix: str, interpreter: str) -> None:
+    """Put everything in its place."""
+    root = destdir + prefix
+    kept = _in_use(root)
+    library = _put_library(root, interpreter, destdir)
+    programs = list(_programs(root, library, interpreter))
+    for place, text in programs:
+        _replace(place, text, 0o755)
+    for place, source in _data(root):
+        with open(source, "rb") as file:
+            _replace(place, file.read(), 0o644)
+    _point(os.path.join(root, "lib", "twinsan"), os.path.join(library, "twinsan"))
+    _forget(root, {library, kept})
+    if os.path.normpath(prefix) != "/usr":
+        _link(destdir, prefix)
+
+
+def _put_library(root: str, interpreter: str, destdir: str) -> str:
+    """The folder of this version's library, below lib; complete before it has its name."""
+    sources = _below("lib/twinsan", ".py")
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(source.encode() + b"\0" + _read(source) + b"\0")
+    # Compiled for this Python, and found from another place.
+    digest.update(interpreter.encode())
+    name = f"twinsan-{digest.hexdigest()[:12]}"
+    complete = os.path.join(root, "lib", name)
+    if os.path.isdir(complete):
+        return name
+    building = complete + ".new"
+    shutil.rmtree(building, ignore_errors=True)
+    for source in sources:
+        place = os.path.join(building, os.path.relpath(source, "lib"))
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        shutil.copyfile(os.path.join(ROOT, source), place)
+        os.chmod(place, 0o644)
+    shown = complete[len(destdir) :]
+    words = [interpreter, "-IS", "-m", "compileall", "-q", "-f", "-d", shown, building]
+    subprocess.check_call(words)
+    os.rename(building, complete)
+    return name
+
+
+def _programs(root: str, library: str, interpreter: str) -> "Iterator[tuple[str, bytes]]":
+    """Place and text of each program, which names its library and its Python."""
+    sources = [
+        (os.path.join(root, AGENTS, name), "agents/" + name) for name in os.listdir(os.path.join(ROOT, "agents"))
+    ]
+    sources.append((os.path.join(root, "sbin", "twinsan"), "bin/twinsan"))
+    named = f'+ "/lib/{library}"'
+    for place, source in sources:
+        text = _read(source).decode()
+        if text.count(FOUND_BY) != 1 or not text.startswith(f"#!{INTERPRETER} "):
+            raise Refused(f"{source} does not begin as it should; install from a whole copy")
+        text = text.replace(FOUND_BY, named).replace(INTERPRETER, interpreter, 1)
+        yield place, text.encode()
+
+
+def _data(root: str) -> "Iterator[tuple[str, str]]":
+    """Place and source of what is only read."""
+    for folder in ("cib-templates", "drbd"):
+        for source in _below(folder, ""):
+            yield os.path.join(root, "share", "twinsan", source), os.path.join(ROOT, source)
+    for section in ("7", "8"):
+        for source in _below("man", "." + section):
+            place = os.path.join(root, "share", "man", "man" + section, os.path.basename(source))
+            yield place, os.path.join(ROOT, source)
+    name = "modules-load.d/twinsan.conf"
+    yield os.path.join(root, "lib", name), os.path.join(ROOT, "packaging", name)
+
+
+def _in_use(root: str) -> str:
+    """The folder that the agents which are installed now have their library in; "" for none of ours."""
+    return os.path.dirname(_target(os.path.join(root, "lib", "twinsan")))
+
+
+def _forget(root: str, kept: "set[str]") -> None:
+    """Remove all versions but some."""
+    lib = os.path.join(root, "lib")
+    for name in os.listdir(lib):
+        if name.startswith("twinsan-") and name not in kept:
+            shutil.rmtree(os.path.join(lib, name), ignore_errors=True)
+
+
+def _point(link: str, target: str) -> None:
+    """Let a link lead somewhere else, at once. What pip, or an earlier `make install`, made in its place was a folder,
+    which no link can be renamed over: it steps aside.
+    """
+    if _target(link) == target:
+        return
+    if os.path.isdir(link) and not os.path.islink(link):
+        before = link + "-before"
+        shutil.rmtree(before, ignore_errors=True)
+        os.rename(link, before)
+    new = link + ".new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(new)
+    os.symlink(target, new)
+    os.rename(new, link)
+
+
+def _link(destdir: str, prefix: str) -> None:
+    """Pacemaker, and the handlers in DRBD's configuration, look nowhere else."""
+    for folder, names in ((AGENTS, os.listdir(os.path.join(ROOT, "agents"))), ("sbin", ["twinsan"])):
+        os.makedirs(os.path.join(destdir + "/usr", folder), exist_ok=True)
+        for name in names:
+            _point(os.path.join(destdir + "/usr", folder, name), os.path.join(prefix, folder, name))
+
+
+def _replace(place: str, content: bytes, mode: int) -> None:
+    """Put a file in the place of another, or of a link, at once."""
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    new = os.path.join(os.path.dirname(place), "." + os.path.basename(place) + ".new")
+    with open(new, "wb") as file:
+        file.write(content)
+    os.chmod(new, mode)
+    os.rename(new, place)
+
+
+def _below(folder: str, suffix: str) -> "list[str]":
+    """The files below a folder of the checkout, by their paths in it."""
+    found: list[str] = []
+    for place, _, names in os.walk(os.path.join(ROOT, folder)):
+        found += [os.path.relpath(os.path.join(place, name), ROOT) for name in names if name.endswith(suffix)]
+    return sorted(path for path in found if "__pycache__" not in path and ".egg-info" not in path)
+
+
+def _read(source: str) -> bytes:
+    with open(os.path.join(ROOT, source), "rb") as file:
+        return file.read()
+
+
+def _target(link: str) -> str:
+    """Where a link leads; "" for what is none."""
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
