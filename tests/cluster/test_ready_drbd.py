@@ -202,7 +202,8 @@ STATES = {
     ),
     "frozen by hand": (ACTIVE, "drbdsetup suspend-io 0", ACTIVE, 191, "drbdadm resume-io san", ACTIVE),
     "without data": (
-        ACTIVE, "drbdadm detach san && drbdadm disconnect --force san", ACTIVE, 9, "drbdadm adjust san", BOTH,
+        ACTIVE, "drbdadm detach san && drbdadm disconnect --force san",
+        ACTIVE, 9, "drbdadm connect san; then: drbdadm adjust san", ACTIVE,
     ),
     "a paused resync": (
         PASSIVE, "drbdadm pause-sync san && drbdadm invalidate san", PASSIVE, 190, "drbdadm resume-sync san", PASSIVE,
@@ -220,7 +221,7 @@ def test_each_printed_command_heals(by_hand: Pair, active: Machine, passive: Mac
         servers[maker][0].succeed(made)
         told = monitor(servers[teller][0], code)
         assert printed in told[:128], f"{name}: {told}"
-        command = printed[printed.index("drbdadm") :]
+        command = printed[printed.index("drbdadm") :].replace("then: ", "")
         for server in servers[typist]:
             server.succeed(command, timeout=100)
         if "--force" in command:

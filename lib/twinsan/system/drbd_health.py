@@ -79,10 +79,9 @@ def failure(resource: Resource) -> str:
     for volume in resource.volumes:
         where = _where(resource, volume)
         if volume.disk != "UpToDate" and not _reachable(resource, volume):
-            return (
-                f"{where} is Primary without data (disk {volume.disk}, no UpToDate peer); bring back the peer, or the "
-                f"disk: drbdadm adjust {resource.name}"
-            )
+            # The peer first: a disk that was lost first is not attached to a Primary that has no other data (150).
+            lost = f"{where} is Primary without data (disk {volume.disk}, no UpToDate peer)"
+            return f"{lost}; connect the peer: drbdadm connect {resource.name}; then: drbdadm adjust {resource.name}"
         if volume.quorum is False and "quorum" not in resource.suspended:
             return (
                 f"{where} fails I/O because quorum is lost; bring the other nodes back: drbdadm status {resource.name}"
