@@ -142,8 +142,9 @@ def thick(recovering: Pair, passive: Machine) -> Iterator[Machine]:
     """The server that does not serve, with a disk that cannot discard."""
     _reattach(passive, "echo 0")
     yield passive
-    recovering.wait_until_serving()
+    server = recovering.wait_until_serving()
     _reattach(passive, "cat /sys/block/ubdb/queue/discard_max_hw_bytes")
+    _ask_peer(server)
 
 
 def _serves_unmap(server: Machine) -> str:
