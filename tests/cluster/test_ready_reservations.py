@@ -231,7 +231,7 @@ def test_a_shell_in_the_state_volume_does_not_fence_the_node(
     wait_until(lambda: _primary(recovering) is passive, "the other one is promoted", _SECONDS)
     assert len(recovering.power_events) == cuts
     active.fail(f"mountpoint -q {_WHERE}")
-    active.fail("pgrep -f 'echo x >>junk'")
+    active.fail("pgrep -f '[e]cho x >>junk'")
     active.fail(f"dd if=/dev/zero of={STATE_DEVICE} bs={_BLOCK} count=1 oflag=direct status=none")
     assert "this ends who uses it" in active.journal("--boot -t 'drbd-vaai(p_drbd)'")
     size = passive.succeed(f"stat -c %s {_WHERE}/junk")

@@ -444,6 +444,33 @@ def look(host: FakeHost) -> Resource:
     return resource
 
 
+def test_the_end_of_its_time_is_no_reason(
+    cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last look is cut short: what was missing before stays the verdict."""
+    cluster.peer = fake_cluster.LOST
+    plain = host.run
+
+    def run(*argv: str, deadline: Deadline, input: str = "", check: bool = True) -> command.Result:  # noqa: A002
+        if argv[0] == "drbdsetup" and deadline.remaining() < 0.05:
+            time.sleep(deadline.remaining())
+            raise DeadlinePassed("drbdsetup did not end in time")
+        return plain(*argv, deadline=deadline, input=input, check=check)
+
+    monkeypatch.setattr(host, "run", run)
+    assert fence_peer(0.2) == 1
+    assert "zeus is lost and not yet fenced" in capsys.readouterr().err
+    assert "zeus is lost and not yet fenced" in watch.undecided(look(host))
+
+
+def test_before_the_handler_has_looked_the_peer_is_named_already(cluster: FakeCluster, host: FakeHost) -> None:
+    """The cluster shows what it was told first, until the exit code changes."""
+    cluster.peer = fake_cluster.LOST
+    fence_peer(0.01)
+    Path(fence.verdict("san")).unlink()
+    assert watch.undecided(look(host)).endswith("stonith_admin --confirm=zeus")
+
+
 @pytest.mark.parametrize("version", [8, 9])
 def test_a_late_fencing_lets_io_go_on(
     cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch, version: int
@@ -506,6 +533,18 @@ def test_a_constraint_that_was_left_behind_is_lifted_by_a_monitor(cluster: FakeC
     host.role = "Primary"
     watch.go_on(look(host))
     assert len(host.background) == 2, "and after each change of the role"
+
+
+def test_a_look_keeps_no_promotion_waiting(cluster: FakeCluster, host: FakeHost) -> None:
+    """The look needs no lock, and gives way to who has it where there is something to lift."""
+    cluster.constraints = [cluster.constraint("atlas")]
+    reconnect(host)
+    with lock.Held("fence.san", Deadline(1)):
+        lifting.review("san")
+    assert cluster.allowed == ["atlas"]
+    assert Path(fence.marker("san")).exists()
+    lifting.review("san")
+    assert cluster.constraints == []
 
 
 def test_a_banned_node_says_who_has_the_data(cluster: FakeCluster, host: FakeHost) -> None:

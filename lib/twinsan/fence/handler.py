@@ -10,7 +10,7 @@ import time
 
 from twinsan import fence
 from twinsan.deadline import Deadline
-from twinsan.errors import Failure, NotInstalled
+from twinsan.errors import DeadlinePassed, Failure, NotInstalled
 from twinsan.fence.state import Constraint, State, constraint_id
 from twinsan.system import cib, drbd, lock, rundir
 
@@ -154,7 +154,8 @@ def _decide(call: Call, budget: Deadline) -> tuple[int, str]:
         try:
             return _attempt(call, budget)
         except Failure as failure:
-            _note(fence.verdict(call.resource), str(failure))
+            if not _cut_short(failure, budget):
+                _note(fence.verdict(call.resource), str(failure))
             raise
 
     found = patiently(look, budget)
@@ -175,17 +176,24 @@ def patiently(look: Callable[[], _Found], budget: Deadline) -> _Found:
     cannot mend is raised at once.
     """
     attempts = 0
+    missing: Failure | None = None
     while True:
         try:
             return look()
         except (NotInstalled, NotUp):
             raise
-        except Failure:
-            if budget.expired():
-                raise
+        except Failure as failure:
+            missing = failure if missing is None or not _cut_short(failure, budget) else missing
+        if budget.expired():
+            raise missing
         attempts += 1
         interval = _POLL_SECONDS if attempts < _POLLS_BEFORE_SLOW else _SLOW_POLL_SECONDS
         time.sleep(min(interval, budget.remaining()))
+
+
+def _cut_short(failure: Failure, budget: Deadline) -> bool:
+    """Whether a look only failed because the time for all looks is up: that says nothing of what is missing."""
+    return isinstance(failure, DeadlinePassed) and budget.expired()
 
 
 def _attempt(call: Call, budget: Deadline) -> tuple[int, str]:
@@ -266,7 +274,7 @@ def _settle_with_living(state: State, own: Resource, me: str, peer: str, budget:
             "see: crm configure show"
         )
     if not cib.answers(peer, budget.within(_SECONDS_FOR_PROOF)):
-        raise Undecided(f"{peer} is a member of the cluster and does not answer; {_confirm(peer)}")
+        raise Undecided(f"{peer} does not answer; {_confirm(peer)}")
     created = _ban(state, own, me, peer, budget)
     if cib.answers(peer, budget.within(_SECONDS_FOR_PROOF)):
         return PEER_OUTDATED, f"{peer} lives and has the constraint; only the replication link is down"

@@ -46,36 +46,45 @@ def unfence_peer(resource: str, *, force: bool = False, seconds: float = SECONDS
 def review(resource: str) -> None:
     """What a monitor does in the background: lift a constraint that was left behind, note one that bans this node.
 
-    Nothing where a handler is at work.
+    The look needs no lock, which a promotion may be waiting for; to lift needs it, and looks again.
     """
     try:
+        state = State(cib.query(Deadline(SECONDS_FOR_QUERY)))
+        standing = state.constraint(resource)
+        _note(resource, state, standing)
+        own = handler.up(resource, Deadline(SECONDS_FOR_QUERY))
+        if standing is None or not (own.complete and own.complete_peers):
+            return
         with lock.Held(f"fence.{resource}", Deadline(0)):
-            own = handler.up(resource, Deadline(SECONDS_FOR_QUERY))
-            state = State(cib.query(Deadline(SECONDS_FOR_QUERY)))
-            standing = state.constraint(resource)
-            _note(resource, state, standing)
-            if standing is not None and own.complete and own.complete_peers:
-                handler.log(f"monitor of {resource}: {_lift(state, own, standing)}", 0)
+            outcome = _lift_where_complete(resource)
+        handler.log(f"monitor of {resource}: {outcome}", 0)
     except Failure:
-        # The next monitor tries again, and says that the constraint stands.
+        # A handler is at work, or nobody answers. The next monitor tries again, and says that the constraint stands.
         return
+
+
+def _lift_where_complete(resource: str) -> str:
+    own = handler.up(resource, Deadline(SECONDS_FOR_QUERY))
+    if not (own.complete and own.complete_peers):
+        raise Failure(_stays(own))
+    state = State(cib.query(Deadline(SECONDS_FOR_QUERY)))
+    standing = state.constraint(resource)
+    _note(resource, state, standing)
+    return "no constraint stands, nothing to do" if standing is None else _lift(state, own, standing)
+
+
+def _lift_by_force(resource: str) -> str:
+    state = State(cib.query(Deadline(SECONDS_FOR_QUERY)))
+    standing = state.constraint(resource)
+    if standing is not None:
+        handler.lift(resource, standing.id)
+    _note(resource, state, None)
+    return f"constraint {standing.id} is removed" if standing else "no constraint stands, nothing to do"
 
 
 def _unfence_peer(resource: str, *, force: bool) -> str:
     with lock.Held(f"fence.{resource}", Deadline(_SECONDS_FOR_LOCK)):
-        own = None if force else handler.up(resource, Deadline(SECONDS_FOR_QUERY))
-        if own is not None and not (own.complete and own.complete_peers):
-            raise Failure(_stays(own))
-        state = State(cib.query(Deadline(SECONDS_FOR_QUERY)))
-        standing = state.constraint(resource)
-        _note(resource, state, standing)
-        if standing is None:
-            return "no constraint stands, nothing to do"
-        if own is not None:
-            return _lift(state, own, standing)
-        handler.lift(resource, standing.id)
-        rundir.forget(fence.ban(resource))
-        return f"constraint {standing.id} is removed"
+        return _lift_by_force(resource) if force else _lift_where_complete(resource)
 
 
 def _lift(state: State, own: Resource, standing: Constraint) -> str:

@@ -36,7 +36,12 @@ def go_on(resource: Resource) -> None:
 
 def undecided(resource: Resource) -> str:
     """Why the I/O of a Primary stays frozen, and what to type; "" where it is not frozen, or nobody knows."""
-    text = fence.read(fence.verdict(resource.name)) if _frozen(resource) else ""
+    if not _frozen(resource):
+        return ""
+    text, peer = fence.read(fence.verdict(resource.name)), fence.read(fence.peer(resource.name))
+    if not text and peer:
+        # The handler has not looked yet. The cluster keeps showing what it is told first.
+        text = f"{peer} is lost and not yet fenced; once it is off for sure: stonith_admin --confirm={peer}"
     return f"I/O of {resource.name} is frozen: {text}" if text else ""
 
 

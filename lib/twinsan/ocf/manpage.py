@@ -53,7 +53,7 @@ _DIAGNOSED = (
         "See the log.",
     ),
     (
-        (errors.Failure.__name__,),
+        (errors.Failure.__name__, errors.Passing.__name__),
         "The action failed (1, or 9 of a promoted resource; 3 for an unknown action)",
         "The cluster tries again by itself, here or on the other node, until migration-threshold is reached. When the "
         "cause is mended, let it forget the failures: crm_resource --cleanup --resource RESOURCE --node NODE",
