@@ -104,6 +104,8 @@ def test_another_disk_is_refused(active: Machine) -> None:
             assert "would serve another disk than by-hand served last" in reason
             assert not active.run(f"ls -d {hand.CONFIGFS}/core/iblock_*/*-lun2-*").stdout
         hand.expect(active, 0, "lio-lun", "start", **{**start, "path": large})
+        # It tells that the device has grown.
+        hand.expect(active, 0, "lio-lun", "monitor", **{**start, "path": large})
         hand.expect(active, 0, "lio-lun", "stop", **start)
         reason = hand.reason(active, 2, "lio-lun", "start", **start)
         assert "capacity is 16777216 instead of 33554432" in reason
