@@ -47,8 +47,15 @@ def _forget(server: Machine, *names: str) -> None:
 
 
 def _clean(server: Machine) -> None:
-    """The cluster shows no failure and nothing degraded."""
-    server.wait_until("! crm_mon -1 | grep -q 'Failed Resource Actions'", "all is well", 60)
+    """The cluster shows no failure and nothing degraded. It keeps the reason of a monitor that is well by now, until it
+    is told to forget.
+    """
+    server.succeed("crm_resource --cleanup --resource p_lun1")
+    server.wait_until(
+        "crm_resource --wait --timeout=5s >/dev/null 2>&1 && ! crm_mon -1 | grep -q 'Failed Resource Actions'",
+        "all is well",
+        60,
+    )
 
 
 @pytest.fixture

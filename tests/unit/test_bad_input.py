@@ -423,7 +423,9 @@ def test_a_process_with_odd_bytes_in_its_environment(name: str) -> None:
     """As the kernel starts it: bytes that are no text, for a resource that cannot be."""
     declared = agents.load(name).parameters()
     needed = next(parameter.name for parameter in declared if parameter.required)
-    odd = (b"\xff\xfe", b"\x1b[2J\n", b"$(reboot)`reboot`;'\"", "\u00e9\u202e".encode(), b"x" * 100000 + b"\xff")
+    # The kernel takes 2 MiB of environment and arguments, a quarter of the usual stack, and 128 KiB of each.
+    longest = b"x" * min(100000, 1900000 // len(declared)) + b"\xff"
+    odd = (b"\xff\xfe", b"\x1b[2J\n", b"$(reboot)`reboot`;'\"", "\u00e9\u202e".encode(), longest)
     for number, (action, value) in enumerate(itertools.product(("start", "stop", "monitor", "notify", "\udcff"), odd)):
         told = hostile.told(number)
         variables = {f"OCF_RESKEY_{parameter.name}": value for parameter in declared}
