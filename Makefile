@@ -49,7 +49,8 @@ format: ## Format the code
 	@$(PYTHON) -m ruff check --fix --quiet
 	@$(PYTHON) -m ruff format --quiet
 
-man: ## Generate man/*.7 from the agents
+man: ## Generate man/* from the agents and the command
+	@bin/twinsan man-page > man/twinsan.8
 	@$(foreach agent,$(AGENTS),agents/$(agent) man-page > man/ocf_twinsan_$(agent).7 &&) true
 
 install: ## Install on this server (PREFIX=/usr/local, DESTDIR=FOLDER to stage, INTERPRETER=/usr/bin/python3.11)

@@ -21,7 +21,7 @@ from lab import counts, network
 from lab.machine import Machine
 
 USER = "twinsan"
-PASSWORD = "twinsan-lab"  # noqa: S105  the lab's own; the template has it as its placeholder
+PASSWORD = "twinsan-lab"  # noqa: S105  the lab's own
 
 _LAN = """\
 name "{name}"

@@ -30,9 +30,10 @@ _REQUIREMENTS = _ROOT / "tests" / "requirements.txt"
 _DEBIAN_PYTHON = Path("/usr/bin/python3")
 _OLDEST_PYTHON = (3, 11)
 
-# pacemaker-common has the schemas of the CIB, drbd-utils reads the resource files, groff-base formats the man pages.
+# pacemaker-common has the schemas of the CIB, pacemaker-cli-utils the scheduler's simulator, drbd-utils reads the
+# resource files, groff-base formats the man pages.
 _PACKAGES = {
-    "check": ("python3-venv", "pacemaker-common", "drbd-utils", "groff-base"),
+    "check": ("python3-venv", "pacemaker-common", "pacemaker-cli-utils", "drbd-utils", "groff-base"),
     "lab": (
         "python3-venv",
         "user-mode-linux",

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lab import counts, evidence, image, network, progress
-from lab.bmc import Bmc
+from lab.bmc import PASSWORD, Bmc
 from lab.errors import LabError, MachineLost, WaitTimedOut
 from lab.machine import Machine, make_disk, wait_until
 from lab.namespace import MEMORY
@@ -92,6 +92,7 @@ class Pair:
     def install(self) -> None:
         """Install this checkout on the servers, with its DRBD resource, and the load on the initiator."""
         resource = (PROJECT / "drbd" / "8.4" / "san.res").read_text(encoding="utf-8")
+        resource = resource.replace("MAKE YOUR OWN", "lab")
         with tempfile.TemporaryDirectory(prefix="twinsan-install-") as folder:
             command = ["make", "--silent", "--no-print-directory", "install", f"DESTDIR={folder}"]
             subprocess.run(command, cwd=PROJECT, check=True)
@@ -140,7 +141,7 @@ class Pair:
 
     def load_template(self) -> None:
         """Load cib-templates/san.xml as the README has it, and wait until the SAN serves."""
-        self.atlas.copy({"/root/san.xml": TEMPLATE})
+        self.atlas.copy({"/root/san.xml": template().encode()})
         self.atlas.succeed("crm configure load xml update /root/san.xml")
         self.wait_until_serving()
 
@@ -262,6 +263,12 @@ class Pair:
     def collect(self, folder: Path) -> Path:
         """Write all state of all guests below `folder`; returns it."""
         return evidence.collect(self.guests, folder)
+
+
+def template() -> str:
+    """cib-templates/san.xml with the password of the lab's controllers."""
+    shipped = TEMPLATE.read_text(encoding="utf-8")
+    return shipped.replace('name="password" value=""', f'name="password" value="{PASSWORD}"')
 
 
 @contextlib.contextmanager

@@ -144,8 +144,10 @@ def _data(root: str) -> "Iterator[tuple[str, str]]":
     for folder in ("cib-templates", "drbd"):
         for source in _below(folder, ""):
             yield os.path.join(root, "share", "twinsan", source), os.path.join(ROOT, source)
-    for source in _below("man", ".7"):
-        yield os.path.join(root, "share", "man", "man7", os.path.basename(source)), os.path.join(ROOT, source)
+    for section in ("7", "8"):
+        for source in _below("man", "." + section):
+            place = os.path.join(root, "share", "man", "man" + section, os.path.basename(source))
+            yield place, os.path.join(ROOT, source)
     name = "modules-load.d/twinsan.conf"
     yield os.path.join(root, "lib", name), os.path.join(ROOT, "packaging", name)
 

@@ -8,8 +8,9 @@ Reading order::
                           └──────────► errors, deadline ◄──────────┘
 
 Agents join the two columns; the columns never import each other. Only ``system/command.py`` starts programs and only
-``system/lio.py`` imports rtslib. ``tests/unit/test_architecture.py`` holds this. ``migration`` is for manual
-pages alone: what they tell users of other agents.
+``system/lio.py`` imports rtslib. ``tests/unit/test_architecture.py`` holds this. ``cli`` is the command, for DRBD
+(``fence``) and for operators (``operate``). ``migration`` is for manual pages alone: what they tell users of other
+agents.
 """
 
 __version__ = "0.1.0"

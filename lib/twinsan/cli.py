@@ -64,6 +64,18 @@ def _parser() -> argparse.ArgumentParser:
     split = commands.add_parser("split-brain", help=text, description=_SPLIT_BRAIN)
     split.add_argument("resource", metavar="RESOURCE", nargs="?", help="DRBD's name of it (default: as DRBD says)")
     split.set_defaults(run=_split_brain)
+
+    text = "show the persistent reservations of all LUNs, or take one away"
+    shown = commands.add_parser("reservations", help=text, description=_RESERVATIONS, epilog=_RESERVATIONS_EXAMPLES)
+    shown.add_argument("--json", action="store_true", help="for programs, with names that stay")
+    shown.add_argument(
+        "--remove", metavar="INITIATOR", help="take the registrations of this initiator away; needs --lun"
+    )
+    shown.add_argument("--lun", metavar="RESOURCE", help="the LUN that it is about, by the name of its resource")
+    shown.set_defaults(run=_reservations)
+
+    # For "make man"; without a line in the help.
+    commands.add_parser("man-page").set_defaults(run=_man_page)
     return parser
 
 
@@ -77,13 +89,23 @@ _FENCE_PEER_STATUS = (
 )
 _UNFENCE_PEER = (
     "DRBD's handler unfence-peer. Removes the constraint that fence-peer has left, once both replicas are UpToDate. "
-    "Called by DRBD it answers at once and works in the background, because DRBD's worker waits for it."
+    "Called by DRBD it answers at once and works in the background, because DRBD's worker waits for it: there it tries "
+    "for ten minutes."
 )
 _SPLIT_BRAIN = (
     "DRBD's handler split-brain. Notes the time, so that the monitor of drbd-vaai can tell a split brain from a "
     "connection that was taken down, and say what to type. It changes nothing: whose changes are thrown away is for "
     "the operator to decide. The note goes when the replicas are equal again."
 )
+_RESERVATIONS = (
+    "Shows who is registered with each LUN, with what key, which reservation each holds, and where that is kept: in "
+    "the state volume of a DRBD resource, or in the cluster. A LUN that another node serves is shown in full there. "
+    "With --remove a registration is taken away for good, and the reservation that its initiator holds: of a host that "
+    "is gone for ever, or that the kernel refuses. The LUN has to be stopped for that, because a kernel that serves it "
+    "lets nobody but initiators change it; where it is not, the command says how to stop it and changes nothing. A LUN "
+    "with a state volume is changed on the node where that is mounted."
+)
+_RESERVATIONS_EXAMPLES = "Example: twinsan reservations --lun p_lun1 --remove iqn.1998-01.com.vmware:esx7"
 
 
 def _seconds(text: str) -> float:
@@ -108,13 +130,31 @@ def _fence_peer(arguments: argparse.Namespace) -> int:
 
 
 def _unfence_peer(arguments: argparse.Namespace) -> int:
-    from twinsan.fence import handler
+    from twinsan.fence import lifting
 
     resource = _resource(arguments)
-    by_drbd = not arguments.resource
-    if by_drbd and not command.in_background():
+    if arguments.resource:
+        return lifting.unfence_peer(resource, force=arguments.force)
+    if not command.in_background():
         return 0
-    return handler.unfence_peer(resource, force=arguments.force)
+    return lifting.unfence_peer(resource, force=arguments.force, seconds=lifting.SECONDS_FOR_DRBD)
+
+
+def _reservations(arguments: argparse.Namespace) -> int:
+    from twinsan.operate import reservations
+
+    if arguments.remove is None:
+        return reservations.show(arguments.lun, as_json=arguments.json)
+    if not arguments.lun:
+        raise Failure(f"of which LUN? Type: twinsan reservations --remove {arguments.remove} --lun RESOURCE")
+    return reservations.remove(arguments.remove, arguments.lun)
+
+
+def _man_page(_: argparse.Namespace) -> int:
+    from twinsan.operate import manpage
+
+    print(manpage.render(_parser()), end="")
+    return 0
 
 
 def _split_brain(arguments: argparse.Namespace) -> int:

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import time
 
-from twinsan.errors import DeadlinePassed
+from twinsan.errors import DeadlinePassed, Passing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
+
+    Result = TypeVar("Result")
 
 
 class Deadline:
@@ -38,4 +41,20 @@ class Deadline:
         while not condition():
             if self.expired():
                 raise DeadlinePassed(f"gave up waiting until {description}")
+            time.sleep(min(interval, max(0.001, self.remaining())))
+
+    def retry(self, attempt: Callable[[], Result], note: Callable[[str], None], interval: float = 0.2) -> Result:
+        """What `attempt` returns, called every `interval` seconds until it raises no Passing; that one is raised when
+        time is up. `note` is told what is waited for, once.
+        """
+        told = False
+        while True:
+            try:
+                return attempt()
+            except Passing as passing:
+                if self.expired():
+                    raise
+                if not told:
+                    note(f"waiting, for this may pass: {passing}")
+                told = True
             time.sleep(min(interval, max(0.001, self.remaining())))

@@ -13,6 +13,10 @@ class Misconfigured(Failure):
     """A value that is wrong on every host."""
 
 
+class Passing(Failure):
+    """Something is in the way that may go away by itself: tried again within the deadline (Deadline.retry)."""
+
+
 class NotHere(Failure):
     """A right value that does not hold on this host: a missing device, an address that lives elsewhere."""
 

@@ -118,7 +118,7 @@ BAD = [
     ("lio-lun", 6, "lun", _lun(-1, "/dev/loop0")),
     ("lio-lun", 6, "lun", {**_lun(1, "/dev/loop0"), "lun": "abc"}),
     ("lio-lun", 6, "absolute", _lun(1, "loop0")),
-    ("lio-lun", 2, "/dev/nowhere", _lun(1, "/dev/nowhere")),
+    ("lio-lun", 1, "/dev/nowhere", _lun(1, "/dev/nowhere", CRM_meta_timeout="4000")),
     ("lio-lun", 2, "block device", _lun(1, "/etc/hosts")),
     ("lio-lun", None, "Secondary", _lun(1, "/dev/drbd0")),
     ("portal-ip", 6, "ip", {"ip": "10.0.5.300"}),
@@ -170,7 +170,7 @@ def test_a_portal_in_use_is_named(passive: Machine, target: str) -> None:
     passive.succeed("setsid python3 /run/listener.py >/dev/null 2>&1 </dev/null &")
     passive.wait_until("ss -Hltn | grep -q :3999", "something listens", 30)
     before = hand.kernel_objects(passive)
-    other = {"iqn": f"{target}-2", "portals": f"{passive.san_address}:3999"}
+    other = {"iqn": f"{target}-2", "portals": f"{passive.san_address}:3999", "CRM_meta_timeout": "4000"}
     reason = hand.reason(passive, 1, "lio-iscsi-target", "start", **{**TARGET, **other})
     assert "3999" in reason
     assert "in use" in reason

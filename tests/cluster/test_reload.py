@@ -84,8 +84,8 @@ def test_all_that_can_change_changes_under_a_session(pair: Pair, passive: Machin
             hand.expect(passive, 0, "lio-lun", "monitor", **lun, **deep)
         passive.succeed(f"truncate -s 96M /run/growing && losetup --set-capacity {grown}")
         told = hand.reason(passive, 190, "lio-lun", "monitor", **lun, **deep)
-        assert f"has {96 * _MIB} bytes and initiators were told {64 * _MIB}" in told
-        assert told.rstrip().endswith(f"--set-parameter size --parameter-value {96 * _MIB}")
+        assert f"has grown to {96 * _MIB} bytes from {64 * _MIB}" in told
+        assert f"--set-parameter size --parameter-value {96 * _MIB}; and have each host look again" in told
         lun.update(size=str(96 * _MIB), emulate_tpu="no", emulate_tpws="no", max_write_same_len="128")
         hand.expect(passive, 0, "lio-lun", "reload-agent", **lun)
         hand.expect(passive, 0, "lio-lun", "monitor", **lun, **deep)

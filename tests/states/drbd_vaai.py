@@ -104,8 +104,8 @@ STATES = [
     ),
     state(
         "Secondary, somebody cut the link here", "start", "drbd disconnect",
-        monitor=f"190 is cut (StandAlone): somebody disconnected it, or DRBD refused it; on each node where it is "
-        f"StandAlone type: drbdadm connect {RESOURCE}", promote="0", start="0", stop="0", tidy=_PEER_BACK,
+        monitor=f"190 is cut (StandAlone); on each node where it is so type: drbdadm connect {RESOURCE}",
+        promote="0", start="0", stop="0", tidy=_PEER_BACK,
     ),
     state(
         "Primary, somebody cut the link here", "start", "promote", "drbd disconnect",
@@ -113,7 +113,7 @@ STATES = [
     ),
     state(
         "split brain", "start", "promote", "peer disconnect", "change", "peer change", "peer connect",
-        monitor="191 split brain of states, found", demote="0", stop="0", tidy=("peer discard",),
+        monitor="191 split brain of states; the victim types", demote="0", stop="0", tidy=("peer discard",),
     ),
     state(
         "the peer is Primary", "start", "peer primary", given=_SHORT, tidy=_PEER_BACK,
@@ -130,8 +130,8 @@ STATES = [
     ),
     state(
         "Secondary, the local disk is gone", "start", "drbd detach",
-        monitor=f"190 the local disk of states is gone (Diskless); see 'dmesg', replace it, then: drbdadm attach "
-        f"{RESOURCE}", promote="0", start="0", stop="0",
+        monitor=f"190 the local disk of states is gone (Diskless); replace it, then: drbdadm adjust {RESOURCE}",
+        promote="0", start="0", stop="0",
     ),
     state(
         "Primary, the local disk is gone", "start", "promote", "drbd detach",
@@ -147,7 +147,7 @@ STATES = [
     ),
     state(
         "Outdated", "start", "drbd disconnect", "drbd outdate", tidy=_PEER_BACK,
-        monitor="190 is Outdated: the peer may have newer data", promote="1 is Outdated: the peer has newer data",
+        monitor="190 the peer has newer data; type: drbdadm adjust", promote="1 is only Outdated: bring back the peer",
         start="0", stop="0",
     ),
     # Whatever else is not well.

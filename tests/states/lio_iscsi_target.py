@@ -139,7 +139,15 @@ STATES = [
     state(
         "another target has its portal", f"mkdir {_OTHER}", f"mkdir {_OTHER}/tpgt_1",
         f"mkdir {_OTHER}/tpgt_1/np/0.0.0.0:3261",
+        given={"portals": "10.77.0.51:3261", "CRM_meta_timeout": "4000"},
         tidy=(f"rmdir {_OTHER}/tpgt_1/np/0.0.0.0:3261", f"rmdir {_OTHER}/tpgt_1", f"rmdir {_OTHER}"),
         probe="7", monitor="7", start=f"1 in use by target {OTHER_IQN}", stop="0",
+    ),
+    state(
+        "another target has one of its portals", f"mkdir {_OTHER}", f"mkdir {_OTHER}/tpgt_1",
+        f"mkdir {_OTHER}/tpgt_1/np/0.0.0.0:3261",
+        given={"CRM_meta_timeout": "4000"},
+        tidy=(f"rmdir {_OTHER}/tpgt_1/np/0.0.0.0:3261", f"rmdir {_OTHER}/tpgt_1", f"rmdir {_OTHER}"),
+        start="0", then="190 does not listen on 10.77.0.51:3261", stop="0",
     ),
 ]  # fmt: skip

@@ -7,6 +7,7 @@ real kernels; both read them here, as a list of things to do and to look at (`pl
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,12 @@ ACTIONS: dict[str, tuple[str, dict[str, str]]] = {
 _LOOKS = ("probe", "monitor", "level10", "level20", "validate", "unknown")
 
 _NEW = "new"
+
+# So much of a reason the cluster keeps, and what an operator types.
+_SHOWN = 128
+_COMMAND = re.compile(
+    r"\b(blockdev|chown|crm_\w+|dmesg|drbdadm|drbdsetup|ip|lsblk|modprobe|ss|stonith_admin|targetcli|uname) ?[-'/a-z]"
+)
 
 # What stands in a call for the folder that a world keeps its files in.
 RUN = "/run/states"
@@ -156,6 +163,13 @@ def _misjudged(item: Item, code: int, text: str) -> list[str]:
     if expected != "6" and "; " not in reasons[0]:
         found.append(f"it does not say what to type: {reasons[0]}")
     return found
+
+
+def late_commands(text: str) -> list[str]:
+    """The reasons in what an action said that name a command too late: crm_mon shows no more than the beginning."""
+    reasons = [line.partition(":")[2] for line in text.splitlines() if line.startswith("ocf-exit-reason:")]
+    found = ((reason, _COMMAND.search(reason)) for reason in reasons)
+    return [reason for reason, command in found if command and command.start() >= _SHOWN]
 
 
 def words(step: str) -> list[str]:

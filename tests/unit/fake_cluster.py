@@ -37,6 +37,8 @@ class FakeCluster:
         self.quorum = True
         self.schema = "pacemaker-3.9"
         self.peer = dict(MEMBER)
+        # Further members.
+        self.others: list[str] = []
         self.resources = RESOURCES
         self.constraints: list[str] = []
         # Whether the peer's controller answers, one value for each question; the last one stays.
@@ -57,7 +59,7 @@ class FakeCluster:
         )
 
     def cib(self) -> str:
-        states = {"atlas": MEMBER, "zeus": self.peer}
+        states = {"atlas": MEMBER, "zeus": self.peer, **dict.fromkeys(self.others, MEMBER)}
         nodes = "".join(f'<node id="{number}" uname="{name}"/>' for number, name in enumerate(states))
         status = "".join(
             f'<node_state uname="{name}" {" ".join(f"{key}={value!r}" for key, value in state.items())}/>'
@@ -94,6 +96,13 @@ class FakeCluster:
             if element.get("id") in names:
                 return 108, ""
             self.constraints.append(ET.tostring(element, encoding="unicode"))
+        elif "--modify" in argv:
+            assert element.get("id") in names
+            self.constraints = [_merged(text, element) for text in self.constraints]
+        elif element.tag == "expression":
+            self.constraints = [_without(text, element.get("id", "")) for text in self.constraints]
+            if any("<expression" not in text for text in self.constraints):
+                return 78, ""
         else:
             assert "--delete" in argv
             self.constraints = [text for text, name in zip(self.constraints, names) if name != element.get("id")]
@@ -104,3 +113,27 @@ class FakeCluster:
         """Who may be promoted, of each constraint."""
         expressions = [ET.fromstring(text).find("./rule/expression") for text in self.constraints]
         return [expression.get("value", "") for expression in expressions if expression is not None]
+
+    @property
+    def allowed_nodes(self) -> set[str]:
+        """Who may be promoted by the one constraint."""
+        (text,) = self.constraints
+        return {expression.get("value", "") for expression in ET.fromstring(text).iter("expression")}
+
+
+def _without(text: str, identifier: str) -> str:
+    whole = ET.fromstring(text)
+    for rule in whole.iter("rule"):
+        for expression in [each for each in rule if each.get("id") == identifier]:
+            rule.remove(expression)
+    return ET.tostring(whole, encoding="unicode")
+
+
+def _merged(text: str, more: ET.Element) -> str:
+    """As --modify does: by the ids of the parts."""
+    whole = ET.fromstring(text)
+    if whole.get("id") == more.get("id"):
+        known = {expression.get("id") for expression in whole.iter("expression")}
+        for rule, added in zip(whole.iter("rule"), more.iter("rule")):
+            rule.extend(each for each in added if each.get("id") not in known)
+    return ET.tostring(whole, encoding="unicode")

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from twinsan.errors import Failure, NotHere
+from twinsan.errors import Passing
 from twinsan.system import block_device, child, configfs, device_limits, lio, rundir
 from twinsan.system.device_limits import Limits
 
@@ -437,8 +437,8 @@ def _error(number: int, path: str) -> OSError:
     return OSError(number, os.strerror(number), path)
 
 
-def _no_device(path: str) -> NotHere:
-    return NotHere(f"device {path} is not there (No such file or directory); check the path")
+def _no_device(path: str) -> Passing:
+    return Passing(f"device {path} is not there (No such file or directory); check the path")
 
 
 def tree(root: str) -> dict[str, str]:
@@ -471,20 +471,20 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, release: str = "6.12"
         if number == errno.ENOENT:
             raise _no_device(path)
         if number:
-            raise Failure(block_device.explain(path, number))
+            raise block_device.refusal(path, number)
 
     def size(path: str) -> int:
-        number = kernel.devices.get(path, errno.ENOENT)
-        if number == errno.ENOENT:
+        if kernel.devices.get(path, errno.ENOENT) == errno.ENOENT:
             raise _no_device(path)
-        if number:
-            raise Failure(block_device.explain(path, number))
         return kernel.sizes[path]
 
     monkeypatch.setattr(configfs, "root", kernel.root)
     monkeypatch.setattr(configfs, "os", kernel)
     monkeypatch.setattr(child, "bounded", lambda work, _deadline, _doing: work())
     monkeypatch.setattr(lio, "_loaded_modules", str(folder / "module"))
+    # What the fake refuses does not pass, unless a test waits for it.
+    for patience in ("SECONDS_FOR_WHAT_PASSES", "_SECONDS_FOR_A_STOP", "_SECONDS_FOR_A_LOOK"):
+        monkeypatch.setattr(lio, patience, 0)
     monkeypatch.setattr(rundir, "DIRECTORY", str(folder / "run"))
     monkeypatch.setattr(block_device, "require_free", require_free)
     monkeypatch.setattr(block_device, "size", size)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tests.unit.fake_configfs import disk
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed
-from twinsan.system import command, device_limits, drbd, rundir, split_brain, state
+from twinsan.system import child, command, device_limits, drbd, rundir, split_brain, state
 from twinsan.system.device_limits import Limits
 
 HELD_OPEN_9 = """\
@@ -66,8 +67,14 @@ class FakeHost:
         # What is mounted where; what mount(8) complains of, and who keeps umount(8) from its work.
         self.mounts: dict[str, str] = {}
         self.mount_complaint = ""
+        # What it complains of before it works.
+        self.mount_refusals: list[str] = []
         self.users = 0
+        # What becomes of a process whose mounts it is unmounted from.
+        self.left: Callable[[int], None] = lambda _pid: None
+        self.busy: Callable[[], object] = lambda: False
         monkeypatch.setattr(os.path, "ismount", lambda path: path in self.mounts)
+        monkeypatch.setattr(state, "source", lambda where: self.mounts.get(where, ""))
         monkeypatch.setattr(state, "make_synchronous", lambda _path: None)
         # Whether the kernel's package has any.
         self.has_modules = True
@@ -86,6 +93,9 @@ class FakeHost:
         monkeypatch.setattr(drbd, "BLOCK_DEVICES", str(self._devices))
         monkeypatch.setattr(rundir, "DIRECTORY", str(folder / "run"))
         monkeypatch.setattr(command, "run", self.run)
+        # What was left to a process of its own.
+        self.background: list[Callable[[], None]] = []
+        monkeypatch.setattr(child, "detached", self.background.append)
         # The disk below.
         self.limits: Limits | None = disk()
         monkeypatch.setattr(device_limits, "behind_drbd", lambda _: None if self.disk == "Diskless" else self.limits)
@@ -200,14 +210,20 @@ class FakeHost:
             return self._drbdadm(argv[3:])
         if program == "mount":
             assert self.role == "Primary", "a Secondary cannot be mounted"
+            if self.mount_refusals:
+                return 32, "", self.mount_refusals.pop(0)
             if not self.mount_complaint:
                 self.mounts[argv[-1]] = argv[-2]
             return (32, "", self.mount_complaint) if self.mount_complaint else (0, "", "")
         if program == "umount":
+            assert argv[1] == "--recursive" or len(argv) == 2
             self.users -= 1
-            if self.users >= 0:
+            if self.users >= 0 or self.busy():
                 return 32, "", f"umount: {argv[-1]}: target is busy."
             del self.mounts[argv[-1]]
+            return 0, "", ""
+        if program == "nsenter":
+            self.left(int(argv[1].split("/")[2]))
             return 0, "", ""
         assert program == "drbdsetup", argv
         return self._drbdsetup(argv[1:])
@@ -237,6 +253,9 @@ class FakeHost:
     def _drbdsetup(self, words: list[str]) -> tuple[int, str, str]:
         assert self._module.exists(), "drbdsetup would load the module"
         verb, target = words[0], words[-1]
+        if verb == "events2" and self._refused(verb):
+            status, stderr = self.refusals[verb].pop(0)
+            return status, "", stderr
         if verb == "events2":
             if self.disk == "Failed":
                 self.looks_until_diskless -= 1

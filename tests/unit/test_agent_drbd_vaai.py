@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.unit import agents, fake_configfs, fake_drbd, pacemaker
 from tests.unit.fake_drbd import FakeHost
 from twinsan import fence
 from twinsan.ocf.environment import Environment
-from twinsan.system import drbd_release, drbd_role, rundir, split_brain, state
+from twinsan.system import child, drbd_release, drbd_role, mount_users, rundir, split_brain, state
 
 AGENT = agents.load("drbd-vaai")
 PROC_8_4 = """\
@@ -137,9 +138,23 @@ def test_start_without_tools_names_the_package(host: FakeHost, run: Runner) -> N
 
 
 def test_start_that_cannot_attach_tells_why(host: FakeHost, run: Runner) -> None:
-    host.refusals["adjust"] = [(10, "")]
+    host.refusals["adjust"] = [(10, "")] * 20
     assert run("start") == 1
     assert "Can not open backing device" in run.reason
+
+
+def test_start_waits_for_a_disk_that_somebody_holds_for_a_moment(host: FakeHost, run: Runner) -> None:
+    host.refusals["adjust"] = [(10, "")]
+    assert run("start") == 0
+    assert host.up
+
+
+def test_a_query_that_fails_once_fails_no_action(host: FakeHost, run: Runner) -> None:
+    host.bring_up(role="Primary")
+    for action, status in (("monitor", 8), ("demote", 0), ("promote", 0), ("stop", 0)):
+        host.refusals["events2"] = [(20, "modprobe: ERROR: could not insert 'drbd'\n")]
+        assert run(action) == status
+        assert host.refusals["events2"] == []
 
 
 def test_a_cluster_that_cannot_be_told_fails_nothing(host: FakeHost, run: Runner) -> None:
@@ -335,15 +350,62 @@ def test_an_old_cluster_is_not_told_what_it_does_not_understand(host: FakeHost, 
 def test_a_constraint_that_was_left_behind_is_shown(host: FakeHost, run: Runner) -> None:
     host.bring_up(role="Primary")
     Path(fence.marker("san")).touch()
+    assert run("monitor") == 8, "it is being removed in the background"
     assert run("monitor") == 191
     assert "twinsan unfence-peer san" in run.reason
+
+
+def test_a_primary_that_is_frozen_for_fencing_decides_again_with_each_monitor(host: FakeHost, run: Runner) -> None:
+    host.bring_up(role="Primary", suspended="fencing")
+    host.lose_peer()
+    Path(fence.verdict("san")).write_text("zeus is lost and not yet fenced; once it is off for sure: type this")
+    for monitors in (1, 2):
+        assert run("monitor") == 191
+        assert run.reason == "I/O of san is frozen: zeus is lost and not yet fenced; once it is off for sure: type this"
+        assert len(host.background) == monitors
+    run("monitor", interval=0)
+    assert len(host.background) == 2, "a probe only looks"
+
+
+def test_a_promotion_and_a_boot_ask_for_a_look_at_the_constraint(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    for monitors in (1, 2):
+        run("monitor")
+        assert len(host.background) == 1, monitors
+    run("promote")
+    run("monitor")
+    assert len(host.background) == 2
+    Path(rundir.path("fence-look.san")).unlink()
+    run("monitor")
+    assert len(host.background) == 3
+
+
+def test_a_replica_that_is_banned_or_behind_says_who_has_the_data(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    host.lose_peer()
+    Path(fence.ban("san")).write_text("zeus")
+    assert run("monitor") == 190
+    assert "only zeus has all data; bring zeus back; gone for good: twinsan unfence-peer --force san" in run.reason
+    Path(fence.ban("san")).unlink()
+    assert run("monitor") == 0
+    host.disk = "Outdated"
+    assert run("monitor") == 190
+    now = time.strftime("%H:%M")
+    assert run.reason == (
+        f"san is Outdated since {now}, zeus has newer data; "
+        "there: drbdadm adjust san; gone for good: drbdadm primary --force san"
+    )
+    assert len(run.reason) <= 128
+    host.connection = "StandAlone"
+    run("monitor")
+    assert "; type: drbdadm adjust san;" in run.reason
 
 
 def test_a_split_brain_is_told_with_what_to_type(host: FakeHost, run: Runner) -> None:
     host.bring_up(role="Primary", connection="StandAlone", peer_disk="DUnknown", replication="Off")
     split_brain.record("san")
     assert run("monitor") == 191
-    assert "split brain of san, found" in run.reason
+    assert "split brain of san; the victim types" in run.reason
     assert "drbdadm connect --discard-my-data san" in run.reason
     assert host.attributes[SCORE] == "10000"
 
@@ -418,6 +480,29 @@ def test_promote_beside_a_primary_tells_who_it_is(host: FakeHost, run: Runner) -
     assert run("promote", milliseconds=1000) == 1
     assert "zeus is still Primary of san" in run.reason
     assert not host.ran("drbdsetup primary")
+
+
+def test_promote_waits_for_a_resync_that_ends_in_time(host: FakeHost, run: Runner) -> None:
+    host.bring_up(disk="Inconsistent", replication="SyncTarget")
+    assert run("promote", milliseconds=1000) == 1
+    assert "until its resync ends" in run.reason
+    looks: list[str] = []
+    plain = host.events2
+
+    def events2() -> str:
+        looks.append("")
+        if len(looks) > 2:
+            host.end_resync()
+        return plain()
+
+    host.events2 = events2  # type: ignore[method-assign]
+    assert run("promote") == 0
+
+
+def test_promote_tries_again_what_failed_once(host: FakeHost, run: Runner) -> None:
+    host.bring_up()
+    host.refusals["primary"] = [(20, "a message of the kernel was lost\n")]
+    assert run("promote") == 0
 
 
 @pytest.mark.parametrize("disk", ["Inconsistent", "Outdated", "Diskless"])
@@ -649,13 +734,142 @@ def test_it_is_unmounted_before_the_replica_gives_up(
     assert (host.mounts, host.role) == ({}, "Secondary")
 
 
-def test_one_who_looks_into_it_is_named(host: FakeHost, run: Runner, state_run: Action) -> None:
+class Processes:
+    """Processes with their working directories, below a folder that stands for /proc; `stubborn` only KILL ends."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._folder = folder
+        self.stubborn: set[int] = set()
+        self.ended: list[tuple[int, int]] = []
+        folder.mkdir()
+        monkeypatch.setattr(mount_users, "PROCESSES", str(folder))
+        monkeypatch.setattr(os, "kill", self._kill)
+        monkeypatch.setattr(child, "bounded", lambda work, _deadline, _doing: work())
+
+    def add(self, pid: int, place: str, *, link: str = "cwd") -> None:
+        process = self._folder / str(pid)
+        (process / "fd").mkdir(parents=True)
+        (process / "comm").write_text("bash\n")
+        (process / "maps").write_text(f"7f00-7f01 r--p 00000000 00:2a 257   {place}\n" if link == "maps" else "")
+        if link != "maps":
+            (process / link).symlink_to(place)
+
+    def enter(self, pid: int, place: str, device: str) -> None:
+        """Let a process have mounts of its own."""
+        (self._folder / str(pid) / "ns").mkdir()
+        (self._folder / str(pid) / "ns" / "mnt").symlink_to(f"mnt:[{pid}]")
+        line = f"36 35 0:42 / {place} rw,noatime - btrfs {device} rw\n"
+        (self._folder / str(pid) / "mountinfo").write_text(line)
+
+    def leave(self, pid: int) -> None:
+        (self._folder / str(pid) / "mountinfo").write_text("")
+
+    def _kill(self, pid: int, signal: int) -> None:
+        self.ended.append((pid, signal))
+        if signal == mount_users.KILL or pid not in self.stubborn:
+            shutil.rmtree(self._folder / str(pid))
+
+
+@pytest.fixture
+def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Processes:
+    return Processes(tmp_path / "proc", monkeypatch)
+
+
+def test_who_stays_in_the_state_volume_is_ended(
+    host: FakeHost, state_run: Action, processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell, of which an interactive one lets no TERM end it, an indexer, and a program that has a file mapped."""
+    state_run("start")
+    state_run("promote")
+    (where,) = host.mounts
+    processes.add(101, where)
+    processes.add(102, f"{where}/reservations/x (deleted)", link="fd/3")
+    processes.add(103, f"{where}/reservations/x", link="maps")
+    processes.add(104, f"{where}-of-another")
+    processes.add(1, where)
+    processes.stubborn = {101}
+    monkeypatch.setattr(host, "busy", lambda: mount_users.of(where))
+    assert state_run("demote") == 0
+    assert (host.mounts, host.role) == ({}, "Secondary")
+    assert sorted(set(processes.ended)) == [(101, 9), (101, 15), (102, 15), (103, 15)]
+    assert not [call for call in host.calls if "lazy" in call or " -l" in call]
+
+
+def test_it_is_unmounted_in_a_container_as_well(host: FakeHost, state_run: Action, processes: Processes) -> None:
+    """Whose mounts take no part in what is unmounted outside would keep DRBD's device open."""
+    state_run("start")
+    state_run("promote")
+    processes.add(101, "/")
+    processes.enter(101, "/run/copy", "/dev/drbd1")
+    processes.add(102, "/")
+    processes.enter(102, "/run/other", "/dev/sda1")
+    host.left = processes.leave
+    assert state_run("demote") == 0
+    assert host.ran("nsenter") == ["nsenter --mount=/proc/101/ns/mnt umount --recursive /run/copy"]
+    assert processes.ended == []
+
+
+def test_who_looks_for_a_moment_is_not_ended(host: FakeHost, state_run: Action, processes: Processes) -> None:
+    state_run("start")
+    state_run("promote")
+    (where,) = host.mounts
+    processes.add(101, where)
+    host.users = 1
+    assert state_run("demote") == 0
+    assert processes.ended == []
+
+
+def test_a_device_that_is_busy_for_a_moment_is_mounted(host: FakeHost, state_run: Action) -> None:
+    host.mount_refusals = [
+        "mount: /run/twinsan/state.san: /dev/drbd1 already mounted or mount point busy.",
+        "mount: /run/twinsan/state.san: special device /dev/drbd1 does not exist.",
+    ]
+    state_run("start")
+    assert state_run("promote") == 0
+    assert list(host.mounts.values()) == ["/dev/drbd1"]
+
+
+def test_what_does_not_pass_keeps_nobody_waiting(host: FakeHost, state_run: Action) -> None:
+    host.mount_complaint = "mount: /run/twinsan/state.san: wrong fs type, bad option, bad superblock on /dev/drbd1."
+    state_run("start")
+    assert state_run("promote") == 0
+    assert len(host.ran("mount")) == 1
+
+
+def test_a_state_device_that_a_reload_brings_is_mounted(host: FakeHost, run: Runner, state_run: Action) -> None:
+    run("start")
+    assert run("promote") == 0
+    assert state.of("/dev/drbd0", "san").device == ""
+    assert state_run("reload-agent") == 0
+    (where,) = host.mounts
+    assert state_run("monitor") == 8
+
+    # Another one takes its place with the next promotion.
+    def other(action: str) -> int:
+        return run(action, OCF_RESKEY_state_device="/dev/drbd2")
+
+    assert other("reload-agent") == 0
+    assert host.mounts == {where: "/dev/drbd1"}
+    assert not state.of("/dev/drbd0", "san").mounted, "its LUNs tell the cluster what is reserved from now on"
+    assert other("monitor") == 191
+    assert "/dev/drbd1 is the state volume until san moves, and /dev/drbd2 then" in run.reason
+    assert other("demote") == 0
+    assert other("promote") == 0
+    assert host.mounts == {where: "/dev/drbd2"}
+    assert state.of("/dev/drbd0", "san").mounted
+    # And none.
+    assert run("reload-agent") == 0
+    assert run("monitor") == 8
+    assert not os.path.lexists(rundir.path("state-of.drbd0"))
+
+
+def test_one_who_looks_into_it_is_named(host: FakeHost, run: Runner, state_run: Action, processes: Processes) -> None:
     state_run("start")
     state_run("promote")
     (where,) = host.mounts
     host.users = 1000
     assert state_run("demote") == 1
-    assert run.reason.endswith(f"target is busy.; end who uses it: fuser -vm {where}")
+    assert f"the state volume of san is in use; end who uses it: fuser -vm {where}; or a loop device" in run.reason
     assert host.role == "Primary"
 
 
@@ -666,8 +880,8 @@ def test_a_volume_that_cannot_be_mounted_keeps_nobody_from_serving(
     state_run("start")
     assert state_run("promote") == 0
     assert state_run("monitor") == 191
-    assert "state device /dev/drbd1 of san is not mounted" in run.reason
-    assert "mkfs.btrfs /dev/drbd1" in run.reason
+    assert "state device /dev/drbd1 is not mounted" in run.reason
+    assert f"type: mount /dev/drbd1 {state.place('san')}; where it is new, first: mkfs.btrfs /dev/drbd1" in run.reason
     host.mount_complaint = ""
     assert state_run("reload-agent") == 0
     assert state_run("monitor") == 8

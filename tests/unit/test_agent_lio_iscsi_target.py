@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,17 @@ import pytest
 from tests.unit import agents, fake_configfs
 from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel, tree
-from twinsan.system import drbd_release, lio_target, listener, network, tcp_table
+from twinsan.system import (
+    configfs,
+    drbd_release,
+    lio,
+    lio_target,
+    listener,
+    lock,
+    network,
+    rundir,
+    tcp_table,
+)
 
 IQN = "iqn.2003-01.org.example:san"
 GROUP = f"iscsi/{IQN}/tpgt_1"
@@ -165,16 +176,67 @@ def test_a_portal_of_another_program(
 ) -> None:
     kernel.foreign.add("[2001:db8::50]:3261")
     monkeypatch.setattr(listener, "on", lambda address, port: f"tgtd (pid 7) {address} {port}")
-    assert run("start") == 1
+    assert run("start", portals="[2001:db8::50]:3261") == 1
     assert "portal [2001:db8::50]:3261 is in use by tgtd (pid 7) 2001:db8::50 3261" in reason(capsys)
     assert not Path(kernel.root, f"iscsi/{IQN}").exists()
+
+
+def test_one_portal_is_enough_to_serve(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(run.agent, "log", lambda _self, line, _priority=0: logged.append(line))
+    monkeypatch.setattr(listener, "on", lambda _address, _port: "tgtd (pid 7)")
+    kernel.foreign.add("[2001:db8::50]:3261")
+    for action in ("start", "reload-agent"):
+        assert run(action) == 0
+        assert [line for line in logged if "portal [2001:db8::50]:3261 is in use by tgtd (pid 7)" in line]
+        logged.clear()
+        assert run("monitor") == 190
+        assert "does not listen on [2001:db8::50]:3261" in reason(capsys)
+    kernel.foreign.clear()
+    assert run("start") == 0
+    assert run("monitor") == 0
+
+
+def test_a_portal_that_is_let_go_is_waited_for(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lio, "SECONDS_FOR_WHAT_PASSES", 20)
+    portals = ["10.0.5.50:3260", "[2001:db8::50]:3261"]
+    kernel.foreign.update(portals)
+
+    def on(_address: str, _port: int) -> str:
+        # One after the other, each as it is asked about.
+        if portals:
+            kernel.foreign.discard(portals.pop())
+        return "tgtd (pid 7)"
+
+    monkeypatch.setattr(listener, "on", on)
+    assert run("start") == 0
+    assert run("monitor") == 0
+
+
+def test_a_group_that_cannot_be_enabled_at_once(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lio, "SECONDS_FOR_WHAT_PASSES", 20)
+    write, refusals = configfs.write, [errno.EINVAL, errno.EBUSY]
+
+    def refuse(path: str, value: str) -> None:
+        if path.endswith("/tpgt_1/enable") and refusals:
+            raise OSError(refusals.pop(), "no", path)
+        write(path, value)
+
+    monkeypatch.setattr(configfs, "write", refuse)
+    assert run("start") == 0
+    assert run("monitor") == 0
+    assert refusals == []
 
 
 def test_a_portal_under_a_wildcard(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
     run("start", iqn="iqn.2003-01.org.example:other", portals="0.0.0.0", wildcard_portals="yes")
     before = tree(kernel.root)
-    assert run("start") == 1
-    assert "in use by target iqn.2003-01.org.example:other, which listens on 0.0.0.0:3260" in reason(capsys)
+    assert run("start", portals="10.0.5.50") == 1
+    told = reason(capsys)
+    assert "in use by target iqn.2003-01.org.example:other; see: targetcli" in told
+    assert "it listens on 0.0.0.0:3260" in told
     assert tree(kernel.root) == before
 
 
@@ -224,7 +286,7 @@ def test_one_of_two_portals_is_missed(kernel: Kernel, capsys: pytest.CaptureFixt
     run("start")
     kernel.rmdir(f"{kernel.root}/{GROUP}/np/10.0.5.50:3260")
     assert run("monitor") == 190
-    assert reason(capsys).startswith(f"target {IQN} does not listen on 10.0.5.50:3260; to repair it")
+    assert reason(capsys).startswith("it does not listen on 10.0.5.50:3260; to repair it")
 
 
 def write(place: str, value: str) -> Callable[[Kernel], object]:
@@ -295,17 +357,17 @@ def test_every_interrupted_start_is_repaired_and_stopped(kernel: Kernel) -> None
     run("stop")
     kernel.changes.clear()
     run("start")
-    whole, steps = tree(kernel.root), len(kernel.changes)
+    whole, changes = tree(kernel.root), kernel.changes.copy()
     run("stop")
     bare = tree(kernel.root)
-    for step in range(1, steps + 1):
+    for step, change in enumerate(changes, start=1):
         for next_action, expected in (("start", whole), ("stop", bare)):
             kernel.changes.clear()
             kernel.fail_at = step
             # The undoing must not help here: an agent that was killed undoes nothing.
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("twinsan.system.lio_target.remove", lambda _: None)
-                assert run("start") == (1 if step <= len(kernel.changes) else 0)
+                assert run("start") == (0 if "/np/" in change else 1), "one portal is tried again beside the other"
             kernel.fail_at = 0
             assert run(next_action) == 0
             assert tree(kernel.root) == expected, f"after step {step}"
@@ -317,13 +379,13 @@ def test_a_failed_start_undoes_itself(kernel: Kernel) -> None:
     run("stop")
     bare = tree(kernel.root)
     kernel.changes.clear()
-    run("start")
+    run("start", portals="10.0.5.50")
     steps = len(kernel.changes)
     run("stop")
     for step in range(1, steps + 1):
         kernel.changes.clear()
         kernel.fail_at = step
-        run("start")
+        run("start", portals="10.0.5.50")
         assert tree(kernel.root) == bare, f"after step {step}"
     kernel.fail_at = 0
 
@@ -511,7 +573,9 @@ def test_reload_of_nothing_makes_nothing(kernel: Kernel) -> None:
     assert tree(kernel.root) == before
 
 
-def test_a_new_initiator_sees_the_luns_that_are_meant_for_all(kernel: Kernel) -> None:
+def test_a_new_initiator_sees_the_luns_that_are_meant_for_all(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str]
+) -> None:
     lun = agents.Runner("lio-lun", target_iqn=IQN, lun="1", path="/dev/drbd0")
     other = agents.Runner("lio-lun", target_iqn=IQN, lun="2", path="/dev/drbd1", allowed_initiators=ESX1)
     run("start", allowed_initiators=ESX1)
@@ -523,8 +587,62 @@ def test_a_new_initiator_sees_the_luns_that_are_meant_for_all(kernel: Kernel) ->
     assert lun("monitor") == other("monitor") == 0
     assert run("reload-agent", allowed_initiators=ESX2) == 0
     # To take its last initiator from a LUN is the target's doing: the LUN is as it was.
-    assert other("monitor") == 0
-    assert other("monitor", OCF_CHECK_LEVEL="10") == 190
+    assert other("monitor") == 190
+    told = reason(capsys)
+    assert told.startswith(f"nobody sees it: its target does not admit {ESX1}; type: crm_resource")
+    assert f"'{ESX2} {ESX1}'" in told
+
+
+@pytest.mark.parametrize("first", ["lio-lun", "lio-iscsi-target"])
+def test_an_initiator_that_comes_to_target_and_lun_at_once(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], first: str
+) -> None:
+    """The cluster does the two reloads of one commit in any order."""
+    values = {"target_iqn": IQN, "lun": "2", "path": "/dev/drbd1"}
+    lun = agents.Runner("lio-lun", **values)
+    run("start", allowed_initiators=ESX1)
+    assert lun("start", allowed_initiators=ESX1) == 0
+    both = f"{ESX1} {ESX2}"
+    if first == "lio-lun":
+        assert lun("reload-agent", allowed_initiators=both) == 0
+        assert lun("monitor", allowed_initiators=both) == 190
+        assert f"does not admit {ESX2}; take it out: crm_resource" in reason(capsys)
+        assert run("reload-agent", allowed_initiators=both) == 0
+    else:
+        assert run("reload-agent", allowed_initiators=both) == 0
+        assert not Path(kernel.root, GROUP, f"acls/{ESX2}/lun_2").exists()
+        assert lun("monitor", allowed_initiators=ESX1) == 0
+        assert lun("reload-agent", allowed_initiators=both) == 0
+    assert lun("monitor", OCF_CHECK_LEVEL="10", allowed_initiators=both) == 0
+    # Nobody else.
+    assert run("reload-agent", allowed_initiators=f"{both} {ESX2}0") == 0
+    assert not Path(kernel.root, GROUP, f"acls/{ESX2}0/lun_2").exists()
+    assert lun("monitor", OCF_CHECK_LEVEL="10", allowed_initiators=both) == 0
+    assert lun("stop") == 0
+    assert [name for name in os.listdir(rundir.DIRECTORY) if name.startswith("audience.")] == []
+
+
+@pytest.mark.parametrize("name", ["lio-lun", "lio-iscsi-target"])
+def test_a_monitor_waits_for_the_end_of_a_change(kernel: Kernel, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """It could meet an initiator that is admitted and is not shown the LUN yet, or a target that the stop of its last
+    LUN has disabled.
+    """
+    lun = agents.Runner("lio-lun", target_iqn=IQN, lun="1", path="/dev/drbd0")
+    run("start")
+    assert lun("start") == 0
+    whole = {f"{kernel.root}/{GROUP}/enable": "1\n", f"{kernel.root}/{GROUP}/acls/{ESX2}/lun_1/write_protect": "0\n"}
+    for path in whole:
+        Path(path).write_text("0\n" if path.endswith("enable") else "")
+    taken = lock.Held._taken
+
+    def end_the_change(self: lock.Held) -> bool:
+        assert self.name == lio.LOCK
+        for path, text in whole.items():
+            Path(path).write_text(text)
+        return taken(self)
+
+    monkeypatch.setattr(lock.Held, "_taken", end_the_change)
+    assert (lun if name == "lio-lun" else run)("monitor") == 0
 
 
 @pytest.mark.parametrize("changes", [{"portals": "10.0.5.300"}, {"allowed_initiators": "esx"}, {"queue_depth": "0"}])

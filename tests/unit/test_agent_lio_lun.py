@@ -15,7 +15,19 @@ from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel, tree
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed, Failure
-from twinsan.system import block_device, child, drbd_release, naa, scsi
+from twinsan.ocf.agent import Agent
+from twinsan.system import (
+    block_device,
+    child,
+    configfs,
+    drbd_release,
+    lio,
+    lio_target,
+    lock,
+    naa,
+    scsi,
+    storage_object,
+)
 from twinsan.system.lio_lun import Lun
 
 IQN = "iqn.2003-01.org.example:san"
@@ -144,7 +156,7 @@ def test_a_wrong_value_changes_nothing(
 
 @pytest.mark.parametrize(
     ("number", "code", "words"),
-    [(errno.ENOENT, 2, "is not there"), (errno.EBUSY, 1, "in use"), (errno.EIO, 1, "cannot be opened")],
+    [(errno.ENOENT, 1, "is not there"), (errno.EBUSY, 1, "in use"), (errno.EIO, 1, "cannot be opened")],
 )
 def test_a_device_that_cannot_be_had(
     kernel: Kernel, capsys: pytest.CaptureFixture[str], number: int, code: int, words: str
@@ -161,7 +173,7 @@ def test_a_number_that_is_taken(kernel: Kernel, capsys: pytest.CaptureFixture[st
     show(kernel, "disk0", 1)
     before = tree(kernel.root)
     assert run("start") == 1
-    assert f"LUN 1 of {IQN} is taken by backstore disk0" in reason(capsys)
+    assert "LUN 1 is taken by backstore disk0; remove it: targetcli" in reason(capsys)
     assert probe() == 7
     assert run("stop") == 0
     assert tree(kernel.root) == before
@@ -281,13 +293,13 @@ def test_hosts_are_told_pieces_that_the_device_frees(kernel: Kernel, capsys: pyt
     assert run("monitor") == 0
     assert run("monitor", OCF_CHECK_LEVEL="10") == 190
     told = reason(capsys)
-    assert "told to unmap 2048 blocks at a time, and /dev/drbd0 discards 8192: what is less stays allocated" in told
-    assert told.endswith("--set-parameter unmap_granularity --parameter-value 8192")
+    assert "told to unmap 2048 blocks at a time, and /dev/drbd0 discards 8192; if its disk cannot do better" in told
+    assert "--set-parameter unmap_granularity --parameter-value 8192; or the value of the coarser node" in told
     assert run("reload-agent", unmap_granularity="8192") == 0
     assert run("monitor", OCF_CHECK_LEVEL="10", unmap_granularity="8192") == 0
     kernel.granularity = 96 << 10
     assert run("monitor", OCF_CHECK_LEVEL="10", unmap_granularity="8192") == 190
-    assert reason(capsys).endswith("--parameter-value 192")
+    assert "--parameter-value 192;" in reason(capsys)
     # Whom nobody tells anything, nobody misleads.
     changes = {"vaai": "ats", "unmap_granularity": "8192"}
     assert run("reload-agent", **changes) == 0
@@ -315,8 +327,125 @@ def test_only_some_initiators_see_it(kernel: Kernel, capsys: pytest.CaptureFixtu
     assert run("monitor") == 0
     assert run("start", allowed_initiators=INITIATORS[0]) == 0
     assert not Path(kernel.root, GROUP, "acls", INITIATORS[1], "lun_1").exists()
-    assert run("start", allowed_initiators="iqn.1998-01.com.vmware:esx9") == 6
-    assert "does not admit" in reason(capsys)
+
+
+def test_an_initiator_that_the_target_does_not_admit(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(run.agent, "log", lambda _self, line, _priority=0: logged.append(line))
+    listed = f"{INITIATORS[0]} iqn.1998-01.com.vmware:esx9"
+    assert run("start", allowed_initiators=listed) == 0
+    assert [line for line in logged if "does not admit iqn.1998-01.com.vmware:esx9" in line]
+    for action in ("monitor", "reload-agent", "monitor"):
+        code = run(action, allowed_initiators=listed)
+        assert code == (190 if action == "monitor" else 0)
+        if code:
+            told = reason(capsys)
+            assert told.startswith("its target does not admit iqn.1998-01.com.vmware:esx9; take it out: crm_resource")
+            assert f"--parameter-value '{INITIATORS[0]}'" in told
+    seen = [path.parts[-2] for path in Path(kernel.root, GROUP, "acls").glob("*/lun_1")]
+    assert seen == [INITIATORS[0]]
+    assert target("reload-agent", allowed_initiators=" ".join((*INITIATORS, "iqn.1998-01.com.vmware:esx9"))) == 0
+    assert run("monitor", allowed_initiators=listed) == 0
+
+
+def test_a_lun_for_some_is_not_shown_to_everybody(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    assert target("stop") == 0
+    assert target("start", allowed_initiators="", demo_mode="yes") == 0
+    assert run("start", allowed_initiators=INITIATORS[0]) == 6
+    assert "shows every LUN to everybody" in reason(capsys)
+    assert run("start") == 0
+
+
+@pytest.mark.parametrize("number", [errno.EBUSY, errno.ENOENT], ids=["claimed", "missing"])
+def test_a_device_that_cannot_be_had_for_a_moment_is_waited_for(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(lio, "SECONDS_FOR_WHAT_PASSES", 20)
+    kernel.devices["/dev/drbd0"] = number
+    looks: list[str] = []
+    require_unique = storage_object.require_unique
+
+    def look(storage: storage_object.StorageObject) -> None:
+        looks.append(storage.path)
+        kernel.devices["/dev/drbd0"] = 0 if len(looks) == 3 else number
+        require_unique(storage)
+
+    monkeypatch.setattr(storage_object, "require_unique", look)
+    assert run("start") == 0
+    assert len(looks) == 3
+    assert run("monitor") == 0
+
+
+def test_a_device_that_is_claimed_just_before_the_kernel_has_it(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lio, "SECONDS_FOR_WHAT_PASSES", 20)
+    require_free, refusals = block_device.require_free, [errno.EBUSY, errno.EBUSY]
+
+    def claim(path: str) -> None:
+        kernel.devices[path] = 0
+        require_free(path)
+        kernel.devices[path] = refusals.pop() if refusals else 0
+
+    monkeypatch.setattr(block_device, "require_free", claim)
+    assert run("start") == 0
+    assert refusals == []
+
+
+def test_a_target_that_comes_a_moment_later_is_waited_for(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lio, "SECONDS_FOR_WHAT_PASSES", 20)
+    assert target("stop") == 0
+    monkeypatch.setattr(run.agent, "log", lambda _self, _line, _priority=0: target("start"))
+    assert run("start") == 0
+
+
+def test_a_lock_of_configfs_is_waited_for(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lio, "SECONDS_FOR_WHAT_PASSES", 20)
+    link, refusals = configfs.link, [errno.EBUSY, errno.EAGAIN]
+
+    def refuse(end: str, path: str) -> bool:
+        if refusals:
+            raise OSError(refusals.pop(), "no", path)
+        return link(end, path)
+
+    monkeypatch.setattr(configfs, "link", refuse)
+    assert run("start") == 0
+    assert refusals == []
+
+
+def test_a_reload_takes_nothing_down_for_what_may_pass(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    run("start")
+    kernel.devices["/dev/drbd0"] = errno.ENOENT
+    assert run("reload-agent") == 190
+    assert "is not there" in reason(capsys)
+    assert run("monitor") == 190
+
+
+def test_a_lun_that_starts_beside_the_stop_of_another_keeps_the_target_enabled(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stop of the last LUN disables the target. It looks for others and disables it while nobody makes one."""
+    run("start")
+    held: list[str] = []
+    disable, taken = lio_target.disable, lock.Held._taken
+
+    def take(self: lock.Held) -> bool:
+        held.append(self.name)
+        return taken(self)
+
+    def disable_late(iqn: str) -> None:
+        with pytest.raises(DeadlinePassed), lock.Held(lio.LOCK, Deadline(0)):
+            pytest.fail("another LUN could be started here")
+        disable(iqn)
+
+    monkeypatch.setattr(lock.Held, "_taken", take)
+    monkeypatch.setattr(lio_target, "disable", disable_late)
+    assert run("stop") == 0
+    assert held[0] == lio.LOCK
+    assert run("start", lun="2", path="/dev/drbd1") == 0
+    assert Path(kernel.root, GROUP, "enable").read_text() == "1\n"
 
 
 @pytest.mark.parametrize(
@@ -538,21 +667,44 @@ def test_a_device_that_has_grown(kernel: Kernel, capsys: pytest.CaptureFixture[s
     size = kernel.sizes["/dev/drbd0"]
     assert run("start", size=str(size)) == 0
     kernel.sizes["/dev/drbd0"] = 2 * size
-    assert run("monitor", size=str(size)) == 0
     for configured in (str(size), "0"):
-        assert run("monitor", OCF_CHECK_LEVEL="10", size=configured) == 190
+        assert run("monitor", size=configured) == 190
         told = reason(capsys)
-        assert f"has {2 * size} bytes and initiators were told {size}" in told
-        assert told.endswith(f"--set-parameter size --parameter-value {2 * size}")
+        assert told.startswith(f"/dev/drbd0 has grown to {2 * size} bytes from {size}; type: crm_resource")
+        assert f"--set-parameter size --parameter-value {2 * size}; and have each host look again" in told
+    # On the other node, and after any other change.
+    assert run("reload-agent", size=str(size), max_unmap_lba_count="8192") == 0
+    assert run("stop") == 0
+    assert run("start", size=str(size)) == 0
+    assert run("monitor", size=str(size)) == 190
+    capsys.readouterr()
     assert run("reload-agent", size=str(2 * size)) == 0
     assert run("monitor", OCF_CHECK_LEVEL="10", size=str(2 * size)) == 0
 
 
-def test_a_device_of_another_size_is_not_served(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
-    before = tree(kernel.root)
-    assert run("start", size="4096") == 2
-    assert "instead of the 4096 of parameter size" in reason(capsys)
+def test_what_is_reserved_is_kept_whatever_else_is_not_well(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[str] = []
+
+    def keep(agent: Agent) -> int:
+        kept.append(agent.action_name)
+        return 0
+
+    monkeypatch.setattr(run.agent, "_keep_reservations", keep)
+    run("start")
+    for wrong in ({"size": "4096"}, {"OCF_CHECK_LEVEL": "10", "emulate_3pc": "no"}):
+        assert run("monitor", **wrong) == 190
+    assert kept == ["monitor", "monitor"]
+
+
+def test_a_smaller_device_is_not_served(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
+    before, size = tree(kernel.root), kernel.sizes["/dev/drbd0"]
+    assert run("start", size=str(size + 1)) == 2
+    assert f"it has {size} bytes here instead of {size + 1}" in reason(capsys)
     assert tree(kernel.root) == before
+    assert run("start") == 0
+    kernel.sizes["/dev/drbd0"] = size // 2
+    assert run("monitor") == 190
+    assert f"device /dev/drbd0 has shrunk to {size // 2} bytes from {size}; see on both" in reason(capsys)
 
 
 def test_at_check_level_20_the_device_is_read(
@@ -665,8 +817,8 @@ def test_a_size_that_is_not_the_devices_does_not_take_down_what_runs(
 ) -> None:
     run("start")
     before = tree(kernel.root)
-    assert run("reload-agent", size="4096") == 190
-    assert "instead of the 4096 of parameter size" in reason(capsys)
+    assert run("reload-agent", size=str(1 << 60)) == 190
+    assert f"instead of {1 << 60}" in reason(capsys)
     assert tree(kernel.root) == before
 
 

@@ -254,7 +254,7 @@ def test_carrier_that_comes_during_a_start(host: Host, pauses: list[float]) -> N
 
 @pytest.mark.parametrize(("flags", "words"), FAULTS)
 def test_a_device_that_does_not_work_fails_where_the_other_is_ready(
-    host: Host, pauses: list[float], capsys: pytest.CaptureFixture[str], flags: int, words: str
+    host: Host, pauses: list[float], capsys: pytest.CaptureFixture[str], tmp_path: Path, flags: int, words: str
 ) -> None:
     host.attributes[TOLD] = {"zeus": "ready"}
     run("start", **FULL)
@@ -269,6 +269,11 @@ def test_a_device_that_does_not_work_fails_where_the_other_is_ready(
     assert words in reason(capsys)
     assert 8 < sum(pauses) < 12
     assert host.log == []
+    note = tmp_path / f"portal-told-{VIP}"
+    os.utime(note, (time.time() - 10, time.time() - 10))
+    pauses.clear()
+    assert run("start", **FULL) == 1
+    assert sum(pauses) == 0, "the monitor that failed has waited already"
 
 
 @pytest.mark.parametrize("mends", ["own", "other"])

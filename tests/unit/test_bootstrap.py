@@ -54,7 +54,8 @@ def test_only_what_is_installed_is_not_missing(monkeypatch: pytest.MonkeyPatch) 
     listing = "python3-venv installed\npacemaker-common config-files\n"
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, stdout=listing))
-    assert bootstrap.missing_packages(["check"]) == ["pacemaker-common", "drbd-utils", "groff-base"]
+    missing = ["pacemaker-common", "pacemaker-cli-utils", "drbd-utils", "groff-base"]
+    assert bootstrap.missing_packages(["check"]) == missing
 
 
 @pytest.mark.parametrize("needed", [False, True])

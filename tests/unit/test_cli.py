@@ -14,7 +14,7 @@ from twinsan import cli
 PROGRAM = agents.ROOT / "bin" / "twinsan"
 
 
-@pytest.mark.parametrize("words", [[], ["fence-peer"], ["unfence-peer"], ["split-brain"]])
+@pytest.mark.parametrize("words", [[], ["fence-peer"], ["unfence-peer"], ["split-brain"], ["reservations"]])
 def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main([*words, "--help"])
@@ -35,6 +35,21 @@ def test_a_call_without_a_resource_says_what_to_type(
     monkeypatch.delenv("DRBD_RESOURCE", raising=False)
     assert cli.main(["fence-peer"]) == 1
     assert "twinsan fence-peer RESOURCE" in capsys.readouterr().err
+
+
+def test_the_manual_page_is_current(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["man-page"]) == 0
+    assert capsys.readouterr().out == (agents.ROOT / "man" / "twinsan.8").read_text(), "type: make man"
+
+
+@pytest.mark.runs_programs
+def test_the_manual_page_reads_well() -> None:
+    page = agents.ROOT / "man" / "twinsan.8"
+    formatted = subprocess.run(
+        ["groff", "-man", "-ww", "-Tascii", page], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert formatted.stderr == ""
+    assert "reservations" in formatted.stdout
 
 
 @pytest.mark.runs_programs

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from twinsan.deadline import Deadline
-from twinsan.errors import DeadlinePassed, NotInstalled
+from twinsan.errors import DeadlinePassed, Failure, NotInstalled
 from twinsan.system import command
 
 pytestmark = pytest.mark.runs_programs
@@ -64,6 +64,22 @@ def test_the_deadline_kills_the_program_and_its_helpers(tmp_path: Path) -> None:
     assert time.monotonic() - begin < 5
     deadline = Deadline(5)
     deadline.wait_until(lambda: _is_gone(int(pid.read_text())), "the helper is gone", interval=0.01)
+
+
+@pytest.mark.parametrize("script", ["yes", "yes >&2", "yes & wait"])
+def test_the_deadline_kills_what_prints_without_end(script: str) -> None:
+    begin = time.monotonic()
+    with pytest.raises((DeadlinePassed, Failure), match=r"did not end in time|prints without end"):
+        shell(script, seconds=0.2)
+    assert time.monotonic() - begin < 5
+
+
+def test_no_more_is_kept_than_has_sense(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "_MOST_KEPT", 1 << 20)
+    with pytest.raises(Failure, match=r"sh -c yes prints without end; try by hand"):
+        shell("yes")
+    # What a daemon that stays behind prints.
+    assert len(shell("yes & true").stdout) < 2 << 20
 
 
 def _is_gone(pid: int) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from twinsan.deadline import Deadline
-from twinsan.errors import DeadlinePassed
+from twinsan.errors import DeadlinePassed, Failure, Passing
 
 
 class Clock:
@@ -60,3 +60,41 @@ def test_a_wait_gives_up_in_time_and_says_for_what(clock: Clock) -> None:
     with pytest.raises(DeadlinePassed, match="gave up waiting until pigs fly"):
         Deadline(1).wait_until(lambda: False, "pigs fly", interval=0.3)
     assert 1001 <= clock.now < 1001.01
+
+
+def test_what_may_pass_is_tried_again() -> None:
+    failures, told = ["first", "second"], list[str]()
+
+    def attempt() -> str:
+        if failures:
+            raise Passing(failures.pop(0))
+        return "done"
+
+    assert Deadline(10).retry(attempt, told.append, interval=0.001) == "done"
+    assert told == ["waiting, for this may pass: first"]
+
+
+@pytest.mark.parametrize(("seconds", "least"), [(0, 1), (0.05, 2)])
+def test_what_does_not_pass_is_told_when_time_is_up(seconds: float, least: int) -> None:
+    attempts: list[int] = []
+
+    def attempt() -> None:
+        attempts.append(1)
+        raise Passing(f"attempt {len(attempts)}")
+
+    with pytest.raises(Passing) as caught:
+        Deadline(seconds).retry(attempt, lambda _: None, interval=0.01)
+    assert len(attempts) >= least
+    assert str(caught.value) == f"attempt {len(attempts)}"
+
+
+def test_what_cannot_pass_is_not_tried_again() -> None:
+    attempts: list[int] = []
+
+    def attempt() -> None:
+        attempts.append(1)
+        raise Failure("never")
+
+    with pytest.raises(Failure, match="never"):
+        Deadline(10).retry(attempt, lambda _: None)
+    assert len(attempts) == 1

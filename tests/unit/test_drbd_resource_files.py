@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -23,6 +24,18 @@ def file(version: str) -> Path:
     return agents.ROOT / "drbd" / version / "san.res"
 
 
+@pytest.fixture
+def completed(version: str, tmp_path: Path) -> Path:
+    """The file after the commands at its head."""
+    path = tmp_path / "completed.res"
+    path.write_text(file(version).read_text())
+    commands = re.findall(r"^#   (.*)", path.read_text(), re.MULTILINE)
+    assert len(commands) == 2
+    script = "\n".join(commands).replace("/etc/drbd.d/san.res", str(path))
+    subprocess.run(["sh", "-euc", script], check=True, timeout=30)
+    return path
+
+
 def dump(version: str, path: Path, node: str = "atlas") -> subprocess.CompletedProcess[str]:
     parser = next(filter(None, map(shutil.which, PARSERS[version])), None)
     if parser is None:
@@ -37,8 +50,8 @@ def dump(version: str, path: Path, node: str = "atlas") -> subprocess.CompletedP
 @pytest.mark.runs_programs
 @pytest.mark.parametrize("node", ["atlas", "zeus"])
 @pytest.mark.parametrize("version", PARSERS)
-def test_the_parser_reads_it_on_both_nodes(version: str, node: str) -> None:
-    dumped = dump(version, file(version), node)
+def test_the_parser_reads_it_on_both_nodes(version: str, completed: Path, node: str) -> None:
+    dumped = dump(version, completed, node)
     assert dumped.returncode == 0, dumped.stderr
     words = " ".join(dumped.stdout.split())
     for setting in (
@@ -57,10 +70,29 @@ def test_the_parser_reads_it_on_both_nodes(version: str, node: str) -> None:
 
 @pytest.mark.runs_programs
 @pytest.mark.parametrize("version", PARSERS)
-def test_the_parser_would_find_a_mistake(version: str, tmp_path: Path) -> None:
-    wrong = tmp_path / "san.res"
-    wrong.write_text(file(version).read_text().replace("ko-count", "ko-cuont"))
-    assert dump(version, wrong).returncode != 0
+def test_the_parser_would_find_a_mistake(version: str, completed: Path) -> None:
+    completed.write_text(completed.read_text().replace("ko-count", "ko-cuont"))
+    assert dump(version, completed).returncode != 0
+
+
+@pytest.mark.runs_programs
+@pytest.mark.parametrize("version", PARSERS)
+def test_without_a_secret_of_its_own_no_pair_comes_up(version: str) -> None:
+    lines = file(version).read_text().splitlines()
+    number = next(number for number, line in enumerate(lines, 1) if line.lstrip().startswith("shared-secret"))
+    refused = dump(version, file(version))
+    assert refused.returncode != 0
+    assert f"san.res:{number}: Parse error" in refused.stderr
+
+
+@pytest.mark.runs_programs
+@pytest.mark.parametrize("version", PARSERS)
+def test_each_pair_makes_another_secret_that_only_root_reads(version: str, completed: Path) -> None:
+    found = re.search(r"shared-secret +([0-9a-f]+);", completed.read_text())
+    assert found
+    # DRBD takes up to 63 characters.
+    assert len(found[1]) == 32
+    assert completed.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("version", PARSERS)

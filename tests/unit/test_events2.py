@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,11 +70,11 @@ def test_score(state: str, score: int | None) -> None:
         ("primary-healthy", ""),
         ("secondary-healthy", ""),
         ("primary-verify", ""),
-        ("primary-sync-source", "data0 is resynchronising (SyncSource, 3.34% done), zeus is behind"),
-        ("secondary-sync-target", "this node is behind"),
+        ("primary-sync-source", "data0 is resynchronising (SyncSource, 3.34% done), zeus cannot serve until then"),
+        ("secondary-sync-target", "this node cannot serve until then"),
         ("secondary-peer-lost", "atlas does not answer"),
         ("secondary-standalone", "drbdadm connect data0"),
-        ("primary-diskless", "drbdadm attach data0"),
+        ("primary-diskless", "drbdadm adjust data0"),
         ("primary-no-data", "no UpToDate data is in reach"),
         ("primary-suspended-fencing", "stonith_admin --confirm"),
         ("secondary-no-quorum", "has no quorum"),
@@ -156,6 +157,26 @@ LINES = st.lists(
 )
 
 
+THREE = """\
+exists resource name:san role:Primary suspended:no
+exists connection name:san peer-node-id:1 conn-name:zeus connection:Connected role:Secondary
+exists connection name:san peer-node-id:2 conn-name:hera connection:Connected role:Secondary
+exists connection name:san peer-node-id:3 conn-name:away connection:Connecting role:Unknown
+exists device name:san volume:0 minor:0 disk:UpToDate client:no quorum:yes
+exists peer-device name:san peer-node-id:1 conn-name:zeus volume:0 replication:Established peer-disk:UpToDate
+exists peer-device name:san peer-node-id:2 conn-name:hera volume:0 peer-disk:Diskless peer-client:yes
+exists peer-device name:san peer-node-id:3 conn-name:away volume:0 replication:Off peer-disk:Outdated peer-client:no
+"""
+
+
+def test_which_peers_are_complete_and_which_have_no_disk() -> None:
+    resource = events2.parse(THREE, "san")
+    assert resource is not None
+    assert resource.complete
+    assert [peer.name for peer in resource.complete_peers] == ["zeus"]
+    assert [peer.name for peer in resource.connections if peer.diskless] == ["hera"]
+
+
 @given(LINES)
 def test_no_output_breaks_the_parser_or_the_judgement(lines: list[str]) -> None:
     resource = events2.parse("\n".join(lines), "data0")
@@ -196,6 +217,17 @@ def _judgement(resource: Resource | None) -> str:
 def test_every_state_of_a_real_pair_is_judged_as_agreed() -> None:
     agreed = (DATA / "every-state.judgements").read_text()
     assert "\n".join(judgements()) + "\n" == agreed
+
+
+COMMAND = re.compile(r"(drbdadm|twinsan|stonith_admin|fuser) [^;,']+")
+
+
+def test_what_to_type_is_in_what_the_cluster_shows() -> None:
+    """crm_mon cuts a reason after 128 characters; the names of real resources and volumes are no longer than these."""
+    for line in (DATA / "every-state.judgements").read_text().splitlines():
+        reason = line.partition(". ")[2]
+        command = COMMAND.search(reason)
+        assert not reason or (command is not None and command.end() <= 128), reason
 
 
 def test_what_a_running_resync_tells() -> None:

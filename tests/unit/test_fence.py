@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import syslog
+import time
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,14 @@ import pytest
 from tests.unit import fake_cluster
 from tests.unit.fake_cluster import FakeCluster
 from tests.unit.fake_drbd import FakeHost
-from twinsan import fence
+from twinsan import cli, fence
 from twinsan.deadline import Deadline
-from twinsan.fence import handler
+from twinsan.errors import DeadlinePassed
+from twinsan.fence import handler, lifting, watch
 from twinsan.fence.handler import Call
 from twinsan.fence.state import State
-from twinsan.system import cib
+from twinsan.system import cib, command, drbd, lock
+from twinsan.system.events2 import Resource
 
 CALL = Call("san", "zeus")
 
@@ -34,6 +37,20 @@ def cluster(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     monkeypatch.setattr(handler, "_POLL_SECONDS", 0.01)
     monkeypatch.setattr(syslog, "syslog", lambda *_: None)
     return FakeCluster(host, monkeypatch)
+
+
+PEER = "exists peer-device name:san peer-node-id:{} conn-name:{} volume:0 replication:{} peer-disk:{} peer-client:{}\n"
+CONNECTION = "exists connection name:san peer-node-id:{} conn-name:{} connection:{} role:Secondary\n"
+
+
+def add_peer(
+    host: FakeHost, monkeypatch: pytest.MonkeyPatch, name: str, *, connected: bool, disk: str, client: str = "no"
+) -> None:
+    """Another peer of DRBD 9 beside zeus."""
+    plain, number = host.events2, len(name)
+    state, replication = ("Connected", "Established") if connected else ("Connecting", "Off")
+    lines = CONNECTION.format(number, name, state) + PEER.format(number, name, replication, disk, client)
+    monkeypatch.setattr(host, "events2", lambda: plain().replace("exists -\n", f"{lines}exists -\n"))
 
 
 def fence_peer(seconds: float = 0.1, call: Call = CALL) -> int:
@@ -160,6 +177,24 @@ def test_a_peer_that_is_connected_again_needs_nothing(cluster: FakeCluster, host
     assert cluster.calls == []
 
 
+def test_the_first_look_is_as_patient_as_all_others(
+    cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One drbdsetup that was too slow froze I/O for ever."""
+    plain, looks = host.run, []
+
+    def run(*argv: str, deadline: Deadline, input: str = "", check: bool = True) -> command.Result:  # noqa: A002
+        if argv[0] == "drbdsetup":
+            looks.append(argv)
+            if len(looks) == 1:
+                raise DeadlinePassed("drbdsetup events2 did not end in time")
+        return plain(*argv, deadline=deadline, input=input, check=check)
+
+    monkeypatch.setattr(host, "run", run)
+    assert fence_peer(5) == 4
+    assert cluster.allowed == ["atlas"]
+
+
 def test_a_resource_that_goes_away_ends_the_wait(cluster: FakeCluster, host: FakeHost) -> None:
     cluster.peer = fake_cluster.LOST
     original = cluster.cib
@@ -259,14 +294,14 @@ def reconnect(host: FakeHost) -> None:
 def test_unfence_removes_what_fence_has_created(cluster: FakeCluster, host: FakeHost) -> None:
     fence_peer()
     reconnect(host)
-    assert handler.unfence_peer("san") == 0
+    assert lifting.unfence_peer("san") == 0
     assert cluster.constraints == []
     assert not Path(fence.marker("san")).exists()
 
 
 def test_unfence_without_a_constraint_changes_nothing(cluster: FakeCluster, host: FakeHost) -> None:
     reconnect(host)
-    assert handler.unfence_peer("san") == 0
+    assert lifting.unfence_peer("san") == 0
     assert cluster.calls == ["cibadmin --query"]
 
 
@@ -274,19 +309,252 @@ def test_unfence_leaves_the_constraints_of_others(cluster: FakeCluster, host: Fa
     reconnect(host)
     other = '<rsc_location id="drbd-fence-by-handler-nas-ms_drbd" rsc="ms_nas"/>'
     cluster.constraints = [other, cluster.constraint("atlas")]
-    assert handler.unfence_peer("san") == 0
+    assert lifting.unfence_peer("san") == 0
     assert cluster.constraints == [other]
 
 
 def test_unfence_waits_for_the_peers_replica(
     cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(handler, "_SECONDS_FOR_QUERY", 0.1)
     cluster.constraints = [cluster.constraint("atlas")]
     reconnect(host)
     host.peer_disk, host.replication = "Inconsistent", "SyncSource"
-    assert handler.unfence_peer("san") == 1
+    assert lifting.unfence_peer("san", seconds=0.1) == 1
     assert cluster.allowed == ["atlas"]
     assert "resynchronising" in capsys.readouterr().err
-    assert handler.unfence_peer("san", force=True) == 0
+    assert lifting.unfence_peer("san", force=True) == 0
     assert cluster.constraints == []
+
+
+def test_unfence_waits_for_a_cib_that_does_not_answer(
+    cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.constraints = [cluster.constraint("atlas")]
+    reconnect(host)
+    cluster.running = False
+    assert lifting.unfence_peer("san", seconds=0.1) == 1
+    assert cluster.allowed == ["atlas"]
+
+    def election_ends(_seconds: float) -> None:
+        cluster.running = True
+
+    monkeypatch.setattr(time, "sleep", election_ends)
+    assert lifting.unfence_peer("san", seconds=lifting.SECONDS_FOR_DRBD) == 0
+    assert cluster.constraints == []
+
+
+def test_called_by_drbd_it_tries_for_minutes(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+
+    def unfence_peer(_name: str, *, force: bool, seconds: float = 10) -> int:
+        assert not force
+        asked.append(seconds)
+        return 0
+
+    monkeypatch.setenv("DRBD_RESOURCE", "san")
+    monkeypatch.setattr(command, "in_background", lambda: True)
+    monkeypatch.setattr(lifting, "unfence_peer", unfence_peer)
+    assert cli.main(["unfence-peer"]) == 0
+    assert cli.main(["unfence-peer", "san"]) == 0
+    assert asked == [600, 10]
+
+
+def test_a_secondary_does_not_lift_what_its_peer_relies_on(cluster: FakeCluster, host: FakeHost) -> None:
+    """It may see for seconds a connection that the Primary knows to be lost."""
+    cluster.constraints = [cluster.constraint("zeus")]
+    reconnect(host)
+    host.role, host.peer_role = "Secondary", "Primary"
+    assert lifting.unfence_peer("san", seconds=0.1) == 1
+    lifting.review("san")
+    assert cluster.allowed == ["zeus"]
+    host.role, host.peer_role = "Primary", "Secondary"
+    assert lifting.unfence_peer("san", seconds=0.1) == 0
+
+
+# More than two nodes
+
+
+def test_a_healthy_third_replica_may_be_promoted(
+    cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_peer(host, monkeypatch, "hera", connected=True, disk="UpToDate")
+    cluster.others = ["hera"]
+    assert fence_peer() == 4
+    assert cluster.allowed_nodes == {"atlas", "hera"}
+    assert fence_peer() == 4
+
+
+def test_a_third_replica_that_is_lost_later_is_banned_as_well(
+    cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.others = ["hera"]
+    with monkeypatch.context() as patch:
+        add_peer(host, patch, "hera", connected=True, disk="UpToDate")
+        assert fence_peer() == 4
+    add_peer(host, monkeypatch, "hera", connected=False, disk="DUnknown")
+    cluster.calls.clear()
+    assert fence_peer(call=Call("san", "hera")) == 4
+    assert cluster.allowed_nodes == {"atlas"}
+    # Never a moment without a constraint.
+    assert [call for call in cluster.calls if "--delete" in call or "--create" in call] == ["cibadmin --delete"]
+
+
+def test_a_lost_tie_breaker_freezes_and_bans_nobody(
+    cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_peer(host, monkeypatch, "hera", connected=False, disk="DUnknown", client="yes")
+    cluster.others = ["hera"]
+    assert fence_peer(call=Call("san", "hera")) == 4
+    assert cluster.constraints == []
+
+
+@pytest.mark.parametrize(
+    ("disk", "client", "others"),
+    [("Diskless", "yes", ["hera"]), ("DUnknown", "yes", ["hera"]), ("Inconsistent", "no", [])],
+    ids=["tie-breaker", "lost tie-breaker", "off-site replica"],
+)
+def test_who_has_no_data_or_is_elsewhere_keeps_no_constraint(
+    cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch, disk: str, client: str, others: list[str]
+) -> None:
+    add_peer(host, monkeypatch, "hera", connected=disk != "DUnknown", disk=disk, client=client)
+    cluster.others = others
+    cluster.constraints = [cluster.constraint("atlas")]
+    reconnect(host)
+    assert lifting.unfence_peer("san", seconds=0.1) == 0
+    assert cluster.constraints == []
+
+
+def test_who_is_complete_again_may_be_promoted_although_another_is_not(
+    cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_peer(host, monkeypatch, "hera", connected=False, disk="DUnknown")
+    cluster.others = ["hera"]
+    cluster.constraints = [cluster.constraint("atlas")]
+    reconnect(host)
+    assert lifting.unfence_peer("san", seconds=0.1) == 0
+    assert cluster.allowed_nodes == {"atlas", "zeus"}
+
+
+# What the monitors do
+
+
+def look(host: FakeHost) -> Resource:
+    resource = drbd.query("san", Deadline(1))
+    assert resource is not None
+    return resource
+
+
+def test_the_end_of_its_time_is_no_reason(
+    cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last look is cut short: what was missing before stays the verdict."""
+    cluster.peer = fake_cluster.LOST
+    plain = host.run
+
+    def run(*argv: str, deadline: Deadline, input: str = "", check: bool = True) -> command.Result:  # noqa: A002
+        if argv[0] == "drbdsetup" and deadline.remaining() < 0.05:
+            time.sleep(deadline.remaining())
+            raise DeadlinePassed("drbdsetup did not end in time")
+        return plain(*argv, deadline=deadline, input=input, check=check)
+
+    monkeypatch.setattr(host, "run", run)
+    assert fence_peer(0.2) == 1
+    assert "zeus is lost and not yet fenced" in capsys.readouterr().err
+    assert "zeus is lost and not yet fenced" in watch.undecided(look(host))
+
+
+def test_before_the_handler_has_looked_the_peer_is_named_already(cluster: FakeCluster, host: FakeHost) -> None:
+    """The cluster shows what it was told first, until the exit code changes."""
+    cluster.peer = fake_cluster.LOST
+    fence_peer(0.01)
+    Path(fence.verdict("san")).unlink()
+    assert watch.undecided(look(host)).endswith("stonith_admin --confirm=zeus")
+
+
+@pytest.mark.parametrize("version", [8, 9])
+def test_a_late_fencing_lets_io_go_on(
+    cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    monkeypatch.setattr(handler, "_SECONDS_FOR_MONITOR", 0.1)
+    host.version = version
+    cluster.peer = fake_cluster.LOST
+    assert fence_peer() == 1
+    watch.go_on(look(host))
+    host.background.pop()()
+    assert host.suspended == "fencing"
+    said = watch.undecided(look(host))
+    assert said == (
+        "I/O of san is frozen: zeus is lost and not yet fenced; once it is off for sure: stonith_admin --confirm=zeus"
+    )
+    assert len(said) <= 128
+    cluster.peer = fake_cluster.DOWN
+    watch.go_on(look(host))
+    host.background.pop()()
+    assert host.suspended == "no"
+    assert host.released == ["UpToDate suspend-io"]
+    assert cluster.allowed == ["atlas"]
+    assert watch.undecided(look(host)) == ""
+
+
+@pytest.mark.parametrize("state", [{"suspended": "user,fencing"}, {"disk": "Diskless"}, {"role": "Secondary"}], ids=str)
+def test_what_is_frozen_for_more_than_fencing_stays_frozen(
+    cluster: FakeCluster, host: FakeHost, state: dict[str, str]
+) -> None:
+    cluster.peer = fake_cluster.DOWN
+    cluster.constraints = [cluster.constraint("atlas")]
+    for name, value in state.items():
+        setattr(host, name, value)
+    handler.decide_again("san")
+    assert host.released == []
+
+
+def test_a_decision_is_not_repeated_beside_a_handler_or_an_action(cluster: FakeCluster, host: FakeHost) -> None:
+    cluster.peer = fake_cluster.DOWN
+    for name in ("fence.san", "drbd.san"):
+        with lock.Held(name, Deadline(1)):
+            handler.decide_again("san")
+        assert host.released == []
+    handler.decide_again("san")
+    assert host.released == ["UpToDate suspend-io"]
+
+
+def test_a_constraint_that_was_left_behind_is_lifted_by_a_monitor(cluster: FakeCluster, host: FakeHost) -> None:
+    """Its maker has booted since: nothing in /run tells of it."""
+    cluster.constraints = [cluster.constraint("atlas")]
+    reconnect(host)
+    watch.go_on(look(host))
+    host.background.pop()()
+    assert cluster.constraints == []
+    assert watch.left_behind(look(host)) == ""
+    watch.go_on(look(host))
+    assert host.background == [], "the CIB is asked every few minutes"
+    host.role = "Secondary"
+    watch.go_on(look(host))
+    host.role = "Primary"
+    watch.go_on(look(host))
+    assert len(host.background) == 2, "and after each change of the role"
+
+
+def test_a_look_keeps_no_promotion_waiting(cluster: FakeCluster, host: FakeHost) -> None:
+    """The look needs no lock, and gives way to who has it where there is something to lift."""
+    cluster.constraints = [cluster.constraint("atlas")]
+    reconnect(host)
+    with lock.Held("fence.san", Deadline(1)):
+        lifting.review("san")
+    assert cluster.allowed == ["atlas"]
+    assert Path(fence.marker("san")).exists()
+    lifting.review("san")
+    assert cluster.constraints == []
+
+
+def test_a_banned_node_says_who_has_the_data(cluster: FakeCluster, host: FakeHost) -> None:
+    """DRBD 9 calls such a replica UpToDate: nothing but the constraint keeps it from being promoted."""
+    host.role, host.suspended = "Secondary", "no"
+    cluster.constraints = [cluster.constraint("zeus")]
+    watch.go_on(look(host))
+    host.background.pop()()
+    said = watch.banned(look(host))
+    assert "only zeus has all data; bring zeus back; gone for good: twinsan unfence-peer --force san" in said
+    assert len(said) <= 128
+    assert lifting.unfence_peer("san", force=True) == 0
+    assert watch.banned(look(host)) == ""

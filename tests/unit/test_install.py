@@ -98,14 +98,14 @@ def test_everything_is_there(made: Path) -> None:
     for folder, place in (
         ("lib", "usr/lib"),
         ("agents", RESOURCES),
-        ("man", "usr/share/man/man7"),
         ("cib-templates", "usr/share/twinsan/cib-templates"),
         ("drbd", "usr/share/twinsan/drbd"),
     ):
         shipped = {f"{place}/{path}" for path in files(agents.ROOT / folder) if ".egg-info" not in path}
         assert shipped
         assert shipped <= found
-    assert {"usr/sbin/twinsan", "usr/lib/modules-load.d/twinsan.conf"} <= found
+    pages = {f"usr/share/man/man{page.suffix[1:]}/{page.name}" for page in (agents.ROOT / "man").iterdir()}
+    assert {"usr/sbin/twinsan", "usr/lib/modules-load.d/twinsan.conf", *pages} <= found
 
 
 @pytest.mark.parametrize("name", agents.NAMES)
@@ -116,6 +116,7 @@ def test_an_agent_runs_from_there(root: Path, name: str) -> None:
 
 
 def test_the_command_runs_from_there(root: Path) -> None:
+    assert run(root / "usr/sbin/twinsan", "man-page") == (agents.ROOT / "man" / "twinsan.8").read_text()
     assert run(root / "usr/sbin/twinsan", "--version", folder=Path("/")) == f"twinsan {__version__}\n"
 
 

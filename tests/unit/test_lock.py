@@ -96,3 +96,12 @@ def test_a_program_holds_it_on_when_who_started_it_is_killed() -> None:
     with lock.Inherited("drbd.san", Deadline(10), told.append):
         assert len(told) == 1
     os.close(release)
+
+
+def test_what_is_only_sought_is_no_reason_to_fail() -> None:
+    told: list[str] = []
+    with lock.Held("lio", Deadline(1)), lock.Sought("lio", Deadline(0), told.append):
+        assert "going on without it" in told[0]
+    with lock.Sought("lio", Deadline(0), told.append), pytest.raises(DeadlinePassed), lock.Held("lio", Deadline(0)):
+        pass
+    assert len(told) == 1

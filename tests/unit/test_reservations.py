@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,18 @@ from tests.unit import agents, fake_configfs
 from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel
 from twinsan.deadline import Deadline
-from twinsan.system import command, configfs, device_limits, naa, reservation_store, reservations, rundir, state
+from twinsan.system import (
+    command,
+    configfs,
+    device_limits,
+    lio_lun,
+    naa,
+    reservation_record,
+    reservation_store,
+    reservations,
+    rundir,
+    state,
+)
 
 IQN = "iqn.2003-01.org.example:san"
 SERIAL = naa.serial(IQN, 1)
@@ -43,6 +56,7 @@ class Cluster:
         self.attributes: dict[str, dict[str, str]] = {}
         self.calls: list[str] = []
         self.answers = True
+        self.told = self.attributes.setdefault(f"twinsan-reservations-{SERIAL}", {})
         monkeypatch.setattr(command, "run", self.run)
 
     def run(self, *argv: str, deadline: Deadline, check: bool = True) -> command.Result:
@@ -67,6 +81,8 @@ class Node:
         self._folder = folder
         self._volume = volume
         self._kernel: Kernel | None = None
+        # Whether the state volume can be mounted here.
+        self.mounts = True
 
     @property
     def kernel(self) -> Kernel:
@@ -75,14 +91,21 @@ class Node:
 
     def start(self) -> None:
         """Take over: the fakes of this node are the host from now on."""
+        assert self.try_to_start() == 0
+
+    def try_to_start(self, **changes: str) -> int:
+        """The same, where it may not serve."""
         if self._kernel is None:
             self._kernel = fake_configfs.install(self._patch, self._folder)
         self._patch.setattr(configfs, "root", self.kernel.root)
         self._patch.setattr(configfs, "os", self.kernel)
         self._patch.setattr(rundir, "DIRECTORY", str(self._folder / "run"))
-        self._patch.setattr(state, "folder", lambda _device, _name="": str(self._volume) if self._volume else None)
+        where = str(self._volume) if self._volume else ""
+        self._patch.setattr(state, "of", lambda _device, _name="": state.Volume(where, "/dev/drbd1" if where else ""))
+        self._patch.setattr(state, "source", lambda _where: "/dev/drbd1")
+        self._patch.setattr(os.path, "ismount", lambda path: path == where and self.mounts)
         assert target("start") == 0
-        assert run("start", **IN_CLUSTER) == 0
+        return run("start", **IN_CLUSTER, **changes)
 
     def stop(self) -> None:
         assert run("stop", **IN_CLUSTER) == 0
@@ -98,6 +121,10 @@ class Node:
             file.write(f"{text}\0")
         place = next(Path(self.kernel.root).glob("core/iblock_*/*/pr"))
         (place / "res_pr_generation").write_text(f"{hash(text)}\n")
+        told = [f"iSCSI Node: {each.initiator} Key: 0x{each.key:016x} PRgen: 0x0" for each in reservations.parse(text)]
+        (place / "res_pr_registered_i_pts").write_text(
+            "\n".join(["SPC-3 PR Registrations:", *(told or ["None"])]) + "\n"
+        )
 
     def taken(self) -> list[str]:
         """The keys that the kernel has been told."""
@@ -206,7 +233,7 @@ def test_with_a_volume_nothing_acknowledged_is_lost(nodes: tuple[Node, Node], cl
     # The power is cut: no monitor, no stop.
     there.start()
     assert there.taken() == ["0x0000000000000abc", "0x0000000000000007"]
-    assert not [call for call in cluster.calls if "--name twinsan-reservations" in call and "--update" in call]
+    assert {value.partition(";")[2] for value in cluster.told.values()} == {"reserved, in the state volume"}
 
 
 @pytest.mark.parametrize("nodes", ["volume"], indirect=True)
@@ -225,13 +252,13 @@ def test_without_a_volume_a_monitor_tells_every_node(nodes: tuple[Node, Node], c
     here, there = nodes
     here.start()
     assert run("monitor", **IN_CLUSTER) == 0
-    assert not cluster.attributes.get(f"twinsan-reservations-{SERIAL}"), "there is nothing to tell"
+    assert not cluster.told, "there is nothing to tell"
     here.change(TWO)
-    assert run("monitor", **IN_CLUSTER) == 0
+    assert run("monitor", **IN_CLUSTER) == 190
     calls = len(cluster.calls)
-    assert run("monitor", **IN_CLUSTER) == 0
+    assert run("monitor", **IN_CLUSTER) == 190
     assert len(cluster.calls) == calls, "what did not change is told again"
-    assert set(cluster.attributes[f"twinsan-reservations-{SERIAL}"]) == {"atlas", "zeus"}
+    assert set(cluster.told) == {"atlas", "zeus"}
     there.start()
     assert len(there.taken()) == 2
 
@@ -247,7 +274,7 @@ def test_reservations_without_a_volume_are_degraded(
     there.start()
     capsys.readouterr()
     assert run("monitor", **IN_CLUSTER) == 190
-    assert "give its DRBD resource a state_device" in reason(capsys)
+    assert "set its drbd-vaai's state_device, then type: crm_resource --restart --resource" in reason(capsys)
     assert run.probe() == 0
 
 
@@ -257,7 +284,7 @@ def test_a_cluster_that_does_not_answer_fails_nothing(nodes: tuple[Node, Node], 
     cluster.answers = False
     here.start()
     here.change(ONE)
-    assert run("monitor", **IN_CLUSTER) == 0
+    assert run("monitor", **IN_CLUSTER) == 190
     here.stop()
 
 
@@ -269,13 +296,232 @@ def test_a_stop_leaves_no_file(nodes: tuple[Node, Node]) -> None:
     assert not os.path.lexists(here.file())
 
 
-def test_what_the_kernel_refuses_is_no_reason_to_fail(nodes: tuple[Node, Node]) -> None:
+def test_what_the_kernel_refuses_is_not_served_without(
+    nodes: tuple[Node, Node], capsys: pytest.CaptureFixture[str]
+) -> None:
     here, there = nodes
     here.start()
     here.change(ONE + registration(1, 0))
     here.stop()
+    capsys.readouterr()
+    assert there.try_to_start() == 1
+    told = reason(capsys)
+    assert told.startswith(
+        "the kernel refuses a registration; type: twinsan reservations --lun by-hand "
+        "--remove iqn.1998-01.com.vmware:1; then: crm_resource --cleanup --resource by-hand; or serve it without: "
+    )
+    assert run("monitor", **IN_CLUSTER) == 7
+    assert there.try_to_start(require_reservations="no") == 0
+    assert there.taken() == ["0x0000000000000abc"]
+
+
+# A start after one that was killed.
+
+
+def test_a_start_after_a_killed_start_brings_them_back_once(
+    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = nodes
+    here.start()
+    here.change(TWO)
+    here.stop()
+
+    def killed(_lun: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lio_lun, "_show", killed)
+        with pytest.raises(KeyboardInterrupt):
+            there.try_to_start()
+    assert len(there.taken()) == 2
+    there.start()
+    assert there.taken() == ["0x0000000000000abc", "0x0000000000000007"]
+    # And once it is shown, there is nothing to bring back.
+    there.start()
+    assert there.taken() == ["0x0000000000000abc", "0x0000000000000007"]
+
+
+# A state volume that is configured and not there.
+
+
+VOLUME = pytest.mark.parametrize("nodes", ["volume"], indirect=True)
+
+
+def reserved_on(node: Node, *, monitors: bool = True) -> None:
+    node.start()
+    node.change(ONE)
+    if monitors:
+        assert run("monitor", **IN_CLUSTER) == 0
+
+
+@VOLUME
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_reserved_lun_is_not_served_without_its_volume(
+    nodes: tuple[Node, Node], capsys: pytest.CaptureFixture[str], stops: bool
+) -> None:
+    here, there = nodes
+    reserved_on(here, monitors=not stops)
+    if stops:
+        here.stop()
+    there.mounts = False
+    capsys.readouterr()
+    assert there.try_to_start() == 1
+    told = reason(capsys)
+    assert "which is not mounted; type: mount /dev/drbd1 " in told
+    assert told.endswith("--set-parameter require_reservations --parameter-value no")
+    assert run("monitor", **IN_CLUSTER) == 7
+    there.mounts = True
     there.start()
     assert there.taken() == ["0x0000000000000abc"]
+
+
+@VOLUME
+def test_it_is_served_without_where_the_administrator_says_so(nodes: tuple[Node, Node], cluster: Cluster) -> None:
+    here, there = nodes
+    reserved_on(here)
+    here.stop()
+    there.mounts = False
+    assert there.try_to_start(require_reservations="no") == 0
+    assert there.taken() == []
+    assert {value.partition(";")[2] for value in cluster.told.values()} == {reservations.NONE.replace("\n", ";")}
+    there.stop()
+    # What the volume has is older than that.
+    age(here, seconds=60)
+    here.start()
+    assert here.taken() == []
+
+
+def age(node: Node, seconds: float) -> None:
+    """What the state volume has was written so long ago."""
+    for path in Path(state.of("").where).rglob("*"):
+        os.utime(path, (time.time() - seconds,) * 2)
+
+
+@VOLUME
+def test_a_lun_that_is_not_reserved_is_served_without_its_volume(
+    nodes: tuple[Node, Node], cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here, there = nodes
+    reserved_on(here)
+    here.change(reservations.NONE)
+    assert run("monitor", **IN_CLUSTER) == 0
+    assert {value.partition(";")[2] for value in cluster.told.values()} == {"not reserved, by the state volume"}
+    here.stop()
+    there.mounts = False
+    there.start()
+    assert there.taken() == []
+    assert run("monitor", **IN_CLUSTER) == 0
+    # Reservations that are made meanwhile are in the attribute, and count afterwards.
+    there.change(TWO)
+    there.stop()
+    age(there, seconds=60)
+    here.start()
+    assert len(here.taken()) == 2
+    assert {value.partition(";")[2] for value in cluster.told.values()} == {"reserved, in the state volume"}
+
+
+@VOLUME
+@pytest.mark.parametrize("here_too", [True, False])
+def test_an_empty_volume_is_no_proof_that_nothing_was_reserved(
+    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], here_too: bool
+) -> None:
+    """One with a new file system; or none, where state_device was taken away after it was reserved."""
+    here, there = nodes
+    reserved_on(here)
+    here.stop()
+    if here_too:
+        shutil.rmtree(Path(state.of("").where, "reservations"))
+    else:
+        there._volume = None
+    capsys.readouterr()
+    assert there.try_to_start() == 1
+    assert "give its drbd-vaai the state_device that it had; then: crm_resource --cleanup" in reason(capsys)
+    assert there.try_to_start(require_reservations="no") == 0
+
+
+@VOLUME
+def test_a_slow_cluster_is_asked_again_where_nothing_else_can_tell(
+    nodes: tuple[Node, Node], cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = nodes
+    reserved_on(here)
+    here.stop()
+    there.mounts = False
+    answers = iter([False])
+    run_program = cluster.run
+
+    def slow_once(*argv: str, deadline: Deadline, check: bool = True) -> command.Result:
+        if "--query" in argv:
+            cluster.answers = next(answers, True)
+        return run_program(*argv, deadline=deadline, check=check)
+
+    monkeypatch.setattr(command, "run", slow_once)
+    assert there.try_to_start() == 1
+
+
+@VOLUME
+def test_nobody_knows_after_both_nodes_were_off(nodes: tuple[Node, Node], cluster: Cluster) -> None:
+    here, there = nodes
+    reserved_on(here)
+    cluster.told.clear()
+    there.mounts = False
+    there.start()
+    assert there.taken() == []
+
+
+@VOLUME
+def test_an_old_attribute_is_not_restored_where_the_volume_cannot_be_read(
+    nodes: tuple[Node, Node], cluster: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here, there = nodes
+    for node in ("atlas", "zeus"):
+        cluster.told[node] = "1000.0;" + TWO.replace("\n", ";")
+    here.start()
+    assert len(here.taken()) == 2, "the volume takes over what the attribute had"
+    assert {value.partition(";")[2] for value in cluster.told.values()} == {"reserved, in the state volume"}
+    here.stop()
+
+    def unreadable(path: str) -> str | None:
+        raise OSError(5, "Input/output error", path)
+
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(state, "read", unreadable)
+        assert there.try_to_start() == 1
+    assert "cannot be read (Input/output error); see 'dmesg'; then: crm_" in reason(capsys)
+    there.start()
+    assert len(there.taken()) == 2
+
+
+@VOLUME
+def test_a_reserved_lun_without_its_volume_says_how_to_mount_it(
+    nodes: tuple[Node, Node], capsys: pytest.CaptureFixture[str]
+) -> None:
+    here, _ = nodes
+    here.mounts = False
+    here.start()
+    here.change(ONE)
+    capsys.readouterr()
+    assert run("monitor", **IN_CLUSTER) == 190
+    assert "it is reserved without its state volume; type: mount /dev/drbd1 " in reason(capsys)
+    here.mounts = True
+    assert run("monitor", **IN_CLUSTER) == 190
+    assert "not in its state volume yet, so a power cut loses them; type: crm_resource --restart" in reason(capsys)
+
+
+# One is taken out.
+
+
+def test_a_registration_is_taken_out_of_a_file() -> None:
+    assert reservations.without(ONE, "iqn.1998-01.com.vmware:0") == reservations.NONE
+    assert reservations.without(ONE, "iqn.1998-01.com.vmware:9") == ONE
+    holder, other = reservations.parse(TWO)
+    assert (holder.kind, other.kind, holder.key, other.session) == (8, 0, 2748, "00023d000001")
+    left = reservations.parse(reservations.without(TWO, holder.initiator))
+    assert [(each.initiator, each.kind) for each in left] == [(other.initiator, 8)], "all registrants hold it"
+    exclusive = TWO.replace("res_type=08", "res_type=03")
+    assert [each.kind for each in reservations.parse(reservations.without(exclusive, holder.initiator))] == [0]
+    assert not reservations.torn(reservations.without(TWO, holder.initiator))
 
 
 # The state volume.
@@ -303,6 +549,6 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
 
 def test_the_store_says_where(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(configfs, "root", str(tmp_path))
-    store = reservation_store.Store("abc", None, print, clustered=False)
+    store = reservation_store.Store("abc", "p_lun1", state.Volume(), print, clustered=False)
     assert not store.connected
-    assert store.attribute == "twinsan-reservations-abc"
+    assert reservation_record.attribute("abc") == "twinsan-reservations-abc"

@@ -75,7 +75,7 @@ def test_each_node_tells_its_own_part_and_what_the_other_told(host: FakeHost) ->
     host.peer_attributes[ATTRIBUTE] = "1763800060 0 8"
     told = text(host)
     assert host.attributes[ATTRIBUTE] == "1763800000 1763800120 24"
-    assert "found 2025-11-22 08:35:00" in told
+    assert "Found 2025-11-22 08:35:00: atlas" in told
     assert "atlas was Primary alone from 2025-11-22 08:26:40 to 2025-11-22 08:28:40 and changed 24 KiB" in told
     assert "zeus is Primary alone since 2025-11-22 08:27:40 and changed 8 KiB" in told
 
@@ -112,8 +112,8 @@ def test_the_commands_are_those_of_the_version(host: FakeHost, version: int, fir
     host.version = version
     detected(1)
     told = text(host)
-    assert f"type '{first}; drbdadm connect --discard-my-data san'" in told
-    assert told.endswith("on the other 'drbdadm connect san'")
+    assert f"the victim types '{first}; drbdadm connect --discard-my-data san'" in told[:128]
+    assert "then the survivor 'drbdadm connect san'" in told
 
 
 def test_a_primary_alone_is_noted_until_the_replicas_are_equal_again(host: FakeHost) -> None:

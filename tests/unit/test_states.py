@@ -11,6 +11,8 @@ from tests.states import state
 from tests.states.state import Item, State
 from tests.unit.fake_world import TABLES, FakeWorld
 
+# The agents of whose reasons what to type begins in the part that crm_mon shows.
+_BRIEF = ("lio-iscsi-target", "lio-lun")
 _ROWS = [pytest.param(agent, row, id=f"{agent}: {row.name}") for agent, (rows, _) in TABLES.items() for row in rows]
 
 
@@ -21,6 +23,8 @@ def test_a_state(
     items = state.plan(row)
     results = FakeWorld(agent, row, tmp_path, monkeypatch).carry_out(items, capsys)
     assert state.judge(items, results) == []
+    if agent in _BRIEF:
+        assert [told for _, text in results for told in state.late_commands(text)] == []
 
 
 def test_names_are_unique() -> None:
@@ -43,3 +47,17 @@ def test_names_are_unique() -> None:
 def test_what_is_not_as_expected_is_told(item: Item, result: tuple[int, str], told: str) -> None:
     before = Item("objects", "before", "new")
     assert state.judge([before, item], [(0, "b"), result]) == [told]
+
+
+@pytest.mark.parametrize(
+    ("text", "late"),
+    [
+        ("ocf-exit-reason:x; type: crm_resource --cleanup", 0),
+        (f"ocf-exit-reason:{'x' * 110}; see 'dmesg'", 0),
+        (f"ocf-exit-reason:{'x' * 128}; see 'dmesg'", 1),
+        (f"ocf-exit-reason:{'x' * 128}; correct it", 0),
+        (f"lio-lun: {'x' * 128}; see 'dmesg'", 0),
+    ],
+)
+def test_a_command_that_crm_mon_does_not_show_is_late(text: str, late: int) -> None:
+    assert len(state.late_commands(text)) == late

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,27 @@ def test_without_a_stack_there_is_the_one_function(process: Path, place: str, wo
 
 def test_a_process_that_is_gone_is_nowhere(process: Path) -> None:
     assert stuck.where(43) == ""
+
+
+def status(state: str, switches: int) -> str:
+    return f"Name:\tpython3\nState:\t{state}\nvoluntary_ctxt_switches:\t{switches}\nnonvoluntary_ctxt_switches:\t7\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "hangs"),
+    [
+        (status("D (disk sleep)", 3), status("D (disk sleep)", 3), True),
+        # It waits for its own pages, again and again.
+        (status("D (disk sleep)", 3), status("D (disk sleep)", 4), False),
+        (status("D (disk sleep)", 3), status("R (running)", 3), False),
+        (status("R (running)", 3), status("R (running)", 3), False),
+        (status("S (sleeping)", 3), status("S (sleeping)", 3), False),
+        ("", "", False),
+    ],
+)
+def test_what_is_slow_does_not_hang(
+    process: Path, monkeypatch: pytest.MonkeyPatch, before: str, after: str, hangs: bool
+) -> None:
+    (process / "status").write_text(before)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: (process / "status").write_text(after))
+    assert stuck.hangs(42) == hangs

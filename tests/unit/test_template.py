@@ -17,6 +17,8 @@ SCHEMAS = Path("/usr/share/pacemaker")
 # The roles Promoted and Unpromoted came with schema 3.7, in Pacemaker 2.1.0.
 OLDEST_SCHEMA = (3, 7)
 SECONDS = re.compile(r"(\d+)s")
+# Level 20 reads the device, which is for who wants it.
+DEEPEST = 10
 
 
 @pytest.fixture
@@ -126,13 +128,16 @@ def test_the_agents_accept_their_values(name: str) -> None:
 def test_operations_are_what_the_agents_advise(cib: etree._Element) -> None:
     for primitive in primitives(cib):
         given = {
-            (str(op.get("name")), op.get("role") or ""): (seconds(op.get("timeout")), seconds(op.get("interval")))
+            (str(op.get("name")), op.get("role") or "", level(op)): (
+                seconds(op.get("timeout")),
+                seconds(op.get("interval")),
+            )
             for op in primitive.iter("op")
         }
         advised = {
-            (listed.name, listed.role): (listed.timeout, listed.interval or 0)
+            (listed.name, listed.role, listed.depth or 0): (listed.timeout, listed.interval or 0)
             for listed, _ in agents.load(str(primitive.get("type"))).actions()
-            if listed.name in ("start", "stop", "promote", "demote", "monitor") and not listed.depth
+            if listed.name in ("start", "stop", "promote", "demote", "monitor") and (listed.depth or 0) <= DEEPEST
         }
         assert given == advised, primitive.get("id")
 
@@ -179,6 +184,11 @@ def test_the_target_the_lun_and_the_address_belong_together(cib: etree._Element)
     target, lun, portal = (parameters(find(cib, identity)) for identity in ("p_target", "p_lun1", "p_portal"))
     assert lun["target_iqn"] == target["iqn"]
     assert target["portals"] == f"{portal['ip']}:3260"
+
+
+def level(operation: etree._Element) -> int:
+    """How closely a monitor looks."""
+    return int(parameters(operation).get("OCF_CHECK_LEVEL", "0"))
 
 
 def seconds(text: str | None) -> int:

@@ -3,7 +3,8 @@
 
 With ``fencing resource-and-stonith`` DRBD freezes all I/O and calls ``fence-peer``; what that exits with decides. It
 has to be sure that the peer will not be promoted with data that lacks what is written here from now on. There are two
-ways to be sure, and both leave a constraint in the CIB that keeps everybody but this node from the role Promoted:
+ways to be sure, and both leave a constraint in the CIB that keeps everybody from the role Promoted but this node, and
+those whose replica is connected and complete:
 
 - The peer lives and can be reached through the cluster: only the replication link is down. The constraint is created,
   and after that the peer's controller has to answer. Corosync delivers in one order everywhere, so a peer that answers
@@ -15,7 +16,10 @@ ways to be sure, and both leave a constraint in the CIB that keeps everybody but
 
 The constraint goes when DRBD has seen the peer's replica complete again (``unfence-peer``).
 
-Until one of the two is certain, I/O stays frozen. ``state`` understands the CIB, ``handler`` decides and acts.
+Until one of the two is certain, I/O stays frozen. No handler can wait for ever (drbdadm gives up after 600 s), and none
+can know that the cluster will answer when it is asked. So the monitors do both again: see ``watch``.
+
+``state`` understands the CIB, ``handler`` decides and acts, ``lifting`` takes the constraint away.
 """
 
 from __future__ import annotations
@@ -24,7 +28,31 @@ from twinsan.system import rundir
 
 
 def marker(resource: str) -> str:
-    """The path of a file that is there while a constraint stands that this node has created since it booted: a monitor
-    sees one that was left behind without asking the cluster.
-    """
+    """The path of a file that is there while a constraint stands, as far as this node knows."""
     return rundir.path(f"fence-constraint.{resource}")
+
+
+def verdict(resource: str) -> str:
+    """The path of a file that says why the fate of the peer is not certain yet, and what to type."""
+    return rundir.path(f"fence-undecided.{resource}")
+
+
+def ban(resource: str) -> str:
+    """The path of a file that names who has gone on without this node, which may not be promoted therefore. The file's
+    time is when this node has seen it first.
+    """
+    return rundir.path(f"fence-banned.{resource}")
+
+
+def peer(resource: str) -> str:
+    """The path of a file that holds the name of the peer that DRBD has called the handler for."""
+    return rundir.path(f"fence-peer.{resource}")
+
+
+def read(path: str) -> str:
+    """What such a file holds; "" where there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""

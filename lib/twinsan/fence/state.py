@@ -9,19 +9,23 @@ from twinsan.errors import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from twinsan.system.events2 import Connection, Resource
 
 # The first schema that knows the role Promoted; older ones say Master.
 _SCHEMA_WITH_PROMOTED = (3, 7)
 
 
 class Constraint:
-    """A fence constraint as it stands: nobody but `allowed` may be promoted."""
+    """A fence constraint as it stands: nobody but `allowed` may be promoted. `owner` is who made it."""
 
     def __init__(self, element: ET.Element) -> None:
         self.id = element.get("id", "")
         expressions = element.findall("./rule/expression[@attribute='#uname'][@operation='ne']")
-        self.allowed = frozenset(expression.get("value", "") for expression in expressions)
+        self._expressions = {expression.get("value", ""): expression.get("id", "") for expression in expressions}
+        self.owner = next(iter(self._expressions), "")
+        self.allowed = frozenset(self._expressions)
         rules = element.findall("./rule")
         # Several "not equal" are joined by "and": the rule holds for a node that is none of them.
         self.effective = bool(self.allowed) and len(rules) == 1 and rules[0].get("score") == "-INFINITY"
@@ -29,6 +33,10 @@ class Constraint:
     def bans(self, node: str) -> bool:
         """Whether it keeps `node` from being promoted."""
         return self.effective and node not in self.allowed
+
+    def expression(self, node: str) -> str:
+        """The id of the expression that lets `node` be promoted."""
+        return self._expressions[node]
 
 
 class State:
@@ -78,6 +86,17 @@ class State:
             and state.get("expected") == "down"
         )
 
+    def entitled(self, own: Resource) -> set[str]:
+        """The nodes beside this one whose replica is connected and complete: what is written here is there as well."""
+        return {self.node(connection.name) for connection in own.complete_peers} - {""}
+
+    def rivals(self, own: Resource) -> list[Connection]:
+        """The peers that this cluster could promote with data of their own. A diskless one has none, and what is not a
+        node here (an off-site replica) is not promoted by anybody here. 8.4 does not tell its peer's name.
+        """
+        known = (peer for peer in own.connections if peer.name == "peer" or self.node(peer.name))
+        return [peer for peer in known if not peer.diskless]
+
     def clone_of(self, resource: str) -> str:
         """The id of the clone that runs a DRBD resource; "" where there is none. It is found by the parameter
         drbd_resource, which all agents for DRBD share.
@@ -102,14 +121,18 @@ class State:
             if element.get("id") == identifier:
                 yield Constraint(element)
 
-    def new_constraint(self, resource: str, owner: str) -> str:
-        """The XML of a constraint that lets only `owner` be promoted."""
+    def new_constraint(self, resource: str, owner: str, others: Iterable[str] = ()) -> str:
+        """The XML of a constraint that lets only `owner` and `others` be promoted. An expression keeps its id as long
+        as its node is allowed.
+        """
         clone = self.clone_of(resource)
         name = f"drbd-fence-by-handler-{resource}"
         location = ET.Element("rsc_location", id=constraint_id(resource, clone), rsc=clone)
         rule = ET.SubElement(location, "rule", id=f"{name}-rule-{clone}", score="-INFINITY", role=self._role)
-        expression = {"id": f"{name}-expr-1-{clone}", "attribute": "#uname", "operation": "ne", "value": owner}
-        ET.SubElement(rule, "expression", expression)
+        numbered = {owner: "1", **{node: node for node in sorted(others) if node != owner}}
+        for node, number in numbered.items():
+            expression = {"id": f"{name}-expr-{number}-{clone}", "attribute": "#uname", "operation": "ne"}
+            ET.SubElement(rule, "expression", {**expression, "value": node})
         return ET.tostring(location, encoding="unicode")
 
     @property

@@ -28,7 +28,7 @@ from twinsan.ocf.parameter import Parameter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import TypeVar
 
     Method = TypeVar("Method", bound=Callable[..., object])
@@ -72,6 +72,17 @@ _MARGIN_SECONDS = 1.0
 # after 128 characters.
 _RESTART = "to repair it with a pause: crm_resource --restart --resource"
 _REMAKE = "where it stays so: crm_resource --cleanup --resource"
+
+
+# So much of what is wrong may stand before what to type, that of the 128 characters which crm_mon shows some are left.
+_LONGEST_HEAD = 70
+
+
+def _halves(first: str, more: Sequence[str]) -> tuple[str, str]:
+    """What is wrong, as far as it may stand before what to type, and the rest, for behind it."""
+    head = first if len(first) <= _LONGEST_HEAD else first[: _LONGEST_HEAD - 3] + "..."
+    rest = [*([first] if head != first else []), *more]
+    return head, f" ({', '.join(rest)})" if rest else ""
 
 
 class Action:
@@ -191,12 +202,16 @@ class Agent:
 
     def broken(self, fault: str) -> int:
         """The code for what is there and does not work, with what to type where the cluster gave up on it."""
-        self.explain(f"{fault}; {_REMAKE} {self.shown_name}")
+        head, rest = _halves(fault, ())
+        self.explain(f"{head}; {_REMAKE} {self.shown_name}{rest}")
         return codes.ERR_GENERIC
 
-    def drifted(self, difference: str) -> int:
-        """The code for "works, but is not as configured", with what to type: a start makes it so again."""
-        return self.degraded(f"{difference}; {_RESTART} {self.shown_name}")
+    def drifted(self, difference: str, more: Sequence[str] = ()) -> int:
+        """The code for "works, but is not as configured", with what to type: a start makes it so again. What differs
+        besides comes after it.
+        """
+        head, rest = _halves(difference, more)
+        return self.degraded(f"{head}; {_RESTART} {self.shown_name}{rest}")
 
     @action("validate-all", timeout=20)
     def validate_all(self) -> None:

@@ -43,6 +43,10 @@ class Example:
         """The parameters with their values."""
         return _pairs(self._primitive, "instance_attributes")
 
+    def has(self, operation: str) -> bool:
+        """Whether an operation, in the words of crmsh and pcs, is one of the resource's."""
+        return operation in (" ".join(words) for words in _operations(self._primitive))
+
     def crmsh(self) -> list[str]:
         """The lines to type for crmsh."""
         return [*_CRM[0], *self._crm(), *_CRM[1]]
@@ -131,7 +135,8 @@ def _operations(primitive: Element) -> Iterator[list[str]]:
     """The operations, each in words; an interval of 0 goes without saying."""
     for operation in primitive.iter("op"):
         said = ((name, operation.get(name, "")) for name in ("interval", "timeout", "role"))
-        yield [operation.get("name", ""), *(f"{name}={value}" for name, value in said if value not in ("", "0s"))]
+        words = [f"{name}={value}" for name, value in said if value not in ("", "0s")]
+        yield [operation.get("name", ""), *words, *_pairs(operation, "instance_attributes")]
 
 
 def _folded(word: str, pairs: list[str]) -> list[str]:

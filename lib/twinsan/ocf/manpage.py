@@ -57,7 +57,7 @@ _DIAGNOSED = (
         "See the log.",
     ),
     (
-        (errors.Failure.__name__,),
+        (errors.Failure.__name__, errors.Passing.__name__),
         "The action failed (1, or 9 of a promoted resource; 3 for an unknown action)",
         "The cluster tries again by itself, here or on the other node, until migration-threshold is reached. When the "
         "cause is mended, let it forget the failures: crm_resource --cleanup --resource RESOURCE --node NODE",
@@ -182,10 +182,14 @@ def _example(agent: type[Agent], shown: Example | None) -> list[str]:
     )
     lines = [_escape(about), *_verbatim(shown.crmsh())]
     lines += [".PP", "The same with pcs:", *_verbatim(shown.pcs())]
-    deep = [listed for listed, _ in agent.actions() if listed.name == "monitor" and listed.depth]
-    if deep:
-        words = f"monitor interval={deep[0].interval}s timeout={deep[0].timeout}s OCF_CHECK_LEVEL={deep[0].depth}"
-        lines += [".PP", "A further operation looks more closely, though less often:", *_verbatim([f"op {words}"])]
+    deep = [
+        f"monitor interval={listed.interval}s timeout={listed.timeout}s OCF_CHECK_LEVEL={listed.depth}"
+        for listed, _ in agent.actions()
+        if listed.name == "monitor" and listed.depth
+    ]
+    further = [f"op {words}" for words in deep if not shown.has(words)]
+    if further:
+        lines += [".PP", "A further operation looks more closely, though less often:", *_verbatim(further)]
     return [*lines, ".PP", *_by_hand(agent, shown.parameters)]
 
 

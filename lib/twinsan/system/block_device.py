@@ -7,10 +7,14 @@ import errno
 import os
 import stat
 
-from twinsan.errors import Failure, NotHere
+from twinsan.errors import Failure, NotHere, Passing
 
 # The major number that DRBD has for ever (Documentation/admin-guide/devices.txt).
 DRBD_MAJOR = 147
+
+# Where the kernel shows every block device by its number, and the unit of its size there, whatever its blocks are.
+_devices = "/sys/dev/block"
+_SECTOR = 512
 
 # The largest block size of a disk that LIO serves.
 _BLOCK = 4096
@@ -20,8 +24,8 @@ _SECONDARY = (errno.EMEDIUMTYPE, errno.EROFS)
 
 
 def require_free(path: str) -> None:
-    """Check that a LUN can be made of the device. Raises NotHere where there is none, Failure where it is not to be
-    had.
+    """Check that a LUN can be made of the device. Raises NotHere for what is no block device, Passing where it is
+    missing or in use, and Failure where it is not to be had for another reason.
 
     It is opened for reading: opening it for writing would promote a DRBD 9 resource that has auto-promote.
     """
@@ -29,7 +33,7 @@ def require_free(path: str) -> None:
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_EXCL))
     except OSError as error:
-        raise Failure(explain(path, error.errno or 0)) from None
+        raise refusal(path, error.errno or 0) from None
 
 
 def is_free(path: str) -> bool:
@@ -45,16 +49,15 @@ def is_free(path: str) -> bool:
 
 
 def size(path: str) -> int:
-    """The size in bytes. Raises as require_free, but also of a device that is in use."""
-    _require_there(path)
+    """The size in bytes, also of a device that is in use, Secondary or frozen: it is not opened. Raises NotHere and
+    Passing as require_free.
+    """
+    device = _require_there(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise Failure(explain(path, error.errno or 0)) from None
-    try:
-        return os.lseek(descriptor, 0, os.SEEK_END)
-    finally:
-        os.close(descriptor)
+        with open(f"{_devices}/{os.major(device)}:{os.minor(device)}/size", encoding="ascii") as file:
+            return int(file.read()) * _SECTOR
+    except OSError:
+        raise Passing(f"device {path} has no size yet; see 'lsblk {path}' and 'dmesg'") from None
 
 
 def read_ends(path: str) -> None:
@@ -77,32 +80,39 @@ def read_ends(path: str) -> None:
         os.close(descriptor)
 
 
-def _require_there(path: str) -> None:
+def _require_there(path: str) -> int:
+    """The number of the device."""
     try:
-        mode = os.stat(path).st_mode
+        found = os.stat(path)
     except OSError as error:
-        raise NotHere(
+        # Device nodes, and the links to them that udev makes, may come late.
+        raise Passing(
             f"device {path} is not there ({error.strerror}); check the path, and 'lsblk' or 'drbdadm status'"
         ) from None
-    if not stat.S_ISBLK(mode):
+    if not stat.S_ISBLK(found.st_mode):
         raise NotHere(f"{path} is no block device; name one, such as /dev/drbd0")
+    return found.st_rdev
 
 
-def explain(path: str, number: int) -> str:
-    """Why the device cannot be had, from the errno of an attempt, and what to type."""
+def refusal(path: str, number: int) -> Failure:
+    """What an attempt to have the device came to that ended with an errno: Passing where it is in use."""
+    if number == errno.EBUSY:
+        return Passing(
+            f"device {path} is in use on this node{_holder(path)}; see 'lsblk {path}' and 'targetcli ls /backstores'"
+        )
+    return Failure(_explain(path, number))
+
+
+def _explain(path: str, number: int) -> str:
     if number in _SECONDARY and _is_drbd(path):
         resource = drbd_resource(path)
         named = f"resource {resource}" if resource else "its resource"
         return (
-            f"{path} is Secondary on this node, and only a Primary can be served; order the promotion before this, "
-            f"or for {named} by hand: drbdadm primary {resource or 'NAME'}"
+            f"{path} is Secondary on this node; by hand, for {named}: drbdadm primary {resource or 'NAME'}; only a "
+            "Primary can be served, so order the promotion before this"
         )
     if number == errno.EROFS:
         return f"device {path} is read-only; a LUN needs it writable: see 'blockdev --report {path}'"
-    if number == errno.EBUSY:
-        return (
-            f"device {path} is in use on this node{_mounted(path)}; see 'lsblk {path}' and 'targetcli ls /backstores'"
-        )
     return f"device {path} cannot be opened: {os.strerror(number)}; see 'dmesg' and 'drbdadm status'"
 
 
@@ -129,11 +139,9 @@ def _is_drbd(path: str) -> bool:
         return False
 
 
-def _mounted(path: str) -> str:
-    device = os.path.realpath(path)
-    with open("/proc/self/mounts", encoding="utf-8", errors="replace") as mounts:
-        for line in mounts:
-            source, folder = line.split(" ", 2)[:2]
-            if source.startswith("/") and os.path.realpath(source) == device:
-                return f": it is mounted on {folder}"
-    return ""
+def _holder(path: str) -> str:
+    """Who has it, in words after "in use", as far as that can be seen: the first of those that hold it open."""
+    from twinsan.system import holders
+
+    found = holders.of(os.path.realpath(path))
+    return f": {found[0]}" if found else ""

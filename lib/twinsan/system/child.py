@@ -45,7 +45,7 @@ def bounded(work: Callable[[], str | None], deadline: Deadline, doing: str) -> s
     try:
         report = _await(reading, deadline)
         if report is None:
-            raise _hung(child, doing)
+            raise _late(child, doing)
     finally:
         os.close(reading)
     os.waitpid(child, 0)
@@ -120,17 +120,21 @@ def _await(reading: int, deadline: Deadline) -> str | None:
     return os.read(reading, 4096).decode("utf-8", "replace") if ready else None
 
 
-def _hung(child: int, doing: str) -> DeadlinePassed:
-    """The failure for a child that does not end. It dies once the kernel lets go of it, before it changes more."""
+def _late(child: int, doing: str) -> DeadlinePassed:
+    """The failure for a child that does not end in time. It is killed: one that hangs dies once the kernel lets go of
+    it, before it changes more.
+    """
     from twinsan.system import stuck
 
-    place = stuck.where(child)
+    hangs = stuck.hangs(child)
+    place = stuck.where(child) or "an unknown place"
     os.kill(child, _SIGKILL)
-    where = f" in {place}" if place else ""
-    return DeadlinePassed(
-        f"{doing} hangs in the kernel{where}; the backing device does not answer, or a session does not end: "
-        "look at 'drbdsetup status' and 'dmesg'"
-    )
+    if hangs:
+        return DeadlinePassed(
+            f"{doing} hangs in the kernel; look at 'drbdsetup status' and 'dmesg': the backing device does not answer, "
+            f"or a session does not end; it hangs in {place}"
+        )
+    return DeadlinePassed(f"{doing} did not end in time; look at 'top' and 'dmesg': this node is slow")
 
 
 def _words(report: str, doing: str) -> str:

@@ -37,6 +37,18 @@ def delete_constraint(identifier: str, deadline: Deadline) -> None:
     command.run("cibadmin", "--delete", "--xml-text", f'<rsc_location id="{identifier}"/>', deadline=deadline)
 
 
+def widen_constraint(xml: str, deadline: Deadline) -> None:
+    """Add what a constraint lacks of `xml`, by the ids of its parts."""
+    command.run("cibadmin", "--modify", "--scope", "constraints", "--xml-text", xml, deadline=deadline)
+
+
+def delete_expression(identifier: str, deadline: Deadline) -> None:
+    """Take an expression out of a rule. Raises CommandFailed where it is the last one: the schema wants one (78,
+    CRM_EX_CONFIG, of cibadmin 2.1.5).
+    """
+    command.run("cibadmin", "--delete", "--xml-text", f'<expression id="{identifier}"/>', deadline=deadline)
+
+
 def answers(node: str, deadline: Deadline) -> bool:
     """Whether the controller of a node answers now and belongs to the cluster.
 

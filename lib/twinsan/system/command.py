@@ -26,6 +26,9 @@ _SIGPIPE = 13
 # How long a killed program is waited for. One that is inside a system call of DRBD may be unkillable for ever.
 _SECONDS_TO_DIE = 0.5
 
+# What is kept of a program's output and of its errors, in bytes: the CIB of a large cluster has a few MiB.
+_MOST_KEPT = 16 << 20
+
 _DEBIAN_PACKAGES = {
     "arping": "iputils-arping",
     "attrd_updater": "pacemaker-cli-utils",
@@ -78,7 +81,7 @@ def run(*argv: str, deadline: Deadline, input: str = "", check: bool = True) -> 
     """Run a program to its end and return what it left.
 
     Raises NotInstalled for a program that is missing, CommandFailed for another status than 0 where `check` is set,
-    and DeadlinePassed, the program being killed if it can be.
+    and, the program being killed if it can be, DeadlinePassed, or Failure for one that prints without end.
     """
     program = find(argv[0])
     stdin_read, stdin_write = os.pipe() if input else (os.open(os.devnull, os.O_RDONLY), -1)
@@ -144,13 +147,13 @@ class _Pipes:
     def __init__(self, stdin: int, text: bytes, stdout: int, stderr: int) -> None:
         self.stdin = stdin
         self.unwritten = text
-        self.received = {stdout: b"", stderr: b""}
+        self.received = {stdout: bytearray(), stderr: bytearray()}
         self.open = [stdout, stderr]
         if stdin >= 0:
             os.set_blocking(stdin, False)
 
-    def move(self, seconds: float, ended: int) -> bool:
-        """Move what can be moved within `seconds`. Returns whether anything happened."""
+    def move(self, seconds: float, ended: int) -> None:
+        """Wait for up to `seconds` until something can be moved or the program ends, and move it."""
         writers = [self.stdin] if self.stdin >= 0 else []
         readable, writable, _ = select.select([*self.open, ended], writers, [], seconds)
         for descriptor in readable:
@@ -158,7 +161,11 @@ class _Pipes:
                 self._read(descriptor)
         if writable:
             self._write()
-        return bool(readable or writable)
+
+    @property
+    def overflow(self) -> bool:
+        """Whether more came out than is kept."""
+        return any(len(data) > _MOST_KEPT for data in self.received.values())
 
     def _read(self, descriptor: int) -> None:
         data = os.read(descriptor, 65536)
@@ -177,8 +184,8 @@ class _Pipes:
 
     def drain(self) -> None:
         """Read what lies in the pipes, without waiting for a helper that may hold them open."""
-        while self.open and select.select(self.open, [], [], 0)[0]:
-            for descriptor in select.select(self.open, [], [], 0)[0]:
+        while not self.overflow and (readable := select.select(self.open, [], [], 0)[0]):
+            for descriptor in readable:
                 self._read(descriptor)
 
     def close(self) -> None:
@@ -193,9 +200,12 @@ def _attend(argv: tuple[str, ...], pid: int, deadline: Deadline, pipes: _Pipes) 
     """
     ended = os.pidfd_open(pid)
     try:
-        while not select.select([ended], [], [], 0)[0]:
-            if not pipes.move(deadline.remaining(), ended) and deadline.expired():
+        while not _has_ended(ended):
+            if pipes.overflow:
+                raise Failure(f"{' '.join(argv)} prints without end{_kill(pid, ended)}; try by hand what it says")
+            if deadline.expired():
                 raise DeadlinePassed(f"{' '.join(argv)} did not end in time{_kill(pid, ended)}")
+            pipes.move(deadline.remaining(), ended)
         pipes.drain()
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         stdout, stderr = (data.decode(errors="replace") for data in pipes.received.values())
@@ -203,6 +213,10 @@ def _attend(argv: tuple[str, ...], pid: int, deadline: Deadline, pipes: _Pipes) 
     finally:
         os.close(ended)
         pipes.close()
+
+
+def _has_ended(ended: int) -> bool:
+    return bool(select.select([ended], [], [], 0)[0])
 
 
 def _kill(pid: int, ended: int) -> str:

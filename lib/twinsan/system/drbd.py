@@ -30,6 +30,8 @@ _REFUSED = (11, 17)
 # drbdadm prints these on standard error when it succeeds as well.
 _CHATTER = ("modinfo: ERROR", "found __DRBD_NODE__", "PRETENDING")
 
+_SECONDS_FOR_DISKS = 10.0
+
 PEER_NOT_OUTDATED = -7
 HELD_OPEN = -12
 
@@ -84,8 +86,11 @@ def owner(path: str, deadline: Deadline) -> Resource | None:
 
 
 def _events2(deadline: Deadline, *name: str) -> str:
+    argv = ("drbdsetup", "events2", "--now", "--statistics", *name)
     try:
-        return command.run("drbdsetup", "events2", "--now", "--statistics", *name, deadline=deadline).stdout
+        result = command.run(*argv, deadline=deadline, check=False)
+        # Once is no answer: a monitor that failed for it would take the SAN down.
+        return result.stdout if result.ok else command.run(*argv, deadline=deadline).stdout
     except DeadlinePassed as passed:
         raise DeadlinePassed(f"DRBD does not answer: {passed}; see 'dmesg'; this node may need a reset") from None
 
@@ -138,13 +143,25 @@ def devices(name: str, configuration: str, deadline: Deadline) -> list[str]:
 
 
 def adjust(name: str, configuration: str, deadline: Deadline) -> None:
-    """Make the kernel's state follow the configuration: create, attach and connect what is missing."""
-    result = command.run("drbdadm", "-c", configuration, "adjust", name, deadline=deadline, check=False)
-    if not result.ok:
+    """Make the kernel's state follow the configuration: create, attach and connect what is missing. What fails is tried
+    again for a while: udev or LVM may hold a disk for a moment.
+    """
+    results: list[command.Result] = []
+
+    def done() -> bool:
+        results.append(command.run("drbdadm", "-c", configuration, "adjust", name, deadline=deadline, check=False))
+        return results[-1].ok
+
+    patience = deadline.within(min(_SECONDS_FOR_DISKS, deadline.remaining() / 2))
+    try:
+        patience.wait_until(done, "DRBD is as configured", interval=0.5)
+    except DeadlinePassed:
+        if not results:
+            raise
         raise Failure(
-            f"DRBD could not bring up {name}: {_without_chatter(result)}; "
+            f"DRBD could not bring up {name}: {_without_chatter(results[-1])}; "
             f"look at 'dmesg', and try by hand: drbdadm -c {configuration} adjust {name}"
-        )
+        ) from None
 
 
 def promote(resource: Resource, deadline: Deadline) -> None:
@@ -170,6 +187,12 @@ def demote(resource: Resource, deadline: Deadline) -> None:
 def down(name: str, deadline: Deadline) -> None:
     """Take the resource out of the kernel; one that is not there is fine. Raises Refused."""
     _change("down", name, name, deadline)
+
+
+def resume(resource: Resource, deadline: Deadline) -> None:
+    """Let frozen I/O go on, whatever has frozen it. What is written from now on begins a new data generation."""
+    for minor in resource.minors:
+        command.run("drbdsetup", "resume-io", str(minor), deadline=deadline)
 
 
 def writable(resource: Resource) -> bool:

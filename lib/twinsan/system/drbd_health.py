@@ -31,6 +31,9 @@ THROUGH_PEER = 10
 _PASSING_DISKS = ("Attaching", "Negotiating", "Consistent")
 _GONE_DISKS = ("Diskless", "Failed", "Detaching")
 
+# What the peer has of what a disk in this state lacks.
+_ELSEWHERE = {"Outdated": "has newer data", "Consistent": "may have newer data", "Inconsistent": "has the rest"}
+
 
 def score(resource: Resource) -> int | None:
     """The promotion score by the table above; None for no score."""
@@ -76,10 +79,9 @@ def failure(resource: Resource) -> str:
     for volume in resource.volumes:
         where = _where(resource, volume)
         if volume.disk != "UpToDate" and not _reachable(resource, volume):
-            return (
-                f"{where} is Primary without data: disk {volume.disk} here and no UpToDate peer; bring the peer back, "
-                f"or the disk: drbdadm attach {resource.name}"
-            )
+            # The peer first: a disk that was lost first is not attached to a Primary that has no other data (150).
+            lost = f"{where} is Primary without data (disk {volume.disk}, no UpToDate peer)"
+            return f"{lost}; connect the peer: drbdadm connect {resource.name}; then: drbdadm adjust {resource.name}"
         if volume.quorum is False and "quorum" not in resource.suspended:
             return (
                 f"{where} fails I/O because quorum is lost; bring the other nodes back: drbdadm status {resource.name}"
@@ -102,31 +104,40 @@ def obstacle(resource: Resource) -> tuple[str, bool] | None:
 
 def _disk_obstacle(resource: Resource, volume: Volume) -> tuple[str, bool] | None:
     where, name = _where(resource, volume), resource.name
-    by_force = f"if this copy is the one to keep, and only then: drbdadm primary --force {name}"
+    by_force = f"gone for good: drbdadm primary --force {name}"
     connected = any(connection.connected for connection in resource.connections)
     if volume.disk == "UpToDate" or (volume.disk in _GONE_DISKS and _reachable(resource, volume)):
         return None
-    if volume.disk == "Consistent":
-        return f"{where} is only Consistent: the peer may have newer data; bring the peer back; {by_force}", True
+    if volume.disk in ("Consistent", "Outdated"):
+        has = "may have" if volume.disk == "Consistent" else "has"
+        text = f"{where} is only {volume.disk}: bring back the peer, which {has} newer data; {by_force}"
+        return text, connected or volume.disk == "Consistent"
     if volume.disk in _PASSING_DISKS:
         return f"{where} is still {volume.disk}; see 'dmesg' and: drbdadm status {name}", True
-    if volume.disk == "Outdated":
-        return f"{where} is Outdated: the peer has newer data; bring the peer back; {by_force}", connected
     if volume.disk == "Inconsistent":
-        return (
-            f"{where} is Inconsistent: its resync is not complete; wait for it: drbdadm status {name}; {by_force}",
-            False,
-        )
-    return f"{where} is {volume.disk} and no peer has UpToDate data; attach the disk: drbdadm attach {name}", False
+        resyncs = any(replica.resyncing for _, replica in resource.replicas(volume))
+        if resyncs:
+            return f"{where} is Inconsistent until its resync ends; watch it: drbdadm status {name}", True
+        return f"{where} is Inconsistent: bring back the peer, which has all data; {by_force} (torn)", False
+    return f"{where} is {volume.disk} and no peer has UpToDate data; attach the disk: drbdadm adjust {name}", False
 
 
-def ailment(resource: Resource) -> str:
-    """What is not well, the gravest first, and what to type; "" where all is well."""
-    for look in (_suspended, _forced, _quorum, _local_disk, _link, _resync, _peer_disk):
-        text = look(resource)
-        if text:
-            return text
-    return ""
+def ailment(resource: Resource, since: str = "") -> str:
+    """What is not well, the gravest first, and what to type; "" where all is well. `since` says, in words, since when
+    this node lacks data.
+
+    The cluster shows 128 characters: what to type begins early.
+    """
+    return (
+        _suspended(resource)
+        or _forced(resource)
+        or _quorum(resource)
+        or _local_disk(resource)
+        or _behind(resource, since)
+        or _link(resource)
+        or _resync(resource)
+        or _peer_disk(resource)
+    )
 
 
 def duration(seconds: int) -> str:
@@ -156,8 +167,8 @@ def _suspended(resource: Resource) -> str:
         names = [connection.name for connection in resource.connections if not connection.connected]
         lost = names[0] if len(names) == 1 and names[0] != "peer" else "PEER"
         return (
-            f"I/O of {name} is frozen until the lost peer is fenced; see 'journalctl -t twinsan' and 'stonith_admin "
-            f"--history=*'; once the peer is off for sure: stonith_admin --confirm={lost}"
+            f"I/O of {name} is frozen until the lost peer is fenced; once it is off for sure: stonith_admin "
+            f"--confirm={lost}; see 'journalctl -t twinsan'"
         )
     if "quorum" in resource.suspended and resource.primary:
         return f"I/O of {name} is frozen: quorum is lost; bring the other nodes back: drbdadm status {name}"
@@ -183,15 +194,30 @@ def _local_disk(resource: Resource) -> str:
     for volume in resource.volumes:
         where, name = _where(resource, volume), resource.name
         if volume.disk in _GONE_DISKS and not volume.client:
+            # `attach` stops at the first volume that has its disk (drbdadm of 8.4 and 9).
             through = ", I/O goes through the peer" if resource.primary else ""
-            gone = f"the local disk of {where} is gone ({volume.disk}){through}"
-            return f"{gone}; see 'dmesg', replace it, then: drbdadm attach {name}"
+            gone = (
+                f"the local disk of {where} is gone ({volume.disk}){through}; replace it, then: drbdadm adjust {name}"
+            )
+            return f"{gone}; a new one first: drbdadm create-md {name}/{volume.number}; see 'dmesg'"
         if volume.disk in ("Attaching", "Negotiating"):
             return f"the local disk of {where} is still {volume.disk}; see 'dmesg' and: drbdadm status {name}"
-        if volume.disk in ("Outdated", "Consistent") and not any(
-            connection.connected for connection in resource.connections
-        ):
-            return f"{where} is {volume.disk}: the peer may have newer data; connect it: drbdadm adjust {name}"
+    return ""
+
+
+def _behind(resource: Resource, since: str) -> str:
+    """A replica that cannot serve, and whose peer is away."""
+    if resource.primary or any(connection.connected for connection in resource.connections):
+        return ""
+    cut = any(connection.state == "StandAlone" for connection in resource.connections)
+    names = [peer(connection) for connection in resource.connections]
+    other = names[0] if len(names) == 1 else "a peer"
+    for volume in resource.volumes:
+        has, where, name = _ELSEWHERE.get(volume.disk, ""), _where(resource, volume), resource.name
+        if has:
+            typed = f"drbdadm adjust {name}; gone for good: drbdadm primary --force {name}"
+            state = f"{where} is {volume.disk}{since}, {other} {has}"
+            return f"{state}; type: {typed}" if cut else f"{state}; there: {typed}"
     return ""
 
 
@@ -200,14 +226,13 @@ def _link(resource: Resource) -> str:
     for connection in resource.connections:
         if connection.state == "StandAlone":
             return (
-                f"replication of {name} to {peer(connection)} is cut (StandAlone): somebody disconnected it, or DRBD "
-                f"refused it; on each node where it is StandAlone type: drbdadm connect {name}; if that does not help, "
-                "see 'dmesg'"
+                f"replication of {name} to {peer(connection)} is cut (StandAlone); on each node where it is so type: "
+                f"drbdadm connect {name}; somebody disconnected it, or DRBD refused it: see 'dmesg'"
             )
         if not connection.connected:
             return (
-                f"replication of {name} is down ({connection.state}): {peer(connection)} does not answer; check it and "
-                f"the replication network, and there: drbdadm status {name}"
+                f"replication of {name} is down ({connection.state}), {peer(connection)} does not answer; check the "
+                f"network, and there: drbdadm adjust {name}"
             )
     return ""
 
@@ -230,7 +255,10 @@ def _resync_text(resource: Resource, volume: Volume, connection: Connection, rep
         paused = f"the resync of {where} is paused ({replica.resync_suspended}), {behind} is behind"
         there = f" on {peer(connection)}" if replica.resync_suspended == "peer" else ""
         return f"{paused}; to go on with it, type{there}: drbdadm resume-sync {name}"
-    return f"{where} is resynchronising ({replica.replication}{done}), {behind} is behind; watch: drbdadm status {name}"
+    state = f"{where} is resynchronising ({replica.replication}{done})"
+    if behind == "this node" and resource.primary:
+        return f"{state}, this node is behind; watch: drbdadm status {name}"
+    return f"{state}, {behind} cannot serve until then; watch: drbdadm status {name}"
 
 
 def _peer_disk(resource: Resource) -> str:
@@ -244,5 +272,7 @@ def _peer_disk(resource: Resource) -> str:
                     f"no replica of {where} has data yet; on the node whose disk counts: drbdadm primary --force {name}"
                 )
             disk = f"{peer(connection)}'s disk of {where} is {replica.disk}, so there is one copy only"
+            if replica.disk in _GONE_DISKS:
+                return f"{disk}; replace it, then there: drbdadm adjust {name}; see 'dmesg' there"
             return f"{disk}; look there: drbdadm status {name}, dmesg"
     return ""

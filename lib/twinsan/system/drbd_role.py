@@ -7,7 +7,7 @@ What cannot pass by itself is refused at once. Whatever is refused is refused wi
 from __future__ import annotations
 
 from twinsan.errors import DeadlinePassed, Failure
-from twinsan.system import drbd, drbd_health, drbd_release, state
+from twinsan.system import command, drbd, drbd_health, drbd_release, state
 from twinsan.system.drbd import Refused
 
 TYPE_CHECKING = False
@@ -74,7 +74,7 @@ def demote(resource: Resource, deadline: Deadline, note: Callable[[str], None]) 
     frozen = resource.primary and bool(resource.suspended)
     if not frozen or drbd_release.unheard(resource):
         drbd_release.release(resource, deadline, note)
-        state.unmount(resource.name, deadline)
+        state.unmount(resource.name, deadline, note)
     if resource.primary:
         _until_released(resource, "demoted", lambda: drbd.demote(resource, deadline), deadline)
 
@@ -99,6 +99,8 @@ def _promoted(name: str, deadline: Deadline, reasons: list[str]) -> bool:
             drbd.promote(resource, deadline)
         except Refused as refused:
             obstacle = _why(resource, refused), True
+        except command.CommandFailed as failed:
+            obstacle = str(failed), True
         else:
             return True
     reason, may_pass = obstacle

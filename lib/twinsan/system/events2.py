@@ -51,6 +51,16 @@ class Connection:
         """Whether the peers talk to each other. 8.4 tells the state of a connected volume here, such as SyncSource."""
         return self.state not in _NOT_CONNECTED
 
+    @property
+    def diskless(self) -> bool:
+        """Whether the peer has no disk on purpose, as a tie-breaker has none."""
+        return bool(self.volumes) and all(volume.client for volume in self.volumes)
+
+    def has_all_of(self, number: int) -> bool:
+        """Whether the peer's replica of a volume is complete."""
+        replica = self.volume(number)
+        return replica is not None and replica.disk == "UpToDate"
+
     def volume(self, number: int) -> PeerVolume | None:
         """The peer's replica of a volume, where one is known."""
         return next((volume for volume in self.volumes if volume.number == number), None)
@@ -108,6 +118,17 @@ class Resource:
             and all(replica.client or replica.disk == "UpToDate" for replica in replicas)
             and not any(replica.resyncing for replica in replicas)
         )
+
+    @property
+    def complete(self) -> bool:
+        """Whether this node has all data of every volume."""
+        return bool(self.volumes) and all(volume.disk == "UpToDate" for volume in self.volumes)
+
+    @property
+    def complete_peers(self) -> list[Connection]:
+        """The connected peers that have all data of every volume."""
+        numbers = [volume.number for volume in self.volumes]
+        return [peer for peer in self.connections if peer.connected and numbers and all(map(peer.has_all_of, numbers))]
 
     @property
     def minors(self) -> list[int]:

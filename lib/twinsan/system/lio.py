@@ -9,18 +9,30 @@ object can be repaired, nothing is chosen at random, no reservation comes back f
 
 from __future__ import annotations
 
+import errno
 import os
 
-from twinsan.errors import NotInstalled
-from twinsan.system import command, configfs
+from twinsan.errors import NotInstalled, Passing
+from twinsan.system import command, configfs, lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
     from twinsan.deadline import Deadline
 
-# Whoever changes LIO's tree in a start holds this one; see lock.Held. A stop does not wait for it: what it takes away
-# has names that nobody else uses, and waiting for a start that hangs would fence the node.
+    Result = TypeVar("Result")
+
+# Whoever changes LIO's tree holds this one; see lock.Held. A stop waits for it but for a moment: what it takes away has
+# names that nobody else uses, and waiting for a start that hangs would fence the node.
 LOCK = "lio"
+_SECONDS_FOR_A_STOP = 2
+_SECONDS_FOR_A_LOOK = 3
+
+# What a start waits for what may pass by itself: a device that udev or a backup has claimed, a portal of a target that
+# is being stopped. A third of a start's 60 s: where it does not pass, the other node may have the rest.
+SECONDS_FOR_WHAT_PASSES = 20
 
 TARGET_MODULES = ("target_core_mod", "iscsi_target_mod")
 LUN_MODULES = ("target_core_mod", "target_core_iblock")
@@ -38,12 +50,41 @@ def prepare(modules: tuple[str, ...], deadline: Deadline) -> None:
     _make_reservation_folders()
 
 
+def change(work: Callable[[], Result], deadline: Deadline, note: Callable[[str], None]) -> Result:
+    """Do `work` while nobody else changes LIO's tree, and again where it fails for what may pass by itself."""
+
+    def attempt() -> Result:
+        with lock.Held(LOCK, deadline):
+            try:
+                return work()
+            except OSError as error:
+                if error.errno not in (errno.EBUSY, errno.EAGAIN):
+                    raise
+                raise Passing(f"LIO is busy: {error}; see 'dmesg'") from None
+
+    return deadline.within(SECONDS_FOR_WHAT_PASSES).retry(attempt, note)
+
+
+def take_away(work: Callable[[], None], deadline: Deadline, note: Callable[[str], None]) -> None:
+    """Do the `work` of a stop, while nobody else changes LIO's tree if that can be had."""
+    with lock.Sought(LOCK, deadline.within(_SECONDS_FOR_A_STOP), note):
+        work()
+
+
+def settled(look: Callable[[], Result], deadline: Deadline) -> Result:
+    """What `look` sees once nobody changes LIO's tree: the steps of a change can be seen. One that takes too long is
+    not waited for.
+    """
+    with lock.Sought(LOCK, deadline.within(_SECONDS_FOR_A_LOOK), lambda _why: None):
+        return look()
+
+
 def _load(module: str, deadline: Deadline) -> None:
     result = command.run("modprobe", module, deadline=deadline, check=False)
     if result.status != 0:
         raise NotInstalled(
-            f"kernel module {module} cannot be loaded ({result.stderr.strip() or 'modprobe gave no reason'}); "
-            "install this kernel's package of extra modules, or see 'dmesg'"
+            f"kernel module {module} cannot be loaded; see 'dmesg', or install this kernel's package of extra modules: "
+            f"{result.stderr.strip() or 'modprobe gave no reason'}"
         )
 
 

@@ -5,7 +5,9 @@ they see. One that has no list has no access, unless the group is in demo mode.
 
 from __future__ import annotations
 
-from twinsan.system import chap, configfs, storage_object
+import os
+
+from twinsan.system import chap, configfs, rundir, storage_object
 
 # How a list without a session begins its "info" (iscsi_target_configfs.c, lio_target_nacl_info_show).
 _NO_SESSION = "No active iSCSI Session"
@@ -27,14 +29,14 @@ def mapping(group: str, initiator: str, number: int) -> str:
 
 
 def ensure(group: str, initiator: str, credentials: chap.Credentials, depth: int) -> None:
-    """Admit an initiator with these credentials; one that comes new sees the LUNs that are meant for all."""
+    """Admit an initiator with these credentials; one that comes new sees the LUNs that are meant for it."""
     path = place(group, initiator)
     configfs.make(path)
     prove(path, credentials)
     if configfs.read(f"{path}/cmdsn_depth") != str(depth) and not _has_session(path):
         # With a session, the kernel would end it to make the change.
         configfs.write(f"{path}/cmdsn_depth", str(depth))
-    _show_what_all_see(group, initiator)
+    _show_what_is_meant(group, initiator)
 
 
 def prove(path: str, credentials: chap.Credentials) -> None:
@@ -93,10 +95,10 @@ def blind(group: str, initiator: str, number: int) -> bool:
     return not configfs.read(f"{mapping(group, initiator, number)}/write_protect")
 
 
-def _show_what_all_see(group: str, initiator: str) -> None:
+def _show_what_is_meant(group: str, initiator: str) -> None:
     for unit in configfs.names(f"{group}/lun"):
         for link in configfs.links(f"{group}/lun/{unit}"):
-            if not seen_by_all(f"{group}/lun/{unit}/{link}"):
+            if not (seen_by_all(f"{group}/lun/{unit}/{link}") or initiator in _listed(link)):
                 continue
             try:
                 show(group, initiator, int(unit[4:]), link)
@@ -110,6 +112,26 @@ def _show_what_all_see(group: str, initiator: str) -> None:
 def seen_by_all(storage: str) -> bool:
     """Whether a LUN, by the place of its storage object, is meant for every initiator that is admitted."""
     return storage_object.notes(storage).get("audience") == "all"
+
+
+def mean(name: str, initiators: tuple[str, ...]) -> None:
+    """Write down whom a LUN is meant for, by the name of its storage object: who is admitted later is shown it then.
+    Where it is meant for all, nothing is written: the object itself says so (seen_by_all). The caller holds lio.LOCK.
+    """
+    path = rundir.path(f"audience.{name}")
+    if initiators:
+        rundir.write(path, "\n".join(initiators))
+    else:
+        rundir.forget(path)
+
+
+def _listed(name: str) -> list[str]:
+    """The initiators that a LUN is meant for, by the name of its storage object; none where nothing is written."""
+    try:
+        with open(os.path.join(rundir.DIRECTORY, f"audience.{name}"), encoding="ascii", errors="replace") as file:
+            return file.read().split()
+    except OSError:
+        return []
 
 
 def _has_session(path: str) -> bool:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 
-from twinsan.errors import Failure, Misconfigured, NotHere
+from twinsan.errors import Failure, Misconfigured, NotHere, Passing
 from twinsan.system import block_device, configfs, lio_acl, lio_target, storage_object
 
 TYPE_CHECKING = False
@@ -37,7 +37,7 @@ class Lun:
     The further arguments are those of its storage object.
     """
 
-    __slots__ = ("initiators", "iqn", "number", "resource", "size", "storage")
+    __slots__ = ("disk", "initiators", "iqn", "number", "resource", "size", "storage")
 
     def __init__(
         self,
@@ -57,6 +57,8 @@ class Lun:
     ) -> None:
         self.iqn = iqn
         self.number = number
+        # In a reason, beside which the cluster shows the resource.
+        self.disk = f"LUN {number}"
         self.size = size
         self.resource = resource
         self.initiators = initiators
@@ -98,32 +100,37 @@ def state(lun: Lun) -> tuple[bool, str]:
     if not storage_object.exists(lun.storage):
         return False, ""
     fault = storage_object.fault(lun.storage) or _fault(lun)
-    return True, f"{lun} {fault}" if fault else ""
+    return True, f"{lun.disk} {fault}" if fault else ""
 
 
 def _fault(lun: Lun) -> str:
     if not configfs.exists(lun.export):
         return f"is half made: its backstore {lun.storage.name} is no LUN of the target"
     blind = [initiator for initiator in audience(lun) if lio_acl.blind(lun.group, initiator, lun.number)]
-    return f"is not shown to {' '.join(blind)}" if blind else ""
+    return f"is not shown to {lio_target.names(blind)}" if blind else ""
 
 
-def drift(lun: Lun) -> str:
-    """What differs from the plan although the LUN works, attribute by attribute; "" for nothing."""
+def drift(lun: Lun) -> list[str]:
+    """What differs from the plan although the LUN works, attribute by attribute."""
     found = storage_object.drift(lun.storage)
     meant, admitted = audience(lun), lio_acl.admitted(lun.group)
     unseen = [initiator for initiator in admitted if initiator not in meant]
     strangers = [name for name in unseen if configfs.exists(lio_acl.mapping(lun.group, name, lun.number))]
     if strangers:
-        found.append(f"it is shown to {' '.join(strangers)} as well")
-    absent = [initiator for initiator in lun.initiators if initiator not in admitted]
-    if absent:
-        found.append(f"the target does not admit {' '.join(absent)}")
-    return f"{lun} is not as configured: {', '.join(found)}" if found else ""
+        found.append(f"it is shown to {lio_target.names(strangers)} as well")
+    return found
+
+
+def forgotten(lun: Lun) -> list[str]:
+    """The initiators that the LUN is meant for and the target does not admit."""
+    admitted = lio_acl.admitted(lun.group) if lun.initiators else []
+    return [initiator for initiator in lun.initiators if initiator not in admitted]
 
 
 def resized(lun: Lun) -> tuple[int, int] | None:
-    """The size that initiators were told of, or that is configured, and the present one, where they differ."""
+    """The size that initiators were told of, or that is configured, and the present one, where they differ; in bytes.
+    Raises NotHere and Passing where there is no such device any more.
+    """
     told = lun.size or int(storage_object.notes(lun.storage.place).get("size", "0"))
     present = block_device.size(lun.storage.path)
     return (told, present) if told not in (0, present) else None
@@ -136,7 +143,8 @@ def audience(lun: Lun) -> list[str]:
 
 
 def ensure(lun: Lun, note: Callable[[str], None], agree: Callable[[bool], None] = lambda _created: None) -> None:
-    """Make the LUN as planned; `note` takes what an operator should know. The caller holds lio.LOCK.
+    """Make the LUN as planned; `note` takes what an operator should know. The caller holds lio.LOCK. Raises Passing for
+    what may pass by itself.
 
     `agree` is called when all is complete that initiators will know it by, and before they see it, with whether the
     storage object is new. Where it raises, they do not see it.
@@ -147,6 +155,10 @@ def ensure(lun: Lun, note: Callable[[str], None], agree: Callable[[bool], None] 
     _require_size(lun)
     if storage_object.exists(lun.storage) and not storage_object.identical(lun.storage):
         remove(lun)
+    if storage_object.exists(lun.storage) and not configfs.exists(lun.export):
+        # Of a start that was killed. Nobody can ask the kernel which registrations it was told already, and told twice
+        # it would have them twice; so what nobody sees yet is made anew, and is told them all.
+        storage_object.remove(lun.storage)
     created = not storage_object.exists(lun.storage)
     try:
         if created:
@@ -159,7 +171,7 @@ def ensure(lun: Lun, note: Callable[[str], None], agree: Callable[[bool], None] 
             remove(lun)
         raise
     lio_target.enable(lun.iqn)
-    for warning in (storage_object.small_transfers(lun.storage), storage_object.shortfall(lun.storage)):
+    for warning in (*_unseen(lun), storage_object.small_transfers(lun.storage), storage_object.shortfall(lun.storage)):
         if warning:
             note(warning)
 
@@ -171,8 +183,8 @@ def reload(lun: Lun) -> str:
     _require_target(lun)
     if not storage_object.identical(lun.storage):
         raise Failure(
-            f"{lun} cannot become another disk while it is shown; when its hosts can bear a pause, type: crm_resource "
-            "--restart --resource RESOURCE"
+            "it cannot become another disk while it is shown; when its hosts can bear a pause, type: crm_resource "
+            f"--restart --resource {lun.resource or 'RESOURCE'}"
         )
     _require_size(lun)
     told = storage_object.notes(lun.storage.place).get("size")
@@ -184,26 +196,32 @@ def reload(lun: Lun) -> str:
     return f"{lun} has {present} bytes now instead of {told}; {RESCAN}"
 
 
+def _unseen(lun: Lun) -> list[str]:
+    """What to note of initiators that the target does not admit: the others are served."""
+    absent = forgotten(lun)
+    return [f"its target does not admit {' '.join(absent)}, whom allowed_initiators names"] if absent else []
+
+
 def _require_size(lun: Lun) -> None:
-    if lun.size and block_device.size(lun.storage.path) != lun.size:
+    """A device that has grown holds all that its hosts know of. Of a smaller one the end is missing."""
+    present = block_device.size(lun.storage.path) if lun.size else 0
+    if present < lun.size:
         raise NotHere(
-            f"device {lun.storage.path} has {block_device.size(lun.storage.path)} bytes on this node instead of the "
-            f"{lun.size} of parameter size; look which is right, on both nodes: blockdev --getsize64 {lun.storage.path}"
+            f"device {lun.storage.path} is smaller than parameter size says; see on both nodes: blockdev --getsize64 "
+            f"{lun.storage.path}; it has {present} bytes here instead of {lun.size}"
         )
 
 
 def _require_target(lun: Lun) -> None:
     if not configfs.exists(lun.group):
-        raise Failure(
+        raise Passing(
             f"target {lun.iqn} does not exist on this node; start its lio-iscsi-target first, "
             "and order it before this resource"
         )
-    admitted = lio_acl.admitted(lun.group)
-    strangers = [initiator for initiator in lun.initiators if initiator not in admitted]
-    if strangers:
+    if lun.initiators and lio_target.lets_everybody_in(lun.iqn):
         raise Misconfigured(
-            f"allowed_initiators names {' '.join(strangers)}, whom target {lun.iqn} does not admit; "
-            "add them to the allowed_initiators of its lio-iscsi-target too"
+            f"allowed_initiators names {lun.initiators[0]}, and its target shows every LUN to everybody; take out "
+            "demo_mode there, or allowed_initiators here"
         )
 
 
@@ -211,9 +229,10 @@ def _refuse_taken_number(lun: Lun) -> None:
     others = [link for link in configfs.links(lun.unit) if link != lun.storage.name]
     if others:
         held = os.path.basename(os.path.realpath(f"{lun.unit}/{others[0]}"))
-        raise Failure(
-            f"{lun} is taken by backstore {held}; choose another number, or remove it: "
-            f"targetcli /iscsi/{lun.iqn}/tpg1/luns delete {lun.number}"
+        # Another resource may have had the number up to now, and may be stopping.
+        raise Passing(
+            f"LUN {lun.number} is taken by backstore {held}; remove it: targetcli /iscsi/{lun.iqn}/tpg1/luns delete "
+            f"{lun.number}; or choose another number"
         )
 
 
@@ -221,6 +240,7 @@ def _show(lun: Lun) -> None:
     # For lio_acl, which shows what is meant for all, and for `resized`.
     size = block_device.size(lun.storage.path)
     storage_object.note(lun.storage.place, audience="some" if lun.initiators else "all", size=size)
+    lio_acl.mean(lun.storage.name, lun.initiators)
     configfs.make(lun.unit)
     configfs.link(lun.storage.place, lun.export)
     meant = audience(lun)
@@ -241,8 +261,9 @@ def remove(lun: Lun) -> None:
         _hide(lun)
         configfs.remove(lun.unit)
     storage_object.remove(lun.storage)
+    lio_acl.mean(lun.storage.name, ())
     if storage_object.exists(lun.storage) or configfs.exists(lun.export):
-        raise Failure(f"{lun} is still there after its removal; see {lun.storage.place} and 'dmesg'")
+        raise Failure(f"{lun} is still there after its removal; see 'dmesg' and {lun.storage.place}")
 
 
 def _hide(lun: Lun) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from twinsan.errors import Failure
+from twinsan.errors import Passing
 from twinsan.system import configfs
 
 _WILDCARDS = ("0.0.0.0", "[::]")
@@ -32,11 +32,11 @@ def reachable(portal: str) -> bool:
 
 
 def ensure(group: str, portal: str) -> None:
-    """Listen on a portal. Raises Failure, which says who has it."""
+    """Listen on a portal. Raises Passing, which says who has it: a program ends, another target is being stopped."""
     try:
         configfs.make(f"{group}/np/{portal}")
     except OSError as error:
-        raise Failure(_why_not(portal, error)) from None
+        raise Passing(_why_not(portal, error)) from None
 
 
 def _why_not(portal: str, error: OSError) -> str:
@@ -48,8 +48,8 @@ def _why_not(portal: str, error: OSError) -> str:
                 other_address, other_port = _split(other)
                 if other_port == port and {address, other_address}.intersection(_WILDCARDS):
                     return (
-                        f"portal {portal} is in use by target {iqn}, which listens on {other}; "
-                        f"remove that portal: targetcli /iscsi/{iqn}/{tag}/portals ls"
+                        f"portal {portal} is in use by target {iqn}; see: targetcli /iscsi/{iqn}/{tag}/portals ls; it "
+                        f"listens on {other}: remove that portal"
                     )
     from twinsan.system import listener
 

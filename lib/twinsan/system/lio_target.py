@@ -12,7 +12,7 @@ from __future__ import annotations
 import binascii
 import errno
 
-from twinsan.errors import Failure, Misconfigured
+from twinsan.errors import Failure, Misconfigured, Passing
 from twinsan.system import chap, configfs, lio_acl, lio_portal
 
 # What initiators and target agree on at login, beyond LIO's defaults, which are those of RFC 7143 and slow: 8 KiB in a
@@ -118,29 +118,34 @@ def state(target: Target) -> tuple[bool, str]:
 def _fault(target: Target) -> str:
     place = group(target.iqn)
     if not configfs.exists(place):
-        return f"target {target.iqn} has no portal group"
+        return "it has no portal group"
     present = lio_portal.present(place)
     if not set(target.portals).intersection(present):
-        return f"target {target.iqn} does not listen on {' '.join(target.portals)}"
+        return f"it does not listen on {' '.join(target.portals)}"
     admitted = lio_acl.admitted(place)
     unknown = [initiator for initiator in target.initiators if initiator not in admitted]
     if unknown:
-        return f"target {target.iqn} does not admit {' '.join(unknown)}"
+        return f"it does not admit {names(unknown)}"
     # The stop of the last LUN leaves the group disabled (lio_lun, "Silence"): no fault of the target's.
     if configfs.read(f"{place}/enable") != "1" and configfs.names(f"{place}/lun"):
-        return f"target {target.iqn} is disabled although it has LUNs; somebody wrote 0 to {place}/enable"
+        return "it is disabled although it has LUNs: somebody wrote 0 to its 'enable'"
     return ""
+
+
+def names(every: list[str]) -> str:
+    """Names for a reason, of which no more than 128 characters are shown: the first, and how many there are besides."""
+    return every[0] if len(every) == 1 else f"{every[0]} and {len(every) - 1} more"
 
 
 def ailment(target: Target) -> str:
     """What is missing of a target that works all the same; "" for nothing."""
     present = lio_portal.present(group(target.iqn))
     missing = [portal for portal in target.portals if portal not in present]
-    return f"target {target.iqn} does not listen on {' '.join(missing)}" if missing else ""
+    return f"it does not listen on {names(missing)}" if missing else ""
 
 
-def drift(target: Target) -> str:
-    """What differs from the plan although the target works, attribute by attribute; "" for nothing.
+def drift(target: Target) -> list[str]:
+    """What differs from the plan although the target works, attribute by attribute.
 
     It reads what a dying LUN can lock (see configfs), so it belongs in a child.
     """
@@ -158,23 +163,25 @@ def drift(target: Target) -> str:
     found += [f"it has portal group {tag} as well" for tag in _tags(target.iqn) if tag != "tpgt_1"]
     found += [f"it listens on {name} as well" for name in strange]
     found += [f"nothing listens on {portal}" for portal in target.portals if not lio_portal.listening(portal)]
-    return f"target {target.iqn} is not as configured: {', '.join(found)}" if found else ""
+    return found
 
 
-def ensure(target: Target) -> None:
-    """Make the target as planned. The caller holds lio.LOCK."""
+def ensure(target: Target) -> str:
+    """Make the target as planned; returns why it does not listen on a portal where it does on another one, or "". The
+    caller holds lio.LOCK. Raises Passing for what may pass by itself, such as a portal that is the only one.
+    """
     place = configfs.place("iscsi", target.iqn)
     configfs.make(configfs.place("iscsi"))
     created = configfs.make(place)
     try:
-        _ensure_group(target, group(target.iqn))
+        return _ensure_group(target, group(target.iqn))
     except Exception:
         if created:
             remove(target.iqn)
         raise
 
 
-def _ensure_group(target: Target, place: str) -> None:
+def _ensure_group(target: Target, place: str) -> str:
     """Portals come last but one: up to then a new group cannot be reached, whatever address it will listen on."""
     configfs.make(place)
     _set_attributes(target, place)
@@ -187,9 +194,22 @@ def _ensure_group(target: Target, place: str) -> None:
         lio_acl.remove(place, stranger)
     for stale in set(lio_portal.present(place)) - set(target.portals):
         lio_portal.remove(place, stale)
-    for portal in target.portals:
-        lio_portal.ensure(place, portal)
+    refused = _listen(target.portals, place)
     enable(target.iqn)
+    return refused
+
+
+def _listen(portals: tuple[str, ...], place: str) -> str:
+    """Listen on all portals that can be had; returns why not on the others. Raises Passing where there is none."""
+    refusals = []
+    for portal in portals:
+        try:
+            lio_portal.ensure(place, portal)
+        except Passing as refusal:
+            refusals.append(refusal)
+    if refusals and len(refusals) == len(portals):
+        raise refusals[0]
+    return "; ".join(map(str, refusals))
 
 
 def _set_attributes(target: Target, place: str) -> None:
@@ -248,10 +268,16 @@ def enable(iqn: str) -> None:
     try:
         configfs.settle(f"{place}/enable", "1")
     except OSError as error:
-        raise Failure(
+        # A target that is being stopped may have its relative port.
+        raise Passing(
             f"target {iqn} cannot be enabled: {configfs.reason(error)}; see 'dmesg', and whether another "
             f"target has the same {place}/rtpi"
         ) from None
+
+
+def lets_everybody_in(iqn: str) -> bool:
+    """Whether the target is in demo mode. It reads what a dying LUN can lock (see configfs)."""
+    return configfs.read(f"{group(iqn)}/attrib/generate_node_acls") == "1"
 
 
 def disable(iqn: str) -> None:
@@ -281,7 +307,7 @@ def remove(iqn: str) -> None:
         _remove_group(f"{place}/{tag}")
     configfs.remove(place)
     if configfs.exists(place):
-        raise Failure(f"target {iqn} is still there after its removal; see {place} and 'dmesg'")
+        raise Failure(f"target {iqn} is still there after its removal; see 'dmesg' and {place}")
 
 
 def _tags(iqn: str) -> list[str]:

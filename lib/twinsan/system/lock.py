@@ -52,21 +52,16 @@ class Held:
         return f"last held by process {pid}" if pid else "held by nobody yet"
 
 
-class Inherited(Held):
-    """A lock that every program which is started in the ``with`` block holds as well, until it ends: when an agent is
-    killed its programs go on, and who comes after it waits for them.
-
-    It is no reason to fail: `note` is told where the lock is not to be had, and the block is done all the same.
-    """
+class Sought(Held):
+    """A lock that is no reason to fail: where it cannot be had `note` is told, and the block is done all the same."""
 
     def __init__(self, name: str, deadline: Deadline, note: Callable[[str], None]) -> None:
         super().__init__(name, deadline)
         self._note = note
 
-    def __enter__(self) -> Inherited:  # noqa: PYI034
+    def __enter__(self) -> Sought:  # noqa: PYI034
         try:
             super().__enter__()
-            os.set_inheritable(self._file, True)
         except (Failure, OSError) as failure:
             self._file = -1
             self._note(f"{failure}; going on without it")
@@ -75,3 +70,15 @@ class Inherited(Held):
     def __exit__(self, *_: object) -> None:
         if self._file >= 0:
             super().__exit__()
+
+
+class Inherited(Sought):
+    """A lock that every program which is started in the ``with`` block holds as well, until it ends: when an agent is
+    killed its programs go on, and who comes after it waits for them.
+    """
+
+    def __enter__(self) -> Inherited:  # noqa: PYI034
+        super().__enter__()
+        if self._file >= 0:
+            os.set_inheritable(self._file, True)
+        return self

@@ -98,7 +98,7 @@ def coarse(path: str, attributes: dict[str, int]) -> str:
         return ""
     unit = limits.discard_granularity // limits.logical_block_size
     return (
-        f"hosts are told to unmap {blocks} blocks at a time, and {path} discards {unit}: what is less stays allocated; "
-        "if its disk cannot do better, set the granularity to that of the coarser node: "
-        f"crm_resource --resource RESOURCE --set-parameter unmap_granularity --parameter-value {unit}"
+        f"hosts are told to unmap {blocks} blocks at a time, and {path} discards {unit}; if its disk cannot do better: "
+        f"crm_resource --resource RESOURCE --set-parameter unmap_granularity --parameter-value {unit}; or the value of "
+        "the coarser node: what is less stays allocated"
     )

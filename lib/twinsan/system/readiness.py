@@ -40,6 +40,13 @@ def tell(address: str, fault: str, deadline: Deadline) -> None:
     rundir.write(path, text)
 
 
+def seconds_since_fault(address: str) -> float:
+    """How long ago this node told that it could not hold the address; 0 where it tells that it could, or nothing."""
+    path = _note("told", address)
+    told = rundir.told(path, _SECONDS_UNTIL_REPEATED)
+    return 0.0 if told in (None, READY) else rundir.age(path)
+
+
 def of_others(address: str, node: str, deadline: Deadline) -> dict[str, str]:
     """What the nodes but `node` told last: READY, or why they could not hold the address."""
     from twinsan.system import cluster

@@ -21,6 +21,9 @@ _END = "PR_REG_END"
 
 # Written in hexadecimal without saying so, and read with a base of its own choice: a type 08 would be refused.
 _HEXADECIMAL = ("res_type", "res_scope")
+# Exclusive access and write exclusive, held by all who are registered.
+ALL_REGISTRANTS = (7, 8)
+
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 
 
@@ -34,21 +37,67 @@ def torn(text: str) -> bool:
     return not text or text.count(f"{_BEGIN}:") != text.count(f"{_END}:")
 
 
+class Registration:
+    """A registration in such a file: the name of the initiator, the identifier of its session ("" for any), its key,
+    and the type of the reservation that it holds, 0 for none. `lines` is all that is said of it.
+    """
+
+    __slots__ = ("initiator", "key", "kind", "lines", "session")
+
+    def __init__(self, lines: list[str]) -> None:
+        said = dict(line.partition("=")[::2] for line in lines)
+        self.lines = lines
+        self.initiator = said.get("initiator_node", "")
+        self.session = said.get("initiator_sid", "")
+        self.key = int(said.get("sa_res_key", "0") or "0")
+        self.kind = int(said.get("res_type", "0") or "0", 16) if said.get("res_holder") == "1" else 0
+
+
+def parse(text: str) -> list[Registration]:
+    """The registrations in such a file. Raises ValueError for numbers that are none."""
+    return [Registration(lines) for lines in _blocks(text)]
+
+
+def without(text: str, initiator: str) -> str:
+    """Such a file without the registrations of an initiator. A reservation that it holds goes as well; but one that all
+    registrants hold is the next one's (SPC-3, 5.6.10.2).
+    """
+    gone = [each for each in parse(text) if each.initiator == initiator]
+    left = [each.lines for each in parse(text) if each.initiator != initiator]
+    shared = [each for each in gone if each.kind in ALL_REGISTRANTS]
+    if shared and left:
+        held = [line for line in shared[0].lines if line.startswith(("res_holder=", *_HEXADECIMAL))]
+        at = left[0].index("res_holder=0")
+        left[0][at : at + 1] = held
+    blocks = [f"{_BEGIN}: {number}\n" + "\n".join(lines) + f"\n{_END}: {number}\n" for number, lines in enumerate(left)]
+    return "".join(blocks) or NONE
+
+
 def registrations(text: str) -> list[str]:
     """The registrations in such a file, each as the kernel takes it: ``name=value`` words with commas between them."""
-    found: list[str] = []
-    words: list[str] = []
+    return [",".join(filter(None, map(_word, lines))) for lines in _blocks(text)]
+
+
+def _word(line: str) -> str:
+    name, _, value = line.partition("=")
+    if name in _HEXADECIMAL and _HEX_DIGITS.issuperset(value):
+        return f"{name}={int(value, 16)}"
+    # Its separators would make it another registration.
+    return line.replace(",", "") if value else ""
+
+
+def _blocks(text: str) -> list[list[str]]:
+    """The lines of each registration."""
+    found: list[list[str]] = []
+    lines: list[str] = []
     for line in text.splitlines():
-        name, _, value = line.partition("=")
         if line.startswith(_BEGIN):
-            words = []
+            lines = []
         elif line.startswith(_END):
-            found += [",".join(words)] if words else []
-        elif name in _HEXADECIMAL and _HEX_DIGITS.issuperset(value):
-            words.append(f"{name}={int(value, 16)}")
-        elif value:
-            # Its separators would make it another registration.
-            words.append(line.replace(",", ""))
+            found += [lines] if lines else []
+            lines = []
+        elif line.partition("=")[2]:
+            lines.append(line)
     return found
 
 
@@ -67,10 +116,15 @@ def restore(place: str, text: str) -> list[str]:
     return refused
 
 
-def exist(place: str) -> bool:
-    """Whether any initiator is registered."""
+def told(place: str) -> bool | None:
+    """Whether any initiator is registered; None where there is no storage object."""
     told = configfs.read(f"{place}/pr/res_pr_registered_i_pts")
-    return told is not None and not told.endswith("\nNone")
+    return None if told is None else not told.endswith("\nNone")
+
+
+def exist(place: str) -> bool:
+    """Whether any initiator is registered with a storage object that is there."""
+    return bool(told(place))
 
 
 def signature(place: str) -> str:

@@ -110,15 +110,15 @@ def ailment(resource: Resource, deadline: Deadline, note: Callable[[str], None])
     others = [part.of(node) for node, part in parts.items()] or ["what the other node changed is unknown here"]
     when = _clock(_first_line(marker(resource.name)))
     return (
-        f"split brain of {resource.name}, found {when}: {'; '.join([own.of(here), *others])}; "
-        f"to heal it, on the node whose changes are thrown away type '{discarding(resource)}', "
-        f"then on the other '{keeping(resource)}'"
+        f"split brain of {resource.name}; the victim types '{discarding(resource)}', "
+        f"then the survivor '{keeping(resource)}'; the victim's changes are thrown away. "
+        f"Found {when}: {'; '.join([own.of(here), *others])}"
     )
 
 
 def discarding(resource: Resource) -> str:
-    """The commands for the node whose changes are to be thrown away. 8.4 takes it amiss if a connection is taken down
-    that is none.
+    """The commands for the victim, the node whose changes are to be thrown away. 8.4 takes it amiss if a connection is
+    taken down that is none.
     """
     name = resource.name
     undo = "" if resource.speaks_8_4 else f"drbdadm disconnect {name}; "
@@ -126,7 +126,7 @@ def discarding(resource: Resource) -> str:
 
 
 def keeping(resource: Resource) -> str:
-    """The command for the other node."""
+    """The command for the survivor, the other node."""
     return f"drbdadm connect {resource.name}"
 
 

@@ -196,8 +196,8 @@ def require_unique(storage: StorageObject) -> None:
             theirs = serial(place)
             if theirs and place != storage.place and naa.name(theirs, company(place)) == ours:
                 raise Failure(
-                    f"backstore {other} on this node has the identity of {storage.name}, {ours}, already; "
-                    f"give one of them another scsi_sn, or remove it: targetcli /backstores/block delete {other}"
+                    f"backstore {other} on this node has the identity {ours}; remove it: targetcli /backstores/block "
+                    f"delete {other}; or give one of them another scsi_sn"
                 )
 
 
@@ -218,7 +218,7 @@ def create(storage: StorageObject) -> None:
     try:
         configfs.write(f"{storage.place}/enable", "1")
     except OSError as error:
-        raise Failure(block_device.explain(storage.path, error.errno or 0)) from None
+        raise block_device.refusal(storage.path, error.errno or 0) from None
     configfs.write(f"{storage.place}/wwn/vpd_unit_serial", storage.serial)
     for name, value in (("vendor_id", storage.vendor), ("product_id", storage.product)):
         # Kernels before 5.0 have fixed ones.

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where in the kernel a process hangs: the evidence that is gone once its node has been reset."""
+"""Whether and where in the kernel a process hangs: the evidence that is gone once its node has been reset."""
 
 from __future__ import annotations
+
+import time
 
 PROCESSES = "/proc"
 
@@ -18,6 +20,25 @@ _SLEEPING = (
     "mutex_lock",
 )
 _FRAMES = 4
+
+# How long a process is watched, in seconds. One that waits for its own pages sleeps as one that hangs, but goes on.
+_WATCHED = 0.1
+
+
+def hangs(pid: int) -> bool:
+    """Whether the process sleeps where no signal reaches it, and does not go on while it is watched for a moment."""
+    before = _progress(pid)
+    if not before.startswith("D"):
+        return False
+    time.sleep(_WATCHED)
+    return _progress(pid) == before
+
+
+def _progress(pid: int) -> str:
+    """The state of a process, D where no signal reaches it, and how often it has been switched to (proc(5))."""
+    words = dict(line.partition(":")[::2] for line in _read(f"{PROCESSES}/{pid}/status").splitlines())
+    names = ("State", "voluntary_ctxt_switches", "nonvoluntary_ctxt_switches")
+    return " ".join(words.get(name, "").strip() for name in names).strip()
 
 
 def where(pid: int) -> str:

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""DRBD's handlers and reasons: what they could not settle at once is settled later, and each command that a reason
+prints heals the state in which it is printed. Every test ends with the SAN serving.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from lab.machine import Machine
+from lab.pair import CONNECTED, RESOURCE, UP_TO_DATE, Pair
+from tests.cluster.test_drbd_states import by_hand, monitor, well, write  # noqa: F401  the first one is a fixture
+
+CONSTRAINT = "drbd-fence-by-handler-san-ms_drbd"
+STANDS = f"cibadmin --query --xpath \"//rsc_location[@id='{CONSTRAINT}']\" 2>/dev/null"
+FROZEN = "drbdsetup events2 --now san | grep -q suspended:fencing"
+RES = "/etc/drbd.d/san.res"
+# Once, and only for the handler.
+SLOW = """#!/bin/sh
+if grep -q fence-peer /proc/$PPID/cmdline && mkdir /run/slow-once 2>/dev/null; then sleep 12; fi
+exec /run/real-drbdsetup "$@"
+"""
+
+
+class Write:
+    """A write of the initiator that goes on beside the test."""
+
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+        self.ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        command = f"dd if=/dev/zero of={self._pair.disk} bs=4096 count=1 seek=30001 oflag=direct 2>&1"
+        self._words = self._pair.esx.run(command, timeout=1000).stdout
+        self.ended.set()
+
+    def judge(self, seconds: float) -> None:
+        """It has to succeed within a time."""
+        assert self.ended.wait(seconds), f"the write did not end within {seconds} s"
+        self._thread.join()
+        assert "1+0 records out" in self._words, self._words
+
+
+@pytest.fixture
+def cut(recovering: Pair, active: Machine, passive: Machine) -> Iterator[None]:
+    """The replication network is cut, and mended at the end of the test at the latest."""
+    passive.succeed(f"ip route add blackhole {active.san_address}/32")
+    yield
+    if passive.is_on:
+        passive.run(f"ip route del blackhole {active.san_address}/32")
+
+
+def shown(server: Machine, words: str, timeout: float = 60) -> str:
+    """What crm_mon shows, once it shows `words`."""
+    server.wait_until(f"crm_mon -1 | grep -q -- '{words}'", f"crm_mon shows: {words}", timeout)
+    return server.succeed("crm_mon -1")
+
+
+@pytest.fixture
+def slow_once(recovering: Pair, active: Machine) -> Iterator[None]:
+    active.copy({"/run/slow-drbdsetup": SLOW.encode()})
+    active.succeed(
+        "cp $(readlink -f /usr/sbin/drbdsetup) /run/real-drbdsetup; chmod +x /run/slow-drbdsetup;"
+        "mount --bind /run/slow-drbdsetup $(readlink -f /usr/sbin/drbdsetup)"
+    )
+    yield
+    active.succeed("umount $(readlink -f /usr/sbin/drbdsetup); rm -r /run/slow-once")
+
+
+def test_drbdsetup_is_slow_once(recovering: Pair, active: Machine, slow_once: None, cut: None) -> None:
+    """The handler's first look takes longer than a look may: I/O goes on within 40 s."""
+    Write(recovering).judge(40)
+    active.succeed("test -e /run/slow-once")
+    # The monitor may have let I/O go on before.
+    active.wait_until("dmesg | tail -n 50 | grep -q 'fence-peer san exit code 4'", "the handler has decided", 40)
+    assert recovering.wait_until_serving(timeout=10) is active
+
+
+@pytest.mark.parametrize(
+    ("options", "seconds"),
+    [("--timeout 15", 25), pytest.param("", 700, marks=pytest.mark.soak)],
+    ids=["a handler of 15 s", "as shipped"],
+)
+def test_fencing_is_confirmed_late(
+    recovering: Pair, active: Machine, passive: Machine, options: str, seconds: float
+) -> None:
+    """The handler has given up; what crm_mon says is typed, and I/O goes on within 30 s."""
+    active.succeed(f"sed 's#twinsan fence-peer#twinsan fence-peer {options}#' {RES} >/run/san.res")
+    active.succeed(f"mount --bind /run/san.res {RES}")
+    active.succeed("crm_resource --resource fence_" + passive.name + " --meta -p target-role -v Stopped")
+    try:
+        active.wait_until(f"crm_mon -1r | grep fence_{passive} | grep -q Stopped", "nobody can be fenced", 30)
+        passive.power_off()
+        active.wait_until(FROZEN, "I/O is frozen", 60)
+        write = Write(recovering)
+        active.wait_until("! pgrep -f '[t]winsan fence-peer'", "the handler has given up", seconds, interval=1)
+        told = shown(active, "stonith_admin --confirm=")
+        assert not write.ended.is_set()
+        # Its first reason stays: the cluster hears of a changed exit code only.
+        assert f"I/O of san is frozen: {passive} " in told, told
+        command = re.search(r"stonith_admin --confirm=\w+", told)
+        assert command is not None
+        active.succeed(command[0])
+        write.judge(30)
+        assert recovering.wait_until_serving(timeout=10) is active
+        active.succeed(STANDS)
+        # The cluster takes it for fenced now, and leaves it off.
+        passive.start()
+    finally:
+        active.succeed(f"umount {RES}")
+        active.succeed("crm_resource --resource fence_" + passive.name + " --meta -d target-role")
+    passive.wait_for_boot()
+    recovering.wait_until_settled()
+    recovering.wait_until_in_sync()
+    active.wait_until(f"! {STANDS}", "the constraint is gone", 60)
+
+
+def leave_behind(server: Machine) -> None:
+    """A constraint as `server` would make it, which nobody takes away."""
+    rule = (
+        f'<rsc_location id="{CONSTRAINT}" rsc="ms_drbd"><rule id="drbd-fence-by-handler-san-rule-ms_drbd"'
+        ' score="-INFINITY" role="Promoted"><expression id="drbd-fence-by-handler-san-expr-1-ms_drbd"'
+        f' attribute="#uname" operation="ne" value="{server}"/></rule></rsc_location>'
+    )
+    server.succeed(f"cibadmin --create --scope constraints --xml-text '{rule}'")
+
+
+def test_a_constraint_is_left_behind_and_its_maker_boots(recovering: Pair, active: Machine, passive: Machine) -> None:
+    """The SAN serves within 180 s, nothing bans anybody within another 60 s, and then the other node can serve."""
+    leave_behind(active)
+    active.power_off()
+    recovering.wait_until_serving(timeout=180)
+    active.wait_for_boot()
+    recovering.wait_until_in_sync()
+    passive.wait_until(f"! {STANDS}", "the constraint is gone", 60)
+    recovering.wait_until_settled()
+    recovering.move(passive)
+
+
+def test_a_constraint_that_nobody_in_run_knows_of_is_lifted_by_the_monitor(recovering: Pair, active: Machine) -> None:
+    """Within 40 s of the next look, which comes every few minutes."""
+    leave_behind(active)
+    active.succeed("rm -f /run/twinsan/fence-look.san /run/twinsan/fence-constraint.san")
+    active.wait_until(f"! {STANDS}", "the constraint is gone", 40)
+    assert recovering.wait_until_serving(timeout=10) is active
+
+
+def test_crm_mon_says_that_a_node_is_banned(recovering: Pair, active: Machine, passive: Machine, cut: None) -> None:
+    """Link down: the other node could not serve, and says who has the data; well again within 120 s of the link."""
+    Write(recovering).judge(40)
+    shown(active, "replication of san is down")
+    told = shown(active, "san is banned here since", 90)
+    assert f"only {active} has all data; bring {active} back" in told
+    assert "twinsan unfence-peer --force san" in told
+    passive.succeed(f"ip route del blackhole {active.san_address}/32")
+    recovering.wait_until_in_sync(60)
+    active.wait_until("! crm_mon -1 | grep -Eq 'is down|is banned'", "crm_mon has nothing to tell", 60)
+    assert recovering.wait_until_serving(timeout=10) is active
+
+
+def test_crm_mon_says_that_a_node_cannot_serve_during_its_resync(
+    recovering: Pair, active: Machine, passive: Machine
+) -> None:
+    """On both nodes; well again within 120 s of the resync's end."""
+    for server in recovering.servers:
+        server.succeed("drbdsetup disk-options 0 --c-plan-ahead=0 --resync-rate=200K --c-min-rate=0")
+    passive.succeed(f"drbdadm invalidate {RESOURCE}/0")
+    shown(active, "the peer cannot serve until then")
+    shown(active, "this node cannot serve until then")
+    for server in recovering.servers:
+        server.succeed(f"drbdadm adjust {RESOURCE}")
+    recovering.wait_until_in_sync(120)
+    active.wait_until("! crm_mon -1 | grep -q 'cannot serve'", "crm_mon has nothing to tell", 60)
+    assert recovering.wait_until_serving(timeout=10) is active
+
+
+ACTIVE, PASSIVE, BOTH = "active", "passive", "both"
+
+# A state: who types what; who tells of it, with the exit code; the command that is printed, and on whom it is typed.
+STATES = {
+    "disconnected on the active": (ACTIVE, "drbdadm disconnect san", ACTIVE, 191, "drbdadm connect san", ACTIVE),
+    "disconnected on the active, the passive tells": (
+        ACTIVE, "drbdadm disconnect san", PASSIVE, 190, "there: drbdadm adjust san", ACTIVE,
+    ),
+    "disconnected on the passive": (
+        PASSIVE, "drbdadm disconnect san", PASSIVE, 190, "type: drbdadm adjust san", PASSIVE,
+    ),
+    "disconnected on the passive, the active tells": (
+        PASSIVE, "drbdadm disconnect san", ACTIVE, 191, "there: drbdadm adjust san", PASSIVE,
+    ),
+    "first disk of the active": (ACTIVE, "drbdadm detach san/0", ACTIVE, 191, "then: drbdadm adjust san", ACTIVE),
+    "second disk of the active": (ACTIVE, "drbdadm detach san/1", ACTIVE, 191, "then: drbdadm adjust san", ACTIVE),
+    "second disk of the passive": (PASSIVE, "drbdadm detach san/1", PASSIVE, 190, "then: drbdadm adjust san", PASSIVE),
+    "disks of the passive, the active tells": (
+        PASSIVE, "drbdadm detach san", ACTIVE, 191, "there: drbdadm adjust san", PASSIVE,
+    ),
+    "frozen by hand": (ACTIVE, "drbdsetup suspend-io 0", ACTIVE, 191, "drbdadm resume-io san", ACTIVE),
+    "without data": (
+        ACTIVE, "drbdadm detach san && drbdadm disconnect --force san",
+        ACTIVE, 9, "drbdadm connect san; then: drbdadm adjust san", ACTIVE,
+    ),
+    "a paused resync": (
+        PASSIVE, "drbdadm pause-sync san && drbdadm invalidate san", PASSIVE, 190, "drbdadm resume-sync san", PASSIVE,
+    ),
+    "gone for good": (
+        PASSIVE, "drbdadm disconnect san", PASSIVE, 190, "gone for good: drbdadm primary --force san", PASSIVE,
+    ),
+}  # fmt: skip
+
+
+def test_each_printed_command_heals(by_hand: Pair, active: Machine, passive: Machine) -> None:  # noqa: F811
+    """On two volumes, in every state of the table; each is healed within 60 s."""
+    servers = {ACTIVE: [active], PASSIVE: [passive], BOTH: [passive, active]}
+    for name, (maker, made, teller, code, printed, typist) in STATES.items():
+        servers[maker][0].succeed(made)
+        told = monitor(servers[teller][0], code)
+        assert printed in told[:128], f"{name}: {told}"
+        command = printed[printed.index("drbdadm") :].replace("then: ", "")
+        for server in servers[typist]:
+            server.succeed(command, timeout=100)
+        if "--force" in command:
+            # It works as Primary now. Whose data counts is known here: heal what was made on purpose.
+            monitor(passive, 191)
+            passive.succeed("drbdadm secondary san; drbdadm connect --discard-my-data san")
+            active.run("drbdadm connect san")
+        for server in servers[BOTH]:
+            server.wait_until(f"{CONNECTED} && {UP_TO_DATE}", f"{name}: healed by {command}", 60)
+        well(active, 8)
+        well(passive, 0)
+    write(active, 2)
+    assert by_hand.wait_until_serving(timeout=10) is active

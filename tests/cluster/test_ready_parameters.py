@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A wrong value in a parameter that a failover does not use: it is told beforehand, and the failover goes on."""
+
+from __future__ import annotations
+
+from lab.machine import Machine
+from lab.pair import Pair
+
+
+def _misconfigured(server: Machine) -> str:
+    """The actions for whose end (6) the cluster would run their resource nowhere."""
+    return server.run("cibadmin --query --xpath //lrm_rsc_op[@rc-code=6]").stdout.strip()
+
+
+def test_a_wrong_value_and_then_a_move(recovering: Pair, active: Machine, passive: Machine) -> None:
+    """The replica says it, and the SAN serves on the other node within 60 s of a move."""
+    pair = recovering
+    name = "--resource p_drbd"
+    active.succeed(f"crm_resource {name} --set-parameter wfc_timeout --parameter-value abc")
+    try:
+        active.wait_until("crm_mon -1 | grep -q 'parameter wfc_timeout is not a whole number'", "it is told", 60)
+        active.succeed(f"crm_resource --resource g_san --move --node {passive}")
+        pair.wait_until_serving(on=passive, timeout=60)
+        assert not _misconfigured(active)
+    finally:
+        active.succeed(f"crm_resource --resource g_san --clear; crm_resource {name} --delete-parameter wfc_timeout")
+    pair.wait_until_settled()

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the shipped configuration makes of failures, by Pacemaker's own scheduler: again at once, then on the other
+node, and never for long on neither.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.simulation import Cluster
+
+pytestmark = pytest.mark.runs_programs
+
+GROUP = ("p_target", "p_lun1", "p_portal")
+# What the last node waits, at the longest, until it tries again (s): failure-timeout of the template.
+PAUSE = 15
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    return Cluster(tmp_path)
+
+
+def starts(actions: list[str], node: str) -> bool:
+    """Whether these actions end with the SAN serving on a node."""
+    return actions[-1:] == [f"p_portal start on {node}"]
+
+
+def test_nothing_fails_and_it_serves_and_is_done(cluster: Cluster) -> None:
+    assert starts(cluster.go(), "atlas")
+    assert cluster.go() == []
+
+
+@pytest.mark.parametrize("resource", GROUP)
+def test_a_start_that_failed_once_is_tried_again_at_once_where_it_failed(cluster: Cluster, resource: str) -> None:
+    cluster.go(f"{resource}_start_0@atlas=1")
+    again = cluster.go()
+    assert f"{resource} start on atlas" in again
+    assert starts(again, "atlas")
+
+
+def test_a_replica_that_failed_to_start_once_is_started_at_once(cluster: Cluster) -> None:
+    cluster.go("p_drbd_start_0@atlas=1")
+    again = cluster.go()
+    assert "p_drbd start on atlas" in again
+    assert again[-1].startswith("p_portal start on ")
+
+
+def test_a_promotion_that_failed_once_ends_with_the_san_serving(cluster: Cluster) -> None:
+    cluster.go("p_drbd_promote_0@atlas=1")
+    assert cluster.go()[-1].startswith("p_portal start on ")
+
+
+@pytest.mark.parametrize("resource", GROUP)
+def test_a_second_failure_moves_all_to_the_other_node_where_it_stays(cluster: Cluster, resource: str) -> None:
+    for _ in range(2):
+        cluster.go(f"{resource}_start_0@atlas=1")
+    assert starts(cluster.go(), "zeus")
+    assert cluster.go(seconds=PAUSE + 1) == [], "it goes back when the failures are forgotten"
+
+
+@pytest.mark.parametrize("status", [2, 5])
+@pytest.mark.parametrize("resource", GROUP)
+def test_what_cannot_pass_on_a_node_moves_at_once(cluster: Cluster, resource: str, status: int) -> None:
+    cluster.go(f"{resource}_start_0@atlas={status}")
+    assert starts(cluster.go(), "zeus")
+
+
+@pytest.mark.parametrize("status", [1, 2, 5, 6])
+@pytest.mark.parametrize("resource", GROUP)
+def test_the_last_node_tries_again_after_a_pause(cluster: Cluster, resource: str, status: int) -> None:
+    cluster.lose("zeus")
+    for _ in range(2 if status == 1 else 1):
+        cluster.go(f"{resource}_start_0@atlas={status}")
+    cluster.go()
+    assert not any("start" in action for action in cluster.go(seconds=PAUSE - 2))
+    assert starts(cluster.go(seconds=3), "atlas")
+
+
+@pytest.mark.parametrize("resource", GROUP)
+def test_when_both_nodes_have_failed_one_of_them_tries_again_after_a_pause(cluster: Cluster, resource: str) -> None:
+    for node in ("atlas", "zeus"):
+        for _ in range(2):
+            cluster.go(f"{resource}_start_0@{node}=1")
+    cluster.go()
+    assert not any(f"{resource} start" in action for action in cluster.go(seconds=PAUSE - 2))
+    assert cluster.go(seconds=3)[-1].startswith("p_portal start on ")
+
+
+def test_a_monitor_that_fails_each_time_moves_the_san(cluster: Cluster) -> None:
+    """An interval and a restart apart, the failures still add up."""
+    cluster.go()
+    for _ in range(2):
+        cluster.go("p_lun1_monitor_10000@atlas=1", seconds=12)
+    assert starts(cluster.go(), "zeus")
+
+
+def test_a_failed_stop_fences(cluster: Cluster) -> None:
+    cluster.go()
+    cluster.standby("atlas")
+    cluster.go("p_lun1_stop_0@atlas=1")
+    actions = cluster.go(seconds=1)
+    assert "fence atlas" in actions
+    assert starts(actions, "zeus")
+
+
+def test_a_failed_stop_that_was_not_fenced_is_tried_again_before_anything_starts_elsewhere(cluster: Cluster) -> None:
+    cluster.go()
+    cluster.standby("atlas")
+    cluster.go("p_lun1_stop_0@atlas=1")
+    actions = cluster.go(seconds=PAUSE + 1)
+    assert actions.index("p_lun1 stop on atlas") < actions.index("p_drbd promote on zeus")
+    assert starts(actions, "zeus")
+
+
+def test_a_controller_that_did_not_answer_is_asked_again_after_a_minute(cluster: Cluster) -> None:
+    cluster.go("fence_atlas_start_0@zeus=1")
+    assert not any("fence_atlas start" in action for action in cluster.go())
+    assert "fence_atlas start on zeus" in cluster.go(seconds=61)
+
+
+def test_by_default_one_failed_start_would_end_the_service_of_the_last_node(cluster: Cluster) -> None:
+    """The control: without the template's property the same simulation finds the fault."""
+    cluster.fatal_start_failures()
+    cluster.lose("zeus")
+    cluster.go("p_lun1_start_0@atlas=1")
+    assert not any("start" in action for action in cluster.go())
