@@ -104,6 +104,8 @@ def test_another_disk_is_refused(active: Machine) -> None:
             assert "would serve another disk than by-hand served last" in reason
             assert not active.run(f"ls -d {hand.CONFIGFS}/core/iblock_*/*-lun2-*").stdout
         hand.expect(active, 0, "lio-lun", "start", **{**start, "path": large})
+        # It tells that the device has grown.
+        hand.expect(active, 0, "lio-lun", "monitor", **{**start, "path": large})
         hand.expect(active, 0, "lio-lun", "stop", **start)
         reason = hand.reason(active, 2, "lio-lun", "start", **start)
         assert "capacity is 16777216 instead of 33554432" in reason
@@ -142,8 +144,9 @@ def thick(recovering: Pair, passive: Machine) -> Iterator[Machine]:
     """The server that does not serve, with a disk that cannot discard."""
     _reattach(passive, "echo 0")
     yield passive
-    recovering.wait_until_serving()
+    server = recovering.wait_until_serving()
     _reattach(passive, "cat /sys/block/ubdb/queue/discard_max_hw_bytes")
+    _ask_peer(server)
 
 
 def _serves_unmap(server: Machine) -> str:
