@@ -35,7 +35,8 @@ def load(name: str) -> None:
     module = importlib.util.module_from_spec(specification)
     loader.exec_module(module)
     own = [value for value in vars(module).values() if getattr(value, "__module__", "") == loader.name]
-    (_classes[name],) = [value for value in own if isinstance(value, type)]
+    # An agent may have other classes beside it.
+    (_classes[name],) = [value for value in own if isinstance(value, type) and hasattr(value, "main")]
 
 
 def fork(
