@@ -342,8 +342,9 @@ def test_a_node_without_the_address_tells_whether_it_could_hold_it(host: Host, t
     break_link(host)
     assert monitor(**FULL) == 7
     assert host.attributes[TOLD]["atlas"].startswith("network device eth0 has no carrier")
+    # A monitor goes on with the parameters that it was started with, so those are a part of the name.
     assert monitor(nic="eth9", **FULL) == 7
-    assert host.attributes[TOLD]["atlas"].startswith("nic eth9 does not exist")
+    assert host.attributes[f"{TOLD}-eth9"]["atlas"].startswith("nic eth9 does not exist")
 
 
 def test_what_would_keep_the_other_node_from_taking_over_shows_beforehand(
