@@ -212,7 +212,7 @@ STATES = {
     "frozen by hand": (ACTIVE, "drbdsetup suspend-io 0", ACTIVE, 191, "drbdadm resume-io san", ACTIVE),
     "without data": (
         ACTIVE, "drbdadm detach san && drbdadm disconnect --force san",
-        ACTIVE, 9, "drbdadm connect san; then: drbdadm adjust san", ACTIVE,
+        ACTIVE, 9, "drbdadm connect san; drbdadm wait-connect san && drbdadm adjust san", ACTIVE,
     ),
     "a paused resync": (
         PASSIVE, "drbdadm pause-sync san && drbdadm invalidate san", PASSIVE, 190, "drbdadm resume-sync san", PASSIVE,

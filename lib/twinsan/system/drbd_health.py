@@ -80,8 +80,8 @@ def failure(resource: Resource) -> str:
         where = _where(resource, volume)
         if volume.disk != "UpToDate" and not _reachable(resource, volume):
             # The peer first: a disk that was lost first is not attached to a Primary that has no other data (150).
-            lost = f"{where} is Primary without data (disk {volume.disk}, no UpToDate peer)"
-            return f"{lost}; connect the peer: drbdadm connect {resource.name}; then: drbdadm adjust {resource.name}"
+            lost, name = f"{where} is Primary without data ({volume.disk})", resource.name
+            return f"{lost}; type: drbdadm connect {name}; drbdadm wait-connect {name} && drbdadm adjust {name}"
         if volume.quorum is False and "quorum" not in resource.suspended:
             return (
                 f"{where} fails I/O because quorum is lost; bring the other nodes back: drbdadm status {resource.name}"
