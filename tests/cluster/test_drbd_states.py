@@ -28,7 +28,9 @@ def by_hand(recovering: Pair, active: Machine, passive: Machine) -> Iterator[Pai
             server.succeed(f"drbdsetup disk-options {minor} --fencing=dont-care")
     yield recovering
     for server in recovering.servers:
-        server.succeed(f"drbdadm adjust {RESOURCE}")
+        # A Primary that lost its data takes its disk again only when it has its peer.
+        server.run(f"drbdadm adjust {RESOURCE}")
+        server.succeed(f"timeout 60 drbdadm wait-connect {RESOURCE} && drbdadm adjust {RESOURCE}")
     active.succeed("crm_attribute --name maintenance-mode --update false")
 
 

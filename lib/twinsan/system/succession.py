@@ -77,7 +77,8 @@ class Succession:
         mine, last = self._mine, self._last
         if mine is None or not self._ledger.complete:
             return
-        if last is None or mine.differences(last):
+        grown = last is not None and mine.fields.get("capacity") != last.fields.get("capacity")
+        if last is None or grown or mine.differences(last):
             self._ledger.borne(lambda: self._ledger.tell(mine))
 
 
