@@ -45,7 +45,7 @@ def test_pacemaker_is_started_anew_in_maintenance_mode(pair: Pair, active: Machi
     load.wait_for_writes()
     _on_each(pair, "systemctl start pacemaker")
     pair.wait_until_online()
-    active.succeed("crm_resource --wait --timeout=60s")
+    pair.wait_until_idle()
     load.wait_for_writes()
     active.succeed("crm_attribute --name maintenance-mode --delete")
     pair.wait_until_settled()

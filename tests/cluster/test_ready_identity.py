@@ -261,7 +261,8 @@ def test_the_configuration_is_changed_while_nobody_serves(
     """The node that served is dead, and an initiator is added, a limit and the product are others: the other node
     serves within 60 s of being allowed to.
     """
-    passive.succeed("crm_resource -r g_san --meta -p target-role -v Stopped && crm_resource --wait --timeout=60s")
+    passive.succeed("crm_resource -r g_san --meta -p target-role -v Stopped")
+    pair.wait_until_idle()
     active.power_off()
     usual = passive.succeed("crm_resource -r p_target -g allowed_initiators").strip()
     try:

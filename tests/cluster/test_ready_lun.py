@@ -51,11 +51,7 @@ def _clean(server: Machine) -> None:
     is told to forget.
     """
     server.succeed("crm_resource --cleanup --resource p_lun1")
-    server.wait_until(
-        "crm_resource --wait --timeout=5s >/dev/null 2>&1 && ! crm_mon -1 | grep -q 'Failed Resource Actions'",
-        "all is well",
-        60,
-    )
+    server.wait_until("! crm_mon -1 | grep -q 'Failed Resource Actions'", "all is well", 60)
 
 
 @pytest.fixture

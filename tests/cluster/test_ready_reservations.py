@@ -84,7 +84,7 @@ def _stop(pair: Pair) -> None:
     """Stop all but DRBD, which stays promoted where it is."""
     _set(pair, "g_san", "--meta --set-parameter target-role --parameter-value Stopped")
     wait_until(lambda: pair.serving() is None, "the SAN is stopped", _SECONDS)
-    pair.atlas.succeed("crm_resource --wait --timeout=90s")
+    pair.wait_until_idle()
 
 
 def _start(pair: Pair) -> None:
@@ -194,7 +194,7 @@ def test_a_registration_is_taken_away_on_purpose(recovering: Pair, reservation: 
     )
     assert match, refused
     server.succeed(match[0])
-    server.succeed("crm_resource --wait --timeout=90s")
+    recovering.wait_until_idle()
     again = server.succeed(remove).splitlines()[-1]
     server.succeed(again)
     recovering.wait_until_serving(timeout=_SECONDS)
