@@ -36,13 +36,14 @@ CONNECTED, UP_TO_DATE, _IN_SYNC = (
     for state in ("cs:Connected", "cs:.* ds:UpToDate/UpToDate", "cs:Connected .* ds:UpToDate/UpToDate")
 )
 
-# Succeeds where the coordinator is idle and would find nothing to do. `crm_resource --wait` asks the same, but never ends
-# where a recurring monitor was cancelled before its first result and its resource has moved (Pacemaker 3.0.0: it stays
-# "pending" in the status of the node that was left).
+# Succeeds where the coordinator is idle and would find nothing to do. `crm_resource --wait` asks the same, but does not
+# end where a recurring monitor was cancelled before its first result and its resource has moved (Pacemaker 3.0.0: it
+# stays "pending" in the status of the node that was left).
 _IDLE = (
     "dc=$(crm_mon -1 2>/dev/null | sed -n 's/.*Current DC: \\([^ ]*\\) .*/\\1/p'); "
     'crmadmin --status "$dc" 2>/dev/null | grep -q S_IDLE && '
-    "! crm_simulate --live-check --simulate 2>/dev/null | sed -n '/^Transition Summary/,/^Revised/p' | grep -q '^ *\\* '"
+    "! crm_simulate --live-check --simulate 2>/dev/null | sed -n '/^Transition Summary/,/^Revised/p'"
+    " | grep -q '^ *\\* '"
 )
 
 _NUMBERS = {"atlas": 2, "zeus": 3, "esx": 4}

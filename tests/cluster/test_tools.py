@@ -183,14 +183,14 @@ def typed_away(recovering: Pair) -> Iterator[Pair]:
     for resource in _SAN:
         target_role = "--meta --set-parameter target-role --parameter-value Stopped"
         server.succeed(f"crm_resource --resource {resource} {target_role}")
-    server.succeed("crm_resource --wait")
+    pair.wait_until_idle()
     configuration = ET.fromstring(server.succeed("cibadmin --query --scope configuration"))
     for parent in [*configuration.iter("resources"), *configuration.iter("constraints")]:
         for element in [each for each in parent if each.get("id") in (*_SAN, *_SAN_CONSTRAINTS)]:
             parent.remove(element)
     # A start of crmsh takes seconds in a guest, and the manual pages have many.
     server.succeed("cibadmin --replace --scope configuration --xml-pipe", stdin=ET.tostring(configuration))
-    server.succeed("crm_resource --wait")
+    pair.wait_until_idle()
     yield pair
     log_out(pair)
     pair.load_template()
