@@ -272,7 +272,7 @@ def test_the_configuration_is_changed_while_nobody_serves(
         passive.succeed("crm_resource -r g_san --meta -d target-role")
         # Fencing and DRBD's promotion come first, once.
         pair.wait_until_serving(on=passive, timeout=120)
-        assert not passive.run("journalctl -t 'lio-lun(p_lun1)' --boot --grep='another disk than'").stdout
+        assert passive.run("journalctl -t 'lio-lun(p_lun1)' --boot --grep='another disk than'").status != 0
         active.wait_for_boot()
         pair.wait_until_settled()
         parameters.check_lun(passive)
