@@ -14,8 +14,9 @@ from tests.cluster import hand
 _OTHER = "iqn.1998-01.com.example:forgotten"
 _TEST_IQN = "iqn.2003-01.org.example:ready"
 _HOLDER = "/run/holder"
-_UNTIL_TOLD = f"while os.path.exists('{_HOLDER}'): time.sleep(0.05)"
-_CLAIM = f"import os, time; fd = os.open('/dev/drbd0', os.O_RDONLY | os.O_EXCL); {_UNTIL_TOLD}"
+_UNTIL_TOLD = f"[time.sleep(0.05) for _ in iter(lambda: os.path.exists('{_HOLDER}'), False)]"
+_EXCLUSIVE = "import os, time; fd = os.open('/dev/drbd0', os.O_RDONLY | os.O_EXCL)"
+_CLAIM = f"{_EXCLUSIVE}; {_UNTIL_TOLD}"
 # 15 is IP_FREEBIND: the address is not here yet.
 _LISTEN = (
     "import os, socket, time; s = socket.socket(); s.setsockopt(0, 15, 1); s.bind(('10.0.5.50', 3260)); "
@@ -102,7 +103,7 @@ def test_an_initiator_comes_to_target_and_lun_in_one_commit(recovering: Pair, ac
     pair, session = recovering, _session(recovering)
     listed = active.succeed("crm_resource --resource p_target --get-parameter allowed_initiators").strip()
     seen = f"{hand.CONFIGFS}/iscsi/{IQN}/tpgt_1/acls/{_OTHER}/lun_1"
-    active.succeed(f"crm_resource --resource p_lun1 --set-parameter allowed_initiators --parameter-value '{INITIATOR}'")
+    _set(active, {("p_lun1", "allowed_initiators"): INITIATOR})
     pair.wait_until_settled()
     since = active.succeed("date +%s.%N").strip()
     try:
@@ -151,7 +152,7 @@ def test_a_device_that_somebody_holds_at_the_start_of_the_lun(recovering: Pair, 
     active.wait_until("crm_mon -1 --inactive | grep -q 'p_lun1.*Stopped'", "the LUN is stopped", 60)
     try:
         _hold(active, _CLAIM)
-        active.wait_until(f'! python3 -c "{_CLAIM.partition(";")[0]}; {_CLAIM.split("; ")[1]}"', "it is held", 20)
+        active.wait_until(f'! python3 -c "{_EXCLUSIVE}"', "it is held", 20)
         active.succeed(f"{role} --delete-parameter target-role")
         _let_go_once_waited_for(active, "lio-lun(p_lun1)")
         pair.wait_until_serving(on=active, timeout=30)
