@@ -26,12 +26,15 @@ def by_hand(recovering: Pair, active: Machine, passive: Machine) -> Iterator[Pai
     for server in recovering.servers:
         for minor in _MINORS:
             server.succeed(f"drbdsetup disk-options {minor} --fencing=dont-care")
-    yield recovering
-    for server in recovering.servers:
-        # A Primary that lost its data takes its disk again only when it has its peer.
-        server.run(f"drbdadm adjust {RESOURCE}")
-        server.succeed(f"timeout 60 drbdadm wait-connect {RESOURCE} && drbdadm adjust {RESOURCE}")
-    active.succeed("crm_attribute --name maintenance-mode --update false")
+    try:
+        yield recovering
+        for server in recovering.servers:
+            server.run(f"drbdadm adjust {RESOURCE}")
+        for server in recovering.servers:
+            # A Primary that lost its data takes its disk again only when it has its peer.
+            server.succeed(f"timeout 60 drbdadm wait-connect {RESOURCE} && drbdadm adjust {RESOURCE}")
+    finally:
+        active.succeed("crm_attribute --name maintenance-mode --update false")
 
 
 def monitor(server: Machine, code: int) -> str:

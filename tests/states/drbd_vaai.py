@@ -53,17 +53,18 @@ STATES = [
     # Wrong values, another host.
     state(
         "a value is wrong, and it is down", given={"wfc_timeout": "soon"},
-        probe="7", monitor="6 wfc_timeout", validate="6 wfc_timeout", reload="6 wfc_timeout", start="6 wfc_timeout",
-        stop="0",
+        probe="7", monitor="6 wfc_timeout", validate="6 wfc_timeout", reload="6 wfc_timeout", start="0",
+        then="190 goes on as it was configured before", stop="0",
     ),
     state(
         "a value is wrong, and it is Secondary", "start", given={"wfc_timeout": "soon"},
         probe="0", monitor="190 goes on as it was configured before", validate="6 wfc_timeout",
-        reload="190 goes on as it was configured before", start="6 wfc_timeout", stop="0",
+        reload="190 goes on as it was configured before", start="0", stop="0",
+        then="190 goes on as it was configured before",
     ),
     state(
         "a value is wrong, and it is Primary", "start", "promote", given={"wfc_timeout": "soon"},
-        probe="8", monitor="191 goes on as it was configured before", reload="191 goes on as it was", stop="0",
+        probe="8", monitor="191 goes on as it was configured before", reload="190 goes on as it was", stop="0",
     ),
     state(
         "its name is none", given={"drbd_resource": "a/../b"},

@@ -280,6 +280,8 @@ def judge(host: Host, action: str, odd: dict[str, str], told: dict[str, str], *,
     _judge_words(host, code, said, variables)
     refused = code in (codes.ERR_CONFIGURED, codes.ERR_UNIMPLEMENTED)
     impossible = {name for name, value in odd.items() if hostile.impossible(host.agent, name, value)}
+    if action == "start":
+        impossible -= set(host.agent.dispensable)
     if impossible and action in ("start", "validate-all") and action in known:
         assert refused, "a value that nothing may have was taken"
     if impossible & host.identity and action == "promote" and action in known:

@@ -116,6 +116,8 @@ class Agent:
     # For the manual page: (path, what it is), and pages to read, as "drbdadm(8)".
     files: tuple[tuple[str, str], ...] = ()
     see_also: tuple[str, ...] = ()
+    # Parameters that a start can do without: a wrong value is told by the monitor, and keeps no node from serving.
+    dispensable: tuple[str, ...] = ()
     # Actions that change the system and therefore need root.
     privileged = frozenset(("start", "stop", "promote", "demote", "reload-agent"))
 
@@ -223,7 +225,8 @@ class Agent:
     def check_parameters(self) -> None:
         """Parse every parameter; raises Misconfigured for the first that is wrong."""
         for parameter in self.parameters():
-            parameter.check(self)
+            if self.action_name != "start" or parameter.name not in self.dispensable:
+                parameter.check(self)
         self.check()
         if self.action_name == "start":
             for remark in filter(None, (parameter.remark(self) for parameter in self.parameters())):
@@ -279,10 +282,13 @@ class Agent:
         standing = self._standing() if self.action_name in (*_BEARING, *_IDLE) else None
         if self.action_name in _BEARING and standing not in (None, codes.NOT_RUNNING):
             kept = f"{failure}; what runs goes on as it was configured before, and could not be started so"
-            return self.degraded(kept, promoted=standing == codes.RUNNING_PROMOTED)
+            # What a reload answers counts as the end of a start (Pacemaker 3.0.0), after which nothing is promoted yet.
+            promoted = standing == codes.RUNNING_PROMOTED and self.action_name == "monitor"
+            return self.degraded(kept, promoted=promoted)
         if self.action_name not in _IDLE or (self.action_name == "monitor" and not self._is_probe):
             self.explain(str(failure))
-            return code
+            # For a 6 the cluster stops a clone on all nodes: also the instance that runs, as it was configured before.
+            return codes.ERR_ARGS if code == codes.ERR_CONFIGURED and self.environment.is_clone else code
         if standing == codes.NOT_RUNNING:
             word, nothing = _IDLE[self.action_name]
             self.log(f"nothing to {word}: {failure}", syslog.LOG_WARNING)

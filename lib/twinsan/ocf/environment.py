@@ -105,6 +105,11 @@ class Environment:
         return None if level is None else min(level // 10 * 10, 20)
 
     @property
+    def is_clone(self) -> bool:
+        """Whether the resource is an instance of a clone."""
+        return self.meta("clone") is not None
+
+    @property
     def is_probe(self) -> bool:
         """Whether a monitor is a probe: the cluster gives it no interval (Pacemaker 2.1.5 and 3.0.0), or somebody gives
         it 0 (ocf-tester). An agent run by hand has no interval and is not probing.

@@ -37,7 +37,7 @@ _SECONDS_BETWEEN_QUESTIONS = 0.08
 class Probe:
     """The question whether another host has an address: asked when made, answered by `answer`.
 
-    What there is to do meanwhile costs nothing. A device without Ethernet cannot be asked over, and has no answer.
+    What there is to do meanwhile costs nothing. Over a device without Ethernet, or that is down, nobody can be asked.
     """
 
     def __init__(self, address: str, link: Link) -> None:
@@ -46,7 +46,7 @@ class Probe:
         # All of this host's devices on the segment answer for an address that one of them has.
         self._own = frozenset(other.hardware for other in network.links())
         self._sockets: list[_socket.socket] = []
-        if link.hardware:
+        if link.hardware and link.up:
             self._sockets = [_open_for_answers(link, self._packed), _open(link, 0)]
             self._sockets[1].send(self._question)
 
