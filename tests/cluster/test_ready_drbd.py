@@ -14,7 +14,6 @@ import pytest
 from lab.machine import Machine
 from lab.pair import CONNECTED, RESOURCE, UP_TO_DATE, Pair
 from tests.cluster.test_drbd_states import by_hand, monitor, well, write  # noqa: F401  the first one is a fixture
-from twinsan import fence
 
 CONSTRAINT = "drbd-fence-by-handler-san-ms_drbd"
 STANDS = f"cibadmin --query --xpath \"//rsc_location[@id='{CONSTRAINT}']\" 2>/dev/null"
@@ -229,7 +228,7 @@ def test_each_printed_command_heals(by_hand: Pair, active: Machine, passive: Mac
     servers = {ACTIVE: [active], PASSIVE: [passive], BOTH: [passive, active]}
     for server in servers[BOTH]:
         # The monitors that would see that a ban is over have ended with the maintenance mode.
-        server.succeed(f"rm -f {fence.ban(RESOURCE)}")
+        server.succeed(f"rm -f /run/twinsan/fence-banned.{RESOURCE}")
     for name, (maker, made, teller, code, printed, typist) in STATES.items():
         servers[maker][0].succeed(made)
         told = monitor(servers[teller][0], code)
