@@ -116,7 +116,7 @@ class Agent:
     # For the manual page: (path, what it is), and pages to read, as "drbdadm(8)".
     files: tuple[tuple[str, str], ...] = ()
     see_also: tuple[str, ...] = ()
-    # Parameters that a start can do without: a wrong value is told by the monitor, and keeps no node from serving.
+    # Parameters that start and monitor can do without: a wrong value is told, and keeps no node from serving.
     dispensable: tuple[str, ...] = ()
     # Actions that change the system and therefore need root.
     privileged = frozenset(("start", "stop", "promote", "demote", "reload-agent"))
@@ -225,7 +225,7 @@ class Agent:
     def check_parameters(self) -> None:
         """Parse every parameter; raises Misconfigured for the first that is wrong."""
         for parameter in self.parameters():
-            if self.action_name != "start" or parameter.name not in self.dispensable:
+            if self.action_name not in ("start", "monitor") or parameter.name not in self.dispensable:
                 parameter.check(self)
         self.check()
         if self.action_name == "start":
@@ -257,7 +257,7 @@ class Agent:
                 self.check_parameters()
             elif self.action_name in _RULED:
                 self._check_rules()
-            return method(self) or codes.SUCCESS
+            return self._judged(method(self) or codes.SUCCESS)
         except errors.Failure as failure:
             return self._code_of(failure)
         except OSError as error:
@@ -266,6 +266,23 @@ class Agent:
             return codes.ERR_PERM if isinstance(error, PermissionError) and os.geteuid() != 0 else codes.ERR_GENERIC
         except Exception as error:  # noqa: BLE001  the last line of defence: a reason instead of a traceback
             return self._defect(error)
+
+    def _judged(self, code: int) -> int:
+        """The code of an action, or "degraded" where a monitor finds all well but a value that it could do without.
+
+        Of a clone the promoted instance alone says so: the others may have to be promoted soon (see drbd-vaai).
+        """
+        if self.action_name != "monitor" or self._is_probe or code not in (codes.SUCCESS, codes.RUNNING_PROMOTED):
+            return code
+        promoted = code == codes.RUNNING_PROMOTED
+        try:
+            for parameter in self.parameters():
+                if parameter.name in self.dispensable:
+                    parameter.check(self)
+        except errors.Misconfigured as wrong:
+            if promoted or not self.environment.is_clone:
+                return self.degraded(f"{wrong}; what runs goes on as it was configured before", promoted=promoted)
+        return code
 
     @property
     def _is_probe(self) -> bool:
