@@ -115,6 +115,9 @@ class Work:
         self.takes = 0
         try:
             second_disk = self._parts.enter_context(_second_initiator(pair))
+            # A capture that begins amid a transfer cannot be read: udev looks at a disk when it has come.
+            idle = "udevadm settle --timeout=10 && ! grep -q '[1-9]' /sys/class/block/sd*/inflight"
+            pair.esx.wait_until(idle, "no command is under way", 60)
             self._parts.enter_context(recorder.recording(pair.esx, capture))
             load = Load(pair, seconds=_SECONDS, rate=_WRITES_PER_SECOND)
             self._parts.callback(load.judge)
