@@ -19,8 +19,8 @@ _EXCLUSIVE = "import os, time; fd = os.open('/dev/drbd0', os.O_RDONLY | os.O_EXC
 _CLAIM = f"{_EXCLUSIVE}; {_UNTIL_TOLD}"
 # 15 is IP_FREEBIND: the address is not here yet; 1 and 2 are SOL_SOCKET and SO_REUSEADDR: it was, with connections.
 _LISTEN = (
-    "import os, socket, time; s = socket.socket(); s.setsockopt(0, 15, 1); s.setsockopt(1, 2, 1); s.bind(('10.0.5.50', 3260)); "
-    f"s.listen(); {_UNTIL_TOLD}"
+    "import os, socket, time; s = socket.socket(); s.setsockopt(0, 15, 1); s.setsockopt(1, 2, 1); "
+    f"s.bind(('10.0.5.50', 3260)); s.listen(); {_UNTIL_TOLD}"
 )
 
 
