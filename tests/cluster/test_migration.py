@@ -137,7 +137,7 @@ def test_a_disk_keeps_its_identity(pair: Pair, passive: Machine, device: str, fu
     # What the manual page says, with every other value as it was.
     block = lun.pop("liot_bstype", "block") == "block"
     lun.update(scsi_sn=noted["vpd_unit_serial"], vendor_id=noted["vendor_id"], product_id=noted["product_id"])
-    # The old agent lets the kernel take it from the device, and a loop device does not rotate. The file does, for hosts.
+    # The old agent lets the kernel take it from the device, and a loop device does not rotate.
     lun.update(is_nonrot="yes" if block else "no")
     hand.expect(passive, 0, "lio-iscsi-target", "start", **target)
     try:
