@@ -237,7 +237,9 @@ STEPS = (
     (
         "Give DRBD's resource the handlers that ocf_twinsan_drbd-vaai(7) names, on both nodes. Then make drbd-vaai, "
         "lio-iscsi-target and lio-lun, as the EXAMPLE of each page has it, with the old iqn, LUN numbers and device, "
-        "and here with the old identity. Not yet portal-ip: as long as it is missing no host can see a mistake.",
+        "and here with the old identity; with is_nonrot=yes as well where the old disk was one that does not rotate "
+        "(attrib/is_nonrot of the old backstore is 1). Not yet portal-ip: as long as it is missing no host can see a "
+        "mistake.",
         ("params ... scsi_sn=SERIAL vendor_id=VENDOR product_id=PRODUCT",),
     ),
     ("On the node that serves now, compare. All must be as it was.", IDENTITY),
