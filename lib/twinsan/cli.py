@@ -137,6 +137,7 @@ def _unfence_peer(arguments: argparse.Namespace) -> int:
         return lifting.unfence_peer(resource, force=arguments.force)
     if not command.in_background():
         return 0
+    lifting.tell_score(resource)
     return lifting.unfence_peer(resource, force=arguments.force, seconds=lifting.SECONDS_FOR_DRBD)
 
 

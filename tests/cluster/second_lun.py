@@ -74,6 +74,8 @@ def wait_until_is(server: Machine, what: str, state: str, resource: str = RESOUR
 
 
 def _find(esx: Machine) -> str:
+    # A session that is being recovered finds nothing new, and says nothing of it.
+    esx.wait_until("iscsiadm -m session -P 1 | grep -q 'Session State: LOGGED_IN'", "the session works", 60)
     esx.succeed("iscsiadm -m session --rescan")
     block = f"/sys/class/scsi_device/*:{NUMBER}/device/block"
     esx.wait_until(f"ls {block}", f"LUN {NUMBER} is seen", 30)

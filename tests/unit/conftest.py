@@ -8,6 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from twinsan.ocf import told
+from twinsan.system import failures
+
 _STARTS_A_PROCESS = frozenset(
     ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "pty.spawn", "subprocess.Popen")
 )
@@ -39,3 +42,13 @@ def _no_programs(request: pytest.FixtureRequest, process_guard: Guard) -> Iterat
     process_guard.active = request.node.get_closest_marker("runs_programs") is None
     yield
     process_guard.active = False
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No action of a test depends on what another one has left for the cluster's sake, unless a mark says so."""
+    if request.node.get_closest_marker("remembers") is None:
+        monkeypatch.setattr(told, "shows", lambda *_: True)
+        monkeypatch.setattr(told, "forget", lambda *_: None)
+        for name in ("starting", "started", "stopped"):
+            monkeypatch.setattr(failures, name, lambda *_: None)

@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
+from twinsan import rundir
 from twinsan.errors import Passing
-from twinsan.system import block_device, child, configfs, device_limits, lio, rundir
+from twinsan.system import block_device, child, configfs, device_limits, lio
 from twinsan.system.device_limits import Limits
 
 _OBJECTS = json.loads((Path(__file__).parent / "data" / "lio" / "objects.json").read_text())

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.fake_configfs import disk
+from twinsan import rundir
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed
-from twinsan.system import child, command, device_limits, drbd, rundir, split_brain, state
+from twinsan.system import child, command, device_limits, drbd, split_brain, state
 from twinsan.system.device_limits import Limits
 
 HELD_OPEN_9 = """\

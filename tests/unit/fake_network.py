@@ -10,8 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from twinsan import rundir
 from twinsan.deadline import Deadline
-from twinsan.system import announce, child, cluster, command, connections, network, rundir
+from twinsan.system import announce, child, cluster, command, connections, network
 from twinsan.system.connections import Peer
 from twinsan.system.network import Held, Link
 

@@ -54,10 +54,11 @@ class Cluster:
         self._cib.write_text(_BASE.format(nodes=nodes, states=states))
         self._run("cibadmin", "--modify", "--allow-create", "--xml-file", str(agents.TEMPLATE))
 
-    def go(self, *failing: str, seconds: int = 0) -> list[str]:
+    def go(self, *failing: str, seconds: int = 0, inject: str = "") -> list[str]:
         """Let `seconds` pass, and have the scheduler's next plan carried out.
 
-        An action in `failing`, as in ``p_lun1_start_0@atlas=1``, ends so. Returns the actions, in their order, without
+        An action in `failing`, as in ``p_lun1_start_0@atlas=1``, ends so; `inject` has ended so
+        already. Returns the actions, in their order, without
         those that only look.
         """
         self.now += seconds
@@ -65,6 +66,7 @@ class Cluster:
         arguments += ["--set-datetime", time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(self.now))]
         for failure in failing:
             arguments += ["--op-fail", failure]
+        arguments += ["--op-inject", inject] if inject else []
         printed = self._run("crm_simulate", *arguments)
         done = [
             f"fence {fenced}" if fenced else f"{resource} {action}"
@@ -79,6 +81,20 @@ class Cluster:
     def fatal_start_failures(self) -> None:
         """Take back what the template says of them."""
         self._set("nvpair[@name='start-failure-is-fatal']", value="true")
+
+    def forget(self, resource: str, node: str) -> None:
+        """What `crm_resource --cleanup` does, by which the agents have the failures of a resource forgotten."""
+        tree = ET.parse(self._cib)
+        state = _one(tree, f"node_state[@uname='{node}']")
+        resources = _one(state, "lrm/lrm_resources")
+        for history in resources.findall(f"lrm_resource[@id='{resource}']"):
+            resources.remove(history)
+        attributes = _one(state, "transient_attributes/instance_attributes")
+        for pair in attributes.findall("nvpair"):
+            if f"-{resource}#" in pair.get("name", ""):
+                attributes.remove(pair)
+        self._failures.clear()
+        tree.write(self._cib)
 
     def lose(self, node: str) -> None:
         """Let a node be off, known to be off."""

@@ -13,9 +13,9 @@ import pytest
 
 from tests.unit import agents, fake_configfs, fake_drbd, pacemaker
 from tests.unit.fake_drbd import FakeHost
-from twinsan import fence
+from twinsan import fence, rundir
 from twinsan.ocf.environment import Environment
-from twinsan.system import child, drbd_release, drbd_role, mount_users, rundir, split_brain, state
+from twinsan.system import child, drbd_release, drbd_role, mount_users, split_brain, state
 
 AGENT = agents.load("drbd-vaai")
 PROC_8_4 = """\
@@ -110,6 +110,24 @@ def test_start_goes_on_without_a_peer(host: FakeHost, run: Runner) -> None:
     host.lose_peer()
     assert run("start", OCF_RESKEY_wfc_timeout="1") == 0
     assert host.attributes[SCORE] == "1000"
+
+
+@pytest.mark.parametrize("given", ["5", "soon"])
+def test_start_sees_a_peer_that_connects_while_it_waits(
+    host: FakeHost, run: Runner, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """Also where it was told wrongly how long: without the peer the score is that of one who may lack data."""
+    host.lose_peer()
+    plain = host.events2
+
+    def connects() -> str:
+        if len(host.ran("drbdsetup events2")) == 4:
+            host.find_peer()
+        return plain()
+
+    monkeypatch.setattr(host, "events2", connects)
+    assert run("start", milliseconds=4800, OCF_RESKEY_wfc_timeout=given) == 0
+    assert host.attributes[SCORE] == "10000"
 
 
 def test_start_of_a_resource_that_drbd_does_not_know_changes_nothing(host: FakeHost, run: Runner) -> None:

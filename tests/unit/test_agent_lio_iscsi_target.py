@@ -13,7 +13,11 @@ import pytest
 from tests.unit import agents, fake_configfs
 from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel, tree
+from twinsan import rundir
+from twinsan.deadline import Deadline
 from twinsan.system import (
+    cluster,
+    command,
     configfs,
     drbd_release,
     lio,
@@ -21,7 +25,6 @@ from twinsan.system import (
     listener,
     lock,
     network,
-    rundir,
     tcp_table,
 )
 
@@ -665,3 +668,75 @@ def test_a_secret_that_is_not_here_does_not_take_down_what_runs(
     assert run("reload-agent", incoming_username="esx", incoming_password_file="/nowhere") == 190
     assert "copy it from the other node" in reason(capsys)
     assert tree(kernel.root) == before
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
+    """The node attributes of the cluster; this node is atlas."""
+    attributes: dict[str, dict[str, str]] = {}
+
+    def tell(name: str, value: str, _deadline: Deadline, *, private: bool) -> None:
+        assert private
+        attributes.setdefault(name, {})["atlas"] = value
+
+    monkeypatch.setattr(cluster, "set_node_attribute", tell)
+    monkeypatch.setattr(cluster, "get_node_attributes", lambda name, _deadline: attributes.get(name, {}))
+    return attributes
+
+
+AHEAD = {"crm_feature_set": "3.20.0", "CRM_meta_interval": "30000", "CRM_meta_role": "Stopped"}
+READINESS = f"twinsan-target-{IQN.replace(':', '-')}"
+
+
+def test_a_node_without_the_target_tells_what_would_keep_it_from_being_made(
+    kernel: Kernel, told: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert run("monitor", **AHEAD) == 7
+    assert told == {READINESS: {"atlas": "ready"}}
+    secret = tmp_path / "secret"
+    chap = {"incoming_username": "esx", "incoming_password_file": str(secret)}
+    assert run("monitor", **chap, **AHEAD) == 7
+    assert told[READINESS]["atlas"].startswith(f"{secret} ")
+    secret.write_text("unbelievably\n")
+    secret.chmod(0o600)
+    assert run("monitor", **chap, **AHEAD) == 7
+    assert told[READINESS]["atlas"] == "ready"
+    monkeypatch.setattr(listener, "on", lambda _address, _port: "tgtd (pid 7)")
+    assert run("monitor", **AHEAD) == 7
+    assert "is in use by tgtd (pid 7); end it" in told[READINESS]["atlas"]
+
+
+def test_modules_that_went_with_an_upgrade_show_beforehand(
+    kernel: Kernel, told: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def modprobe(*argv: str, deadline: Deadline, check: bool) -> command.Result:
+        assert not check
+        asked.append(" ".join(argv))
+        return command.Result(argv, 1, "", "Module not found in directory /lib/modules/6.12")
+
+    monkeypatch.setattr(lio, "_loaded_modules", str(tmp_path))
+    monkeypatch.setattr(command, "run", modprobe)
+    assert run("monitor", **AHEAD) == 7
+    assert asked == ["modprobe --dry-run target_core_mod"], "a monitor loads nothing"
+    assert told[READINESS]["atlas"].startswith("kernel module target_core_mod cannot be loaded; see")
+
+
+@pytest.mark.parametrize("changes", [{"iqn": "none"}, {"portals": "nowhere"}, {"queue_depth": "0"}])
+def test_whatever_is_wrong_on_a_node_without_the_target_disturbs_nobody(
+    kernel: Kernel, told: dict[str, dict[str, str]], changes: dict[str, str]
+) -> None:
+    """For a 6 the cluster would stop it everywhere, and for a 2 make it anew where it runs."""
+    assert run("monitor", **{**AHEAD, **changes}) == 7
+
+
+def test_what_the_other_node_lacks_shows_here(
+    kernel: Kernel, told: dict[str, dict[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("start")
+    told[READINESS] = {"zeus": "/etc/chap does not exist; copy it from the other node"}
+    for level in ("0", "10"):
+        assert run("monitor", crm_feature_set="3.20.0", CRM_meta_interval="10000", OCF_CHECK_LEVEL=level) == 190
+        assert reason(capsys) == f"zeus could not take the target over: {told[READINESS]['zeus']}"
+    assert probe(crm_feature_set="3.20.0") == 0

@@ -15,8 +15,9 @@ from tests.unit import agents, fake_network
 from tests.unit.agents import reason
 from tests.unit.fake_network import Host
 from tests.unit.test_network import in_a_network_of_its_own
+from twinsan import rundir
 from twinsan.errors import Failure
-from twinsan.system import announce, child, cluster, command, network, rundir
+from twinsan.system import announce, child, cluster, command, network
 from twinsan.system.connections import Peer
 from twinsan.system.network import Held, Link
 
@@ -30,6 +31,11 @@ IN_CLUSTER = {"crm_feature_set": "3.19.0"}
 def monitor(**changes: str) -> int:
     """Run a recurring monitor as the cluster does."""
     return run("monitor", CRM_meta_interval="10000", **changes)
+
+
+def look_ahead(**changes: str) -> int:
+    """Run the monitor that the cluster runs where the resource does not."""
+    return monitor(CRM_meta_role="Stopped", **changes)
 
 
 @pytest.fixture
@@ -269,7 +275,7 @@ def test_a_device_that_does_not_work_fails_where_the_other_is_ready(
     assert words in reason(capsys)
     assert 8 < sum(pauses) < 12
     assert host.log == []
-    note = tmp_path / f"portal-told-{VIP}"
+    note = tmp_path / f"portal-{VIP}-told"
     os.utime(note, (time.time() - 10, time.time() - 10))
     pauses.clear()
     assert run("start", **FULL) == 1
@@ -334,17 +340,37 @@ def test_nobody_announces_an_address_that_left_meanwhile(host: Host, pauses: lis
 def test_a_node_without_the_address_tells_whether_it_could_hold_it(host: Host, tmp_path: Path) -> None:
     assert probe(**FULL) == 7
     assert TOLD not in host.attributes
-    assert monitor(**FULL) == 7
+    assert look_ahead(**FULL) == 7
     assert host.attributes[TOLD] == {"atlas": "ready"}
     host.log.clear()
-    assert monitor(**FULL) == 7
+    assert look_ahead(**FULL) == 7
     assert host.log == [], "what did not change is not told again"
     break_link(host)
-    assert monitor(**FULL) == 7
+    assert look_ahead(**FULL) == 7
     assert host.attributes[TOLD]["atlas"].startswith("network device eth0 has no carrier")
     # A monitor goes on with the parameters that it was started with, so those are a part of the name.
-    assert monitor(nic="eth9", **FULL) == 7
+    assert look_ahead(nic="eth9", **FULL) == 7
     assert host.attributes[f"{TOLD}-eth9"]["atlas"].startswith("nic eth9 does not exist")
+
+
+@pytest.mark.parametrize("trouble", [OSError("no netlink"), Failure("nobody answers"), KeyError("a defect")])
+def test_a_node_that_does_not_serve_disturbs_nobody(
+    host: Host, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    """For any other answer the cluster would stop the address where it is (see test_template_failures)."""
+
+    def fails() -> list[Link]:
+        raise trouble
+
+    monkeypatch.setattr(network, "links", fails)
+    assert look_ahead(**FULL) == 7
+    assert look_ahead(port="none", **FULL) == 7
+    assert look_ahead(ip="nowhere", **FULL) == 7
+
+
+def test_an_address_that_is_where_it_should_not_be_is_told(host: Host) -> None:
+    run("start", **FULL)
+    assert look_ahead(**FULL) == 0
 
 
 def test_what_would_keep_the_other_node_from_taking_over_shows_beforehand(
@@ -356,7 +382,7 @@ def test_what_would_keep_the_other_node_from_taking_over_shows_beforehand(
     told = f"zeus could not take {VIP} over: network device eth0 is down; type: ip link set eth0 up"
     assert reason(capsys) == told
     host.attributes[TOLD]["zeus"] = "ready"
-    os.utime(tmp_path / f"portal-others-{VIP}", (0, 0))
+    os.utime(tmp_path / f"portal-{VIP}-others", (0, 0))
     assert monitor(**FULL) == 0
 
 

@@ -24,13 +24,14 @@ from hypothesis import strategies as st
 
 from tests.unit import agents, fake_configfs, fake_network, hostile
 from tests.unit.fake_drbd import FakeHost
+from twinsan import rundir
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure, Misconfigured
 from twinsan.ocf import agent as frame
 from twinsan.ocf import codes
 from twinsan.ocf.agent import Agent
 from twinsan.ocf.environment import Environment
-from twinsan.system import block_device, cluster, command, configfs, drbd_role, listener, rundir, tcp_table
+from twinsan.system import block_device, cluster, command, configfs, drbd_role, listener, tcp_table
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "5200"))
 SECRET = "correct-horse-battery"

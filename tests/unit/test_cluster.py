@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from twinsan import rundir
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure
-from twinsan.system import cib, cluster, command, rundir
+from twinsan.system import cib, cluster, command
 
 NOW = Deadline(10)
 

@@ -354,9 +354,37 @@ def test_called_by_drbd_it_tries_for_minutes(cluster: FakeCluster, monkeypatch: 
     monkeypatch.setenv("DRBD_RESOURCE", "san")
     monkeypatch.setattr(command, "in_background", lambda: True)
     monkeypatch.setattr(lifting, "unfence_peer", unfence_peer)
+    monkeypatch.setattr(lifting, "tell_score", lambda _name: None)
     assert cli.main(["unfence-peer"]) == 0
     assert cli.main(["unfence-peer", "san"]) == 0
     assert asked == [600, 10]
+
+
+def test_a_replica_can_be_promoted_from_the_moment_its_resync_ends(
+    cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only from its next monitor on: DRBD calls the handler where the resync has ended."""
+    monkeypatch.setenv("DRBD_RESOURCE", "san")
+    monkeypatch.setattr(command, "in_background", lambda: True)
+    reconnect(host)
+    host.role = "Secondary"
+    assert cli.main(["unfence-peer"]) == 0
+    assert host.attributes == {"master-p_drbd": "10000"}
+
+
+@pytest.mark.parametrize(("role", "disk"), [("Primary", "UpToDate"), ("Secondary", "Inconsistent")])
+def test_the_handler_tells_no_other_score(cluster: FakeCluster, host: FakeHost, role: str, disk: str) -> None:
+    reconnect(host)
+    host.role, host.disk = role, disk
+    lifting.tell_score("san")
+    assert host.attributes == {}
+
+
+def test_a_score_that_cannot_be_told_is_left_to_the_monitor(cluster: FakeCluster, host: FakeHost) -> None:
+    reconnect(host)
+    host.role, cluster.running = "Secondary", False
+    lifting.tell_score("san")
+    assert host.attributes == {}
 
 
 def test_a_secondary_does_not_lift_what_its_peer_relies_on(cluster: FakeCluster, host: FakeHost) -> None:
@@ -533,6 +561,23 @@ def test_a_constraint_that_was_left_behind_is_lifted_by_a_monitor(cluster: FakeC
     host.role = "Primary"
     watch.go_on(look(host))
     assert len(host.background) == 2, "and after each change of the role"
+
+
+def test_a_ban_that_comes_after_the_first_look_is_seen_by_the_next_but_one(
+    cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The peer makes its constraint some seconds after the link is lost, and DRBD's state stays as it is."""
+    host.role, host.suspended = "Secondary", "no"
+    watch.go_on(look(host))
+    host.background.pop()()
+    cluster.constraints = [cluster.constraint("zeus")]
+    watch.go_on(look(host))
+    assert host.background == []
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 21)
+    watch.go_on(look(host))
+    host.background.pop()()
+    assert "only zeus has all data" in watch.banned(look(host))
 
 
 def test_a_look_keeps_no_promotion_waiting(cluster: FakeCluster, host: FakeHost) -> None:

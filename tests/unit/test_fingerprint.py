@@ -13,8 +13,9 @@ import pytest
 from tests.unit import agents, fake_configfs
 from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel, tree
+from twinsan import rundir
 from twinsan.deadline import Deadline
-from twinsan.system import command, configfs, device_limits, fingerprint, lio_acl, lio_target, prospect, rundir, state
+from twinsan.system import command, configfs, device_limits, fingerprint, lio_acl, lio_target, prospect, state
 from twinsan.system.fingerprint import Fingerprint
 from twinsan.system.lio_lun import Lun
 

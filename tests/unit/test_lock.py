@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from twinsan import rundir
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed
-from twinsan.system import lock, rundir
+from twinsan.system import lock
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ import pytest
 from tests.unit import agents, fake_configfs
 from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel
+from twinsan import rundir
 from twinsan.deadline import Deadline
 from twinsan.system import (
     command,
@@ -23,7 +24,6 @@ from twinsan.system import (
     reservation_record,
     reservation_store,
     reservations,
-    rundir,
     state,
 )
 

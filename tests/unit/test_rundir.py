@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from twinsan import rundir
 from twinsan.errors import Failure
-from twinsan.system import rundir
 
 
 @pytest.fixture

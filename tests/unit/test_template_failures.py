@@ -14,8 +14,9 @@ from tests.unit.simulation import Cluster
 pytestmark = pytest.mark.runs_programs
 
 GROUP = ("p_target", "p_lun1", "p_portal")
-# What the last node waits, at the longest, until it tries again (s): failure-timeout of the template.
-PAUSE = 15
+# What the last node waits, at the longest, until it tries again (s), where its agents could not have its failures
+# forgotten: failure-timeout of the template.
+PAUSE = 600
 
 
 @pytest.fixture
@@ -66,6 +67,28 @@ def test_a_second_failure_moves_all_to_the_other_node_where_it_stays(cluster: Cl
 def test_what_cannot_pass_on_a_node_moves_at_once(cluster: Cluster, resource: str, status: int) -> None:
     cluster.go(f"{resource}_start_0@atlas={status}")
     assert starts(cluster.go(), "zeus")
+
+
+@pytest.mark.parametrize("status", [1, 2, 5, 6])
+@pytest.mark.parametrize("resource", GROUP)
+def test_the_last_node_tries_again_when_its_agent_has_had_the_failures_forgotten(
+    cluster: Cluster, resource: str, status: int
+) -> None:
+    """15 s after the stop that follows each failed start (see test_failures)."""
+    cluster.lose("zeus")
+    for _ in range(2 if status == 1 else 1):
+        cluster.go(f"{resource}_start_0@atlas={status}")
+    assert f"{resource} stop on atlas" in cluster.go()
+    assert not any("start" in action for action in cluster.go(seconds=15))
+    cluster.forget(resource, "atlas")
+    assert starts(cluster.go(), "atlas")
+
+
+@pytest.mark.parametrize("answer", [0, 1, 2, 5, 6])
+def test_an_answer_of_a_node_that_does_not_serve_would_disturb_the_one_that_does(cluster: Cluster, answer: int) -> None:
+    """Why a monitor of role Stopped says nothing but "not running", unless the address is there as well."""
+    cluster.go()
+    assert "p_portal stop on atlas" in cluster.go(inject=f"p_portal_monitor_7000@zeus={answer}")
 
 
 @pytest.mark.parametrize("status", [1, 2, 5, 6])

@@ -24,7 +24,7 @@ can know that the cluster will answer when it is asked. So the monitors do both 
 
 from __future__ import annotations
 
-from twinsan.system import rundir
+from twinsan import rundir
 
 
 def marker(resource: str) -> str:

@@ -8,11 +8,11 @@ import sys
 import syslog
 import time
 
-from twinsan import fence
+from twinsan import fence, rundir
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed, Failure, NotInstalled
 from twinsan.fence.state import Constraint, State, constraint_id
-from twinsan.system import cib, drbd, lock, rundir
+from twinsan.system import cib, drbd, lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

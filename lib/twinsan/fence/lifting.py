@@ -6,13 +6,13 @@ from __future__ import annotations
 import os
 import time
 
-from twinsan import fence
+from twinsan import fence, rundir
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure
 from twinsan.fence import handler
 from twinsan.fence.handler import SECONDS_FOR_QUERY
 from twinsan.fence.state import State
-from twinsan.system import cib, drbd_health, lock, rundir
+from twinsan.system import cib, drbd_health, lock, promotion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +41,21 @@ def unfence_peer(resource: str, *, force: bool = False, seconds: float = SECONDS
         f"unfence-peer {resource}: {outcome} (exit status {status} after {time.monotonic() - started:.1f} s)", status
     )
     return status
+
+
+def tell_score(resource: str) -> None:
+    """Tell the cluster that this replica could be promoted, where its resync has just ended: the next monitor, which
+    would tell it, is up to 20 s away, and until then a failover would find nobody to promote. A monitor tells the rest.
+    """
+    try:
+        own = handler.up(resource, Deadline(SECONDS_FOR_QUERY))
+        if own.primary or not own.complete:
+            return
+        replica = State(cib.query(Deadline(SECONDS_FOR_QUERY))).replica_of(resource)
+        if replica:
+            promotion.tell(replica, own, Deadline(SECONDS_FOR_QUERY))
+    except (Failure, OSError) as failure:
+        handler.log(f"the promotion score of {resource} is left to the monitor: {failure}", 0)
 
 
 def review(resource: str) -> None:

@@ -98,18 +98,24 @@ class State:
         return [peer for peer in known if not peer.diskless]
 
     def clone_of(self, resource: str) -> str:
-        """The id of the clone that runs a DRBD resource; "" where there is none. It is found by the parameter
-        drbd_resource, which all agents for DRBD share.
-        """
+        """The id of the clone that runs a DRBD resource; "" where there is none."""
+        return self._clone_of(resource)[0]
+
+    def replica_of(self, resource: str) -> str:
+        """The id of what is cloned there; "" where there is none."""
+        return self._clone_of(resource)[1]
+
+    def _clone_of(self, resource: str) -> tuple[str, str]:
+        """Clone and primitive. They are found by the parameter drbd_resource, which all agents for DRBD share."""
         resources = self._cib.find("./configuration/resources")
         if resources is None:
-            return ""
+            return "", ""
         owners = {element.get("id") for element in resources if _names(element, resource)}
         for clone in (*resources.iter("clone"), *resources.iter("master")):
             for primitive in clone.iter("primitive"):
                 if _names(primitive, resource) or primitive.get("template") in owners:
-                    return clone.get("id", "")
-        return ""
+                    return clone.get("id", ""), primitive.get("id", "")
+        return "", ""
 
     def constraint(self, resource: str) -> Constraint | None:
         """The fence constraint of a DRBD resource, whichever handler made it."""

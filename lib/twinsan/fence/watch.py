@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import time
 
-from twinsan import fence
-from twinsan.system import behind, child, rundir
+from twinsan import fence, rundir
+from twinsan.system import behind, child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.system.events2 import Resource
 
-# How often the CIB is asked where DRBD's state did not change: seldom, or often while a constraint is known to stand.
+# How often the CIB is asked where DRBD's state did not change: seldom, or often while a constraint is known to stand or
+# the peer, which may be making one, is away.
 _SECONDS = 300.0
 _SECONDS_WITH_CONSTRAINT = 20.0
 
@@ -80,7 +81,7 @@ def _looked(resource: Resource) -> bool:
     """Whether the CIB was looked at a short time ago, in the state that DRBD is in."""
     name = resource.name
     stands = os.path.exists(fence.marker(name)) or os.path.exists(fence.ban(name))
-    seconds = _SECONDS_WITH_CONSTRAINT if stands else _SECONDS
+    seconds = _SECONDS_WITH_CONSTRAINT if stands or resource.alone else _SECONDS
     try:
         age = time.time() - os.stat(_note(name)).st_mtime
     except OSError:

@@ -10,6 +10,8 @@ Rules written here once, so that no agent needs them:
   demote or tell;
 - a wrong value does not take down what runs: the cluster stops a resource everywhere for a 6, so its monitor and its
   reload say "degraded" instead;
+- a monitor of role Stopped says "not running" whatever is wrong on its node: for any other answer the cluster stops the
+  resource where it runs (Pacemaker 2.1.5 and 3.0.0), and for a 6 everywhere;
 - the word RESOURCE in what is told stands for the resource's name: the library, which does not know it, writes it so;
 - every failure is one ``ocf-exit-reason:`` line on standard error, never a traceback.
 """
@@ -56,6 +58,8 @@ _IDLE = {
     "monitor": ("find", codes.NOT_RUNNING),
 }
 
+_WELL_FOR_ONCE = {codes.DEGRADED: codes.SUCCESS, codes.DEGRADED_PROMOTED: codes.RUNNING_PROMOTED}
+
 # Actions before which every parameter is checked, whether they use it or not.
 _CHECKED = ("start", "monitor", "validate-all")
 
@@ -73,6 +77,9 @@ _MARGIN_SECONDS = 1.0
 _RESTART = "to repair it with a pause: crm_resource --restart --resource"
 _REMAKE = "where it stays so: crm_resource --cleanup --resource"
 
+
+# The role of a monitor on the nodes where the resource does not run.
+AHEAD = "Stopped"
 
 # So much of what is wrong may stand before what to type, that of the 128 characters which crm_mon shows some are left.
 _LONGEST_HEAD = 70
@@ -94,6 +101,7 @@ class Action:
         self.interval = interval
         self.role = role
         self.depth = depth
+        self.ahead = role == AHEAD
 
 
 def action(
@@ -124,6 +132,7 @@ class Agent:
     def __init__(self, environment: Environment, action_name: str) -> None:
         self.environment = environment
         self.action_name = action_name
+        self._reason = ""
         advised = [listed.timeout for listed, _ in self.actions() if listed.name == action_name]
         seconds = environment.timeout or (advised[0] if advised else 20)
         self.deadline = Deadline(max(seconds - _MARGIN_SECONDS, seconds / 2))
@@ -189,7 +198,7 @@ class Agent:
 
     def explain(self, reason: str) -> None:
         """Print the exit reason; the cluster shows it beside the failed or degraded action."""
-        line = one_line(self._named(reason))
+        line = self._reason = one_line(self._named(reason))
         print(f"{self.environment.reason_prefix}{line}", file=sys.stderr)
         if not sys.stderr.isatty():
             self.log(line, syslog.LOG_ERR)
@@ -241,7 +250,17 @@ class Agent:
 
     def run(self) -> int:
         """Run the action and return its exit code."""
-        methods = {listed.name: method for listed, method in [*Agent.actions(), *self.actions()]}
+        if self.action_name in ("start", "stop") and self.environment.in_cluster:
+            return self._remembered()
+        if self.action_name != "monitor":
+            return self._perform()
+        if self.environment.role == AHEAD:
+            return self._look_ahead()
+        code = self._perform()
+        return code if self._is_probe or not self.environment.in_cluster else self._shown(code)
+
+    def _perform(self) -> int:
+        methods = {listed.name: method for listed, method in [*Agent.actions(), *self.actions()] if not listed.ahead}
         method = methods.get(self.action_name)
         if method is None:
             self.explain(f"unknown action {self.action_name!r}; {self.name} knows {' '.join(methods)} meta-data")
@@ -266,6 +285,51 @@ class Agent:
             return codes.ERR_PERM if isinstance(error, PermissionError) and os.geteuid() != 0 else codes.ERR_GENERIC
         except Exception as error:  # noqa: BLE001  the last line of defence: a reason instead of a traceback
             return self._defect(error)
+
+    def _remembered(self) -> int:
+        """A start or a stop of the cluster; how long a failure here counts begins with it (see `failures`)."""
+        from twinsan.system import failures
+
+        resource, node = self.environment.resource, self.environment.node
+        starts = self.action_name == "start"
+        if starts:
+            self._note(lambda: failures.starting(resource))
+        code = self._perform()
+        self._note(lambda: failures.started(resource) if starts else failures.stopped(resource, node))
+        return code
+
+    def _note(self, work: Callable[[], None]) -> None:
+        """Note something that no action depends on."""
+        try:
+            work()
+        except (errors.Failure, OSError) as failure:
+            self.log(f"a failure here counts until failure-timeout: {failure}")
+
+    def _shown(self, code: int) -> int:
+        """The code of a monitor of the cluster; "well" once where it is degraded for another reason than before, so
+        that the cluster shows that (see `told`).
+        """
+        from twinsan.ocf import told
+
+        monitor = f"{self.environment.resource}.{self.environment.meta('interval')}"
+        try:
+            if code not in _WELL_FOR_ONCE:
+                told.forget(monitor)
+            elif not told.shows(monitor, self._reason):
+                return _WELL_FOR_ONCE[code]
+        except (errors.Failure, OSError) as failure:
+            self.log(f"which reason was given last is unknown: {failure}")
+        return code
+
+    def _look_ahead(self) -> int:
+        """Run the monitor of role Stopped. The resource that is here against the cluster's will alone is told to it."""
+        methods = [method for listed, method in self.actions() if listed.ahead]
+        try:
+            code = methods[0](self) if methods else None
+            return codes.NOT_RUNNING if code is None else code
+        except Exception as error:  # noqa: BLE001  see above: no failure here is worth an interruption there
+            self.log(f"what would keep it from running here is unknown: {error}", syslog.LOG_WARNING)
+            return codes.NOT_RUNNING
 
     def _judged(self, code: int) -> int:
         """The code of an action, or "degraded" where a monitor finds all well but a value that it could do without.

@@ -117,6 +117,11 @@ class Environment:
         interval = self.meta("interval")
         return interval == "0" or (not interval and self.in_cluster)
 
+    @property
+    def role(self) -> str:
+        """The role that a monitor of the cluster looks for: "Promoted", "Unpromoted", "Stopped"; "" for any."""
+        return self.meta("role") or ""
+
     def notification(self) -> tuple[str, str]:
         """Type and operation of a clone notification: ("pre" or "post", "start", "stop", "promote" or "demote")."""
         return self.meta("notify_type") or "", self.meta("notify_operation") or ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 
-from twinsan.system import rundir
+from twinsan import rundir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 
+from twinsan import rundir
 from twinsan.errors import Failure
-from twinsan.system import command, rundir
+from twinsan.system import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -34,6 +34,7 @@ _DEBIAN_PACKAGES = {
     "attrd_updater": "pacemaker-cli-utils",
     "cibadmin": "pacemaker-cli-utils",
     "crm_node": "pacemaker",
+    "crm_resource": "pacemaker-cli-utils",
     "crmadmin": "pacemaker-cli-utils",
     "drbdadm": "drbd-utils",
     "drbdsetup": "drbd-utils",

@@ -13,7 +13,8 @@ from __future__ import annotations
 import _socket
 import struct
 
-from twinsan.system import announce, netlink, network, rundir, tcp_table
+from twinsan import rundir
+from twinsan.system import announce, netlink, network, tcp_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

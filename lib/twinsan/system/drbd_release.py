@@ -21,8 +21,9 @@ from __future__ import annotations
 
 import os
 
+from twinsan import rundir
 from twinsan.errors import DeadlinePassed, Failure
-from twinsan.system import command, drbd, drbd_health, holders, rundir
+from twinsan.system import command, drbd, drbd_health, holders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import os
 
+from twinsan import rundir
 from twinsan.errors import Failure
-from twinsan.system import rundir, state
+from twinsan.system import state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

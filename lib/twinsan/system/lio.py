@@ -50,6 +50,13 @@ def prepare(modules: tuple[str, ...], deadline: Deadline) -> None:
     _make_reservation_folders()
 
 
+def look(modules: tuple[str, ...], deadline: Deadline) -> None:
+    """Raise NotInstalled where a module is neither loaded nor could be, as after an upgrade of the running kernel."""
+    for module in modules:
+        if not os.path.isdir(f"{_loaded_modules}/{module}"):
+            _load(module, deadline, "--dry-run")
+
+
 def change(work: Callable[[], Result], deadline: Deadline, note: Callable[[str], None]) -> Result:
     """Do `work` while nobody else changes LIO's tree, and again where it fails for what may pass by itself."""
 
@@ -79,8 +86,8 @@ def settled(look: Callable[[], Result], deadline: Deadline) -> Result:
         return look()
 
 
-def _load(module: str, deadline: Deadline) -> None:
-    result = command.run("modprobe", module, deadline=deadline, check=False)
+def _load(module: str, deadline: Deadline, *options: str) -> None:
+    result = command.run("modprobe", *options, module, deadline=deadline, check=False)
     if result.status != 0:
         raise NotInstalled(
             f"kernel module {module} cannot be loaded; see 'dmesg', or install this kernel's package of extra modules: "

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 
-from twinsan.system import chap, configfs, rundir, storage_object
+from twinsan import rundir
+from twinsan.system import chap, configfs, storage_object
 
 # How a list without a session begins its "info" (iscsi_target_configfs.c, lio_target_nacl_info_show).
 _NO_SESSION = "No active iSCSI Session"

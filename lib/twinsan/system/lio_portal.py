@@ -51,12 +51,18 @@ def _why_not(portal: str, error: OSError) -> str:
                         f"portal {portal} is in use by target {iqn}; see: targetcli /iscsi/{iqn}/{tag}/portals ls; it "
                         f"listens on {other}: remove that portal"
                     )
+    return occupant(portal) or (
+        f"the kernel refuses portal {portal}: {configfs.reason(error)}; see 'ss -tln' and 'dmesg'"
+    )
+
+
+def occupant(portal: str) -> str:
+    """Which process has a portal, and what to type; "" where none has."""
     from twinsan.system import listener
 
+    address, port = _split(portal)
     process = listener.on(address.strip("[]"), port)
-    if process:
-        return f"portal {portal} is in use by {process}; end it, or give the target another port"
-    return f"the kernel refuses portal {portal}: {configfs.reason(error)}; see 'ss -tln' and 'dmesg'"
+    return f"portal {portal} is in use by {process}; end it, or give the target another port" if process else ""
 
 
 def remove(group: str, portal: str) -> None:

@@ -16,7 +16,7 @@ def on(address: str, port: int) -> str:
     """The process that keeps `address`:`port` from others, as "NAME (pid N)"; "" where none can be named."""
     rows = [row for row in tcp_table.listeners() if row.local_port == port and _clash(row.local, address)]
     sockets = {f"socket:[{row.inode}]" for row in rows}
-    for pid in filter(str.isdecimal, os.listdir("/proc")):
+    for pid in filter(str.isdecimal, os.listdir("/proc") if sockets else ()):
         if sockets.intersection(_open_files(pid)):
             return f"{_name(pid)} (pid {pid})"
     return ""

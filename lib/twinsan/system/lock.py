@@ -6,8 +6,8 @@ from __future__ import annotations
 import fcntl
 import os
 
+from twinsan import rundir
 from twinsan.errors import Failure
-from twinsan.system import rundir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -22,8 +22,9 @@ from __future__ import annotations
 import os
 import time
 
+from twinsan import rundir
 from twinsan.errors import DeadlinePassed, Failure
-from twinsan.system import reservations, rundir, state
+from twinsan.system import reservations, state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

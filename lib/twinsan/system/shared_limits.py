@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 
-from twinsan.system import device_limits, prospect, rundir
+from twinsan import rundir
+from twinsan.system import device_limits, prospect
 from twinsan.system.device_limits import Limits
 
 TYPE_CHECKING = False

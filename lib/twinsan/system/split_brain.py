@@ -14,8 +14,8 @@ from __future__ import annotations
 import os
 import time
 
+from twinsan import rundir
 from twinsan.errors import Failure
-from twinsan.system import rundir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from __future__ import annotations
 import os
 import sys
 
+from twinsan import rundir
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed, Failure
-from twinsan.system import command, device_limits, ioctl, rundir
+from twinsan.system import command, device_limits, ioctl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ monitors (see `outlook`) until the administrator accepts it.
 
 from __future__ import annotations
 
+from twinsan import rundir
 from twinsan.errors import Failure, NotHere
-from twinsan.system import rundir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
