@@ -71,6 +71,12 @@ def enter(main: Callable[[], int], *, keep: bool = False, tell_pid: Callable[[in
     return _wait(child)
 
 
+def require_own() -> None:
+    """Raise LabError outside of a lab's namespaces, where its bridges and taps would be the host's."""
+    if os.getpid() != 1:
+        raise LabError("the tests on a cluster need namespaces of their own; type: make test ARGS='-k NAME'")
+
+
 def join(pid: int) -> None:
     """Enter the network of the lab whose first process is `pid`."""
     kinds = ["net"] if os.geteuid() == 0 else ["user", "net"]

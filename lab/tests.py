@@ -27,11 +27,13 @@ _LONG = (
     "test_wire.py",
     "test_reservations.py",
     "test_kill_points.py",
+    "test_ready_drbd.py",
+    "test_ready_identity.py",
     "test_conformance.py",
-    "test_tools.py",
     "test_failover.py",
+    "test_tools.py",
     "test_identity.py",
-    "test_suspended.py",
+    "test_agents.py",
 )
 
 # What a lab needs, with some to spare for the caches of its disks.

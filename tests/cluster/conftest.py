@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import evidence, image
+from lab import evidence, image, namespace
 from lab.errors import LabError
 from lab.machine import Machine
 from lab.pair import Pair
@@ -28,6 +28,7 @@ def whole_pair() -> Iterator[Pair]:
     """The pair, serving, with esx logged in."""
     import os
 
+    namespace.require_own()
     pair = Pair(os.environ.get("SUITE", image.SUITES[0]))
     try:
         pair.ready()

@@ -110,6 +110,9 @@ def test_many_luns_start_and_stop_at_once(passive: Machine, target: str, disks: 
     assert hand.kernel_objects(passive) == before
 
 
+# A start waits for what may pass, within its time.
+_SOON = {"CRM_meta_timeout": "6000"}
+
 BAD = [
     ("lio-iscsi-target", 6, "no iSCSI name", {**TARGET, "iqn": "iqn.x"}),
     ("lio-iscsi-target", 6, "required", {**TARGET, "iqn": ""}),
@@ -123,9 +126,9 @@ BAD = [
     ("lio-lun", None, "Secondary", _lun(1, "/dev/drbd0")),
     ("portal-ip", 6, "ip", {"ip": "10.0.5.300"}),
     ("portal-ip", 6, "cidr_netmask", {"ip": "10.0.5.60", "cidr_netmask": "99"}),
-    ("portal-ip", 2, "nic", {"ip": "10.0.5.60", "nic": "nowhere0"}),
-    ("portal-ip", 2, "network", {"ip": "192.0.2.9"}),
-    ("portal-ip", None, "10.0.5.4", {"ip": "10.0.5.4", "cidr_netmask": "24"}),
+    ("portal-ip", 2, "nic", {"ip": "10.0.5.60", "nic": "nowhere0", **_SOON}),
+    ("portal-ip", 2, "network", {"ip": "192.0.2.9", **_SOON}),
+    ("portal-ip", None, "10.0.5.4", {"ip": "10.0.5.4", "cidr_netmask": "24", **_SOON}),
     ("drbd-vaai", 6, "required", {"drbd_resource": ""}),
     ("drbd-vaai", 6, "letters", {"drbd_resource": "a/../b"}),
     ("drbd-vaai", None, "nonesuch", {"drbd_resource": "nonesuch"}),

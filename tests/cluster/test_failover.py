@@ -89,12 +89,14 @@ def test_a_power_cut_of_the_active_server(pair: Pair, active: Machine, passive: 
     assert "drbd-fence-by-handler" not in passive.succeed("cibadmin --query")
 
 
+@pytest.mark.soak
 def test_a_kernel_crash_of_the_active_server(pair: Pair, active: Machine, passive: Machine, load: Load) -> None:
     active.crash()
     pair.wait_until_serving(on=passive)
     load.wait_for_writes()
 
 
+@pytest.mark.soak
 def test_a_disk_dies_and_then_its_server(pair: Pair, active: Machine, passive: Machine, load: Load) -> None:
     """The worst case for the cluster's bookkeeping: the coordinator dies when the survivor has seen that all is not
     well (agents/drbd-vaai, _next_to_serve).

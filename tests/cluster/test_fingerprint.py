@@ -96,6 +96,7 @@ def test_another_disk_is_refused_and_goes_back(pair: Pair, active: Machine, pass
     assert "naa is naa.60014050123456789abcdef012345678 instead of" in active.succeed("crm_mon -1")
 
 
+@pytest.mark.soak
 def test_the_survivor_of_a_power_cut_refuses_another_disk(
     pair: Pair, active: Machine, passive: Machine, rule: Rule
 ) -> None:

@@ -56,6 +56,7 @@ def _serve(server: Machine) -> None:
         hand.expect(server, 0, agent, "start", **parameters)
 
 
+@pytest.mark.soak
 def test_it_is_the_same_when_a_server_serves_that_booted_alone(
     pair: Pair, known: dict[str, str], alone: Machine
 ) -> None:
@@ -74,6 +75,7 @@ def _most_blocks(pages: dict[str, str]) -> int:
     return int(pages["0xB0 block limits"][16:24], 16)
 
 
+@pytest.mark.soak
 def test_what_a_replica_has_been_through_changes_its_limits_but_once(recovering: Pair, active: Machine) -> None:
     """LIO takes the most that a device takes at once from it as the LUN starts, and cannot be told another figure. DRBD
     8.4 that never met its peer says 4 KiB. One that did has it in its meta data, for ever: with no peer, with no disk.

@@ -43,7 +43,7 @@ resource killed {
 }
 """
 
-_SAMPLE = 12
+_SAMPLE = 24
 
 # The calls of each action. Fewer would mean that they are not seen any more.
 LEAST = {

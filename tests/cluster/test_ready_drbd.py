@@ -89,9 +89,10 @@ def test_drbdsetup_is_slow_once(recovering: Pair, active: Machine, slow_once: No
     assert recovering.wait_until_serving(timeout=10) is active
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("options", "seconds"),
-    [("--timeout 15", 25), pytest.param("", 700, marks=pytest.mark.soak)],
+    [("--timeout 15", 25), ("", 700)],
     ids=["a handler of 15 s", "as shipped"],
 )
 def test_fencing_is_confirmed_late(
@@ -138,6 +139,7 @@ def leave_behind(server: Machine) -> None:
     server.succeed(f"cibadmin --create --scope constraints --xml-text '{rule}'")
 
 
+@pytest.mark.soak
 def test_a_constraint_is_left_behind_and_its_maker_boots(recovering: Pair, active: Machine, passive: Machine) -> None:
     """The SAN serves within 180 s, nothing bans anybody within another 60 s, and then the other node can serve."""
     leave_behind(active)

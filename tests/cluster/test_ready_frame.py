@@ -17,7 +17,7 @@ from tests.cluster import hand
 from tests.cluster.test_failover import Load
 
 _SOURCE = "/root/twinsan"
-_INSTALLATIONS = 8
+_INSTALLATIONS = 3
 
 _MONITORS = {
     hand.line("drbd-vaai", "monitor", drbd_resource=RESOURCE): 8,

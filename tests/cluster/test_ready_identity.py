@@ -181,6 +181,7 @@ def test_a_node_that_cannot_discard(
     parameters.check_lun(active)
 
 
+@pytest.mark.soak
 def test_a_disk_that_rotates_and_one_that_does_not(
     pair: Pair, active: Machine, passive: Machine, parameters: Parameters
 ) -> None:
@@ -224,6 +225,7 @@ def _serve_otherwise(pair: Pair, active: Machine, **fields: str) -> None:
         active.succeed(f"attrd_updater --name twinsan-lun-p_lun1 --update '{value}' --node {server} --private")
 
 
+@pytest.mark.soak
 def test_another_kernel(pair: Pair, active: Machine, passive: Machine, parameters: Parameters) -> None:
     """A later kernel served: what this one does otherwise is served within 30 s of the move, said, accepted, and then
     well in both directions.

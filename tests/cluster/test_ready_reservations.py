@@ -167,7 +167,13 @@ def test_a_state_volume_that_cannot_be_mounted_and_a_reservation(
     recovering.wait_until_serving(timeout=_SECONDS)
     assert (reservation.keys(), reservation.is_held()) == ([_KEY], True)
 
-    # The administrator has the last word.
+
+@pytest.mark.soak
+def test_the_administrator_serves_without_what_was_reserved(
+    recovering: Pair, active: Machine, reservation: Reservation
+) -> None:
+    """With a parameter, within 90 s; and what the volume has does not come back when it is there again."""
+    reservation.make()
     _stop(recovering)
     block = _spoil(recovering)
     _set(recovering, "p_lun1", "--set-parameter require_reservations --parameter-value no")
@@ -175,7 +181,7 @@ def test_a_state_volume_that_cannot_be_mounted_and_a_reservation(
     recovering.wait_until_serving(timeout=_SECONDS)
     assert reservation.keys() == []
     server = _mend(recovering, block)
-    server.succeed(command)
+    server.succeed(f"mount {STATE_DEVICE} {_WHERE}")
     # What the volume has is older than that.
     _stop(recovering)
     _start(recovering)
@@ -201,7 +207,10 @@ def test_a_registration_is_taken_away_on_purpose(recovering: Pair, reservation: 
     assert reservation.keys() == []
 
 
-@pytest.mark.parametrize(("module", "name"), [("reservations", "restore"), ("lio_lun", "_show")])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [pytest.param("reservations", "restore", marks=pytest.mark.soak), ("lio_lun", "_show")],
+)
 def test_a_start_after_a_killed_start(
     recovering: Pair, active: Machine, reservation: Reservation, module: str, name: str
 ) -> None:

@@ -147,6 +147,7 @@ def _set(server: Machine, values: dict[str, str]) -> None:
     server.succeed(f"cibadmin --modify --xml-text '{xml}'")
 
 
+@pytest.mark.soak
 def test_secrets_of_the_cib_leave_no_trace(recovering: Pair, active: Machine) -> None:
     pair, session = recovering, _session(recovering, IQN)
     _give_secrets(pair)

@@ -67,6 +67,7 @@ def test_a_power_cut_of_both_servers(matrix: Matrix, recovering: Pair) -> None:
     matrix.check()
 
 
+@pytest.mark.parametrize("whole", [pytest.param(True, marks=pytest.mark.soak)], ids=["whole"], indirect=True)
 def test_a_power_cut_amid_registrations(matrix: Matrix, recovering: Pair, active: Machine, passive: Machine) -> None:
     """The other registrant takes one new key after the other, of every LUN; none that was acknowledged is lost."""
     matrix.reserve()

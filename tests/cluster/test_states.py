@@ -16,17 +16,22 @@ from tests.states import state
 from tests.states.state import State
 
 # Of so many rows one is looked at by starts of the agent's executable, the others by forks of one that is loaded.
-_SAMPLE = 8
+_EXECUTABLE = 8
+
+# Of so many rows of an agent one is in `make test`. A state of DRBD takes two nodes and seconds to make.
+_SAMPLE = {"drbd-vaai": 4}
+_USUAL_SAMPLE = 2
 
 
 def _rows() -> Iterator[object]:
     for agent, (rows, _) in TABLES.items():
         # Labs may share the tables.
-        mark = pytest.mark.xdist_group(agent)
+        group = pytest.mark.xdist_group(agent)
         for number, row in enumerate(rows):
-            executable = number % _SAMPLE == 1
+            executable = number % _EXECUTABLE == 1
+            later = number % _SAMPLE.get(agent, _USUAL_SAMPLE) != 1
             name = f"{agent}: {row.name}{', by its executable' if executable else ''}"
-            yield pytest.param(agent, row, executable, id=name, marks=mark)
+            yield pytest.param(agent, row, executable, id=name, marks=[group, *[pytest.mark.soak] * later])
 
 
 @pytest.fixture(scope="module")

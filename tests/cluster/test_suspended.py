@@ -62,6 +62,7 @@ def move_and_judge(pair: Pair, load: Load, active: Machine, passive: Machine) ->
     assert "timed out" not in journal
 
 
+@pytest.mark.soak
 def test_by_hand(pair: Pair, active: Machine, passive: Machine, load: Load) -> None:
     """The peer is there, so what is frozen goes on and is written on both nodes."""
     active.succeed("drbdsetup suspend-io 0")

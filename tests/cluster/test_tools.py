@@ -205,7 +205,7 @@ def template(pair: Pair, active: Machine) -> tuple[Graph, str, str]:
     return plan(active), identity(pair), marker
 
 
-@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("tool", ["crmsh", pytest.param("pcs", marks=pytest.mark.soak)])
 def test_the_manual_pages_bring_up_the_san(
     template: tuple[Graph, str, str], typed_away: Pair, project: Path, tool: str
 ) -> None:

@@ -23,7 +23,7 @@ from lab.pair import INITIATOR, INITIATOR_SETTINGS, IQN, PORTAL, PROJECT, RESOUR
 from tests.cluster.test_failover import LOG, Load
 
 # Each round is so many switchovers, and a power cut.
-_ROUNDS = {False: (2,), True: (4,) * 5}
+_ROUNDS = {False: (1,), True: (4,) * 5}
 # Longer than all of it takes on a machine that others share.
 _SECONDS = 3600
 # Of each of four writers; the capture holds every byte.

@@ -64,6 +64,7 @@ def test_both_replicated(pair: Pair, second: str, flag: str) -> None:
     _copy(pair, second, flag)
 
 
+@pytest.mark.soak
 def test_both_disconnected(recovering: Pair, active: Machine, passive: Machine, second: str) -> None:
     for resource in _RESOURCES:
         active.succeed(f"drbdadm disconnect {resource}")
@@ -78,6 +79,7 @@ def test_both_disconnected(recovering: Pair, active: Machine, passive: Machine, 
         _both(server, "dstate", "UpToDate/UpToDate")
 
 
+@pytest.mark.soak
 def test_both_resynchronising(recovering: Pair, active: Machine, passive: Machine, second: str) -> None:
     """All that is copied goes to a peer that lacks most of it still."""
     for server in (active, passive):
