@@ -80,7 +80,7 @@ def test_an_attribute_that_somebody_changed_shows_within_two_minutes(pair: Pair,
         assert pair.serving() is active
     finally:
         active.succeed(f"echo {before} >{_TARGET}/attrib/login_timeout")
-    active.wait_until("! crm_mon -1 | grep -q login_timeout", "crm_mon says no more", 120)
+    active.wait_until("! crm_mon -1 | grep -q login_timeout", "crm_mon says no more", 270)
 
 
 @pytest.mark.soak

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.runs_programs
 GROUP = ("p_target", "p_lun1", "p_portal")
 # What the last node waits, at the longest, until it tries again (s), where its agents could not have its failures
 # forgotten: failure-timeout of the template.
-PAUSE = 600
+PAUSE = 150
 
 
 @pytest.fixture

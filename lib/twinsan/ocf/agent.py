@@ -58,7 +58,8 @@ _IDLE = {
     "monitor": ("find", codes.NOT_RUNNING),
 }
 
-_WELL_FOR_ONCE = {codes.DEGRADED: codes.SUCCESS, codes.DEGRADED_PROMOTED: codes.RUNNING_PROMOTED}
+# What a monitor says of what runs, and what it would say if that was well.
+_DEGRADED = {codes.DEGRADED: codes.SUCCESS, codes.DEGRADED_PROMOTED: codes.RUNNING_PROMOTED}
 
 # Actions before which every parameter is checked, whether they use it or not.
 _CHECKED = ("start", "monitor", "validate-all")
@@ -295,7 +296,8 @@ class Agent:
         if starts:
             self._note(lambda: failures.starting(resource))
         code = self._perform()
-        self._note(lambda: failures.started(resource) if starts else failures.stopped(resource, node))
+        well = code == codes.SUCCESS
+        self._note(lambda: failures.started(resource, well=well) if starts else failures.stopped(resource, node))
         return code
 
     def _note(self, work: Callable[[], None]) -> None:
@@ -306,19 +308,19 @@ class Agent:
             self.log(f"a failure here counts until failure-timeout: {failure}")
 
     def _shown(self, code: int) -> int:
-        """The code of a monitor of the cluster; "well" once where it is degraded for another reason than before, so
-        that the cluster shows that (see `told`).
+        """The code of a recurring monitor; "well" once, where the cluster would not show the reason otherwise (see
+        `told`).
         """
         from twinsan.ocf import told
 
-        monitor = f"{self.environment.resource}.{self.environment.meta('interval')}"
+        resource, interval = self.environment.resource, self.environment.interval
         try:
-            if code not in _WELL_FOR_ONCE:
-                told.forget(monitor)
-            elif not told.shows(monitor, self._reason):
-                return _WELL_FOR_ONCE[code]
+            if code not in _DEGRADED:
+                told.forget(resource, interval)
+            elif not told.shows(resource, interval, self._reason):
+                return _DEGRADED[code]
         except (errors.Failure, OSError) as failure:
-            self.log(f"which reason was given last is unknown: {failure}")
+            self.log(f"what the cluster shows of {resource} may be outdated: {failure}")
         return code
 
     def _look_ahead(self) -> int:

@@ -97,6 +97,11 @@ class Environment:
         return milliseconds / 1000 if milliseconds else None
 
     @property
+    def interval(self) -> float:
+        """Seconds between two runs of this action; 0 where it is run once."""
+        return (_number(self.meta("interval") or "") or 0) / 1000
+
+    @property
     def check_level(self) -> int | None:
         """How deep monitor and validate-all shall look: 0, 10 or 20; None where nobody said. Levels between count as
         the next lower one (OCF 1.1, "Check levels").

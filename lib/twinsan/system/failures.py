@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Have the cluster forget that a resource has failed on this node, some seconds after it was stopped here.
+"""Have the cluster forget that a resource has failed on this node, `crm_resource --cleanup`, where it does not run.
 
-A node where a start has failed as often as migration-threshold says is banned, and the last node must not stay so for
-what has passed meanwhile. failure-timeout would do the same. But by it crm_mon hides what a monitor goes on to say as
-well: the result of a recurring action is dated by its last change (Pacemaker 2.1.5 and 3.0.0). So that is long.
+It is done some seconds after a stop, unless a start has succeeded since: a node where a start has failed as often as
+migration-threshold says is banned, and the last node must not stay so for what has passed meanwhile. failure-timeout
+would do the same. But by it crm_mon hides what a monitor goes on to say as well: the result of a recurring action is
+dated by its last change (Pacemaker 2.1.5 and 3.0.0). So that is long. A failure always ends with a stop, whoever has
+failed, so each stop leaves a note, and one process does it for all resources of the node.
 
-A failure always ends with a stop, whoever has failed, so each stop leaves a note, and one process for all of them.
+What runs is not cleaned up: until it is found again the cluster takes it for stopped, and stops what depends on it.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ SECONDS = 15.0
 _SECONDS_AT_MOST = 900.0
 _SECONDS_FOR_CLUSTER = 30.0
 
-_PREFIX = "stopped."
+_PREFIX = "forget."
 _STARTING = "starting"
 
 
@@ -36,18 +38,17 @@ def stopped(resource: str, node: str) -> None:
 
 
 def starting(resource: str) -> None:
-    """A start begins: nothing is forgotten until it has `started`."""
-    _mark(resource, _STARTING)
-
-
-def started(resource: str) -> None:
-    """The start has ended, well or not."""
-    _mark(resource, "")
-
-
-def _mark(resource: str, text: str) -> None:
+    """A start begins: nothing is forgotten while it goes on."""
     if os.path.exists(_note(resource)):
-        rundir.write(_note(resource), text)
+        rundir.write(_note(resource), _STARTING)
+
+
+def started(resource: str, *, well: bool) -> None:
+    """The start has ended."""
+    if well:
+        rundir.forget(_note(resource))
+    elif os.path.exists(_note(resource)):
+        rundir.write(_note(resource), "")
 
 
 def _forget_all(node: str) -> None:
