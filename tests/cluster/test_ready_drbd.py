@@ -160,7 +160,7 @@ def test_a_constraint_that_nobody_in_run_knows_of_is_lifted_by_the_monitor(recov
     assert recovering.wait_until_serving(timeout=10) is active
 
 
-def well(active: Machine) -> None:
+def primary_is_well(active: Machine) -> None:
     """The last result of the Primary's monitor is no "degraded", which crm_mon shows until failure-timeout."""
     last = f"//node_state[@uname='{active}']//lrm_rsc_op[@id='p_drbd_monitor_10000']"
     active.wait_until(f'cibadmin --query --xpath "{last}" | grep -q \'rc-code="8"\'', "the monitor is well", 60)
@@ -178,7 +178,7 @@ def test_a_node_says_that_it_is_banned(recovering: Pair, active: Machine, passiv
     assert "twinsan unfence-peer --force san" in told
     passive.succeed(f"ip route del blackhole {active.san_address}/32")
     recovering.wait_until_in_sync(60)
-    well(active)
+    primary_is_well(active)
     assert recovering.wait_until_serving(timeout=10) is active
 
 
@@ -194,7 +194,7 @@ def test_crm_mon_says_that_a_node_cannot_serve_during_its_resync(
     for server in recovering.servers:
         server.succeed(f"drbdadm adjust {RESOURCE}")
     recovering.wait_until_in_sync(120)
-    well(active)
+    primary_is_well(active)
     assert recovering.wait_until_serving(timeout=10) is active
 
 
