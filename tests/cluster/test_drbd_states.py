@@ -78,7 +78,7 @@ def test_a_split_brain_and_its_healing(by_hand: Pair, active: Machine, passive: 
     well(active, 8)
     well(passive, 0)
     for server in (active, passive):
-        assert server.run("ls /run/twinsan | grep -E 'split-brain|primary-alone'").stdout == ""
+        assert server.run("ls /run/twinsan | grep -E '(split-brain|primary-alone).san'").stdout == ""
 
 
 def test_a_resync_with_its_progress_and_time(by_hand: Pair, active: Machine, passive: Machine) -> None:
