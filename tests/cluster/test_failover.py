@@ -114,6 +114,7 @@ def test_a_disk_dies_and_then_its_server(pair: Pair, active: Machine, passive: M
     assert "did not send cancel result" not in passive.succeed(journal)
 
 
+@pytest.mark.soak
 def test_a_power_cut_of_the_passive_server(pair: Pair, active: Machine, passive: Machine, load: Load) -> None:
     passive.power_off()
     load.wait_for_writes()

@@ -79,6 +79,7 @@ def _cursor(server: Machine) -> str:
     return server.succeed("journalctl --lines=1 --show-cursor --output=cat | sed -n 's/^-- cursor: //p'").strip()
 
 
+@pytest.mark.soak
 def test_another_disk_is_refused_and_goes_back(pair: Pair, active: Machine, passive: Machine, rule: Rule) -> None:
     known = initiator.identity(pair.esx, pair.disk)
     _wait_until_told(passive, active)

@@ -163,6 +163,7 @@ def test_a_disk_keeps_its_identity(pair: Pair, passive: Machine, device: str, fu
         hand.expect(passive, 0, "lio-iscsi-target", "stop", **target)
 
 
+@pytest.mark.soak
 def test_the_old_resources_go_and_come_back(active: Machine) -> None:
     """By the commands of the manual page, on a copy of the configuration."""
     copy = "/run/copy.xml"

@@ -182,6 +182,7 @@ def test_a_node_says_that_it_is_banned(recovering: Pair, active: Machine, passiv
     assert recovering.wait_until_serving(timeout=10) is active
 
 
+@pytest.mark.soak
 def test_crm_mon_says_that_a_node_cannot_serve_during_its_resync(
     recovering: Pair, active: Machine, passive: Machine
 ) -> None:
@@ -230,6 +231,7 @@ STATES = {
 }  # fmt: skip
 
 
+@pytest.mark.soak
 def test_each_printed_command_heals(by_hand: Pair, active: Machine, passive: Machine) -> None:  # noqa: F811
     """On two volumes, in every state of the table; each is healed within 60 s."""
     servers = {ACTIVE: [active], PASSIVE: [passive], BOTH: [passive, active]}

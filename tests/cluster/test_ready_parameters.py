@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lab.machine import Machine
 from lab.pair import Pair
 
@@ -12,6 +14,7 @@ def _misconfigured(server: Machine) -> str:
     return server.run("cibadmin --query --xpath //lrm_rsc_op[@rc-code=6]").stdout.strip()
 
 
+@pytest.mark.soak
 def test_a_wrong_value_and_then_a_move(recovering: Pair, active: Machine, passive: Machine) -> None:
     """The replica says it, and the SAN serves on the other node within 60 s of a move."""
     pair = recovering

@@ -135,6 +135,7 @@ def _told(pair: Pair, words: str) -> str:
     return match[1]
 
 
+@pytest.mark.soak
 def test_a_state_volume_that_cannot_be_mounted_and_no_reservation(
     recovering: Pair, active: Machine, reservation: Reservation
 ) -> None:

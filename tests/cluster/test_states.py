@@ -19,8 +19,8 @@ from tests.states.state import State
 _EXECUTABLE = 8
 
 # Of so many rows of an agent one is in `make test`. A state of DRBD takes two nodes and seconds to make.
-_SAMPLE = {"drbd-vaai": 4}
-_USUAL_SAMPLE = 2
+_SAMPLE = {"drbd-vaai": 8}
+_USUAL_SAMPLE = 4
 
 
 def _rows() -> Iterator[object]:

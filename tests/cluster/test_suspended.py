@@ -97,6 +97,7 @@ def test_for_fencing(pair: Pair, active: Machine, passive: Machine, load: Load, 
     assert "Split-Brain" not in active.succeed("dmesg")
 
 
+@pytest.mark.soak
 def test_without_data(pair: Pair, active: Machine, passive: Machine, load: Load, replication_cut: None) -> None:
     active.succeed(f"drbdadm detach {RESOURCE}")
     load.wait_for_writes()

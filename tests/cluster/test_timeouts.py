@@ -28,6 +28,7 @@ def _seconds(text: str) -> float:
     return 60 * minutes + seconds + milliseconds / 1000
 
 
+@pytest.mark.soak
 def test_every_action_took_less_than_half_of_its_advised_timeout(
     recovering: Pair, active: Machine, passive: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:

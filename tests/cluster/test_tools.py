@@ -104,9 +104,8 @@ def test_the_tools_read_the_metadata(passive: Machine, agent: str) -> None:
 
 
 # A start of pcs takes seconds in a guest, and a validation is several.
-@pytest.mark.parametrize(
-    "agent", [*(pytest.param(name, marks=pytest.mark.soak) for name in AGENTS if name != "portal-ip"), "portal-ip"]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("agent", AGENTS)
 def test_pcs_validates_with_the_agent(pair: Pair, active: Machine, agent: str) -> None:
     values = {
         "drbd-vaai": "drbd_resource=san",

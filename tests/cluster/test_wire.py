@@ -192,6 +192,7 @@ def test_a_live_session_that_a_server_ends_is_found(pair: Pair, active: Machine,
     assert result.counts[verdict.LIVE_ENDED] == 1
 
 
+@pytest.mark.parametrize("whole", [pytest.param(True, marks=pytest.mark.soak)], ids=["whole"], indirect=True)
 def test_a_lost_disk(work: Work, pair: Pair, active: Machine) -> None:
     active.succeed(f"drbdadm detach {RESOURCE}")
     work.wait_until_it_goes_on()
@@ -199,6 +200,7 @@ def test_a_lost_disk(work: Work, pair: Pair, active: Machine) -> None:
     pair.wait_until_in_sync()
 
 
+@pytest.mark.parametrize("whole", [pytest.param(True, marks=pytest.mark.soak)], ids=["whole"], indirect=True)
 def test_a_lun_that_fails(work: Work, active: Machine) -> None:
     """The cluster stops the address, then the LUN, and starts them again."""
     work.takes += 1
