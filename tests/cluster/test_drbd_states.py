@@ -34,6 +34,8 @@ def by_hand(recovering: Pair, active: Machine, passive: Machine) -> Iterator[Pai
             # A Primary that lost its data takes its disk again only when it has its peer.
             server.succeed(f"timeout 60 drbdadm wait-connect {RESOURCE} && drbdadm adjust {RESOURCE}")
     finally:
+        # A monitor that was degraded would begin again only after failure-timeout. Now nothing is stopped for it.
+        active.succeed("crm_resource --cleanup --resource p_drbd")
         active.succeed("crm_attribute --name maintenance-mode --update false")
 
 
