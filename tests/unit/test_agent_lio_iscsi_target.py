@@ -697,8 +697,12 @@ def test_a_node_without_the_target_tells_what_would_keep_it_from_being_made(
     chap = {"incoming_username": "esx", "incoming_password_file": str(secret)}
     assert run("monitor", **chap, **AHEAD) == 7
     assert told[READINESS]["atlas"].startswith(f"{secret} ")
-    secret.write_text("unbelievably\n")
+    secret.write_text("xY7\n")
     secret.chmod(0o600)
+    assert run("monitor", **chap, **AHEAD) == 7
+    assert "the CHAP secret of incoming_username has 3 characters" in told[READINESS]["atlas"]
+    assert "xY7" not in str(told)
+    secret.write_text("unbelievably\n")
     assert run("monitor", **chap, **AHEAD) == 7
     assert told[READINESS]["atlas"] == "ready"
     monkeypatch.setattr(listener, "on", lambda _address, _port: "tgtd (pid 7)")

@@ -156,6 +156,12 @@ def test_another_reason_is_told_by_being_well_once(world: World) -> None:
     assert [act("monitor", reason=reason) for reason in reasons] == [190, 190, 0, 190]
 
 
+def test_a_stop_that_failed_is_a_matter_of_fencing(world: World) -> None:
+    """To forget it would have the cluster think again about the fencing that it needs."""
+    act("stop", codes.ERR_GENERIC)
+    assert world.background == []
+
+
 def test_a_start_that_succeeds_leaves_what_runs_alone(world: World) -> None:
     """The cluster would take it for stopped until it has looked."""
     act("stop")

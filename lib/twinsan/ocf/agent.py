@@ -297,7 +297,10 @@ class Agent:
             self._note(lambda: failures.starting(resource))
         code = self._perform()
         well = code == codes.SUCCESS
-        self._note(lambda: failures.started(resource, well=well) if starts else failures.stopped(resource, node))
+        if starts:
+            self._note(lambda: failures.started(resource, well=well))
+        elif well and node:
+            self._note(lambda: failures.stopped(resource, node))
         return code
 
     def _note(self, work: Callable[[], None]) -> None:

@@ -32,7 +32,9 @@ _STARTING = "starting"
 
 
 def stopped(resource: str, node: str) -> None:
-    """A stop has ended. Where nothing has failed, the cluster has nothing to forget."""
+    """A stop has succeeded: one that has not is a matter of fencing. Where nothing has failed, the cluster has nothing
+    to forget.
+    """
     rundir.write(_note(resource), "")
     child.detached(lambda: _forget_all(node))
 

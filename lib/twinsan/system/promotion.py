@@ -11,10 +11,14 @@ if TYPE_CHECKING:
     from twinsan.system.events2 import Resource
 
 
-def tell(replica: str, resource: Resource, deadline: Deadline, *, always: bool = False) -> None:
-    """Tell the score of `resource` for the primitive `replica`; where it was told before, only if `always` is set.
-
-    Which replica of a split brain counts is for the operator to decide; a Primary serves on.
+def tell(replica: str, resource: Resource | None, deadline: Deadline, *, always: bool = False) -> None:
+    """Tell the score of `resource`, which has none where it is down, for the primitive `replica`; where it was told
+    before, only if `always` is set.
     """
-    undecided = not resource.primary and split_brain.found(resource)
-    cluster.set_promotion_score(replica, None if undecided else drbd_health.score(resource), deadline, always=always)
+    score = None if resource is None or _undecided(resource) else drbd_health.score(resource)
+    cluster.set_promotion_score(replica, score, deadline, always=always)
+
+
+def _undecided(resource: Resource) -> bool:
+    """Which replica of a split brain counts is for the operator to decide; a Primary serves on."""
+    return not resource.primary and split_brain.found(resource)

@@ -58,7 +58,7 @@ class Readiness:
         told = rundir.told(self._note("told"), _SECONDS_UNTIL_REPEATED)
         return 0.0 if told in (None, READY) else rundir.age(self._note("told"))
 
-    def elsewhere(self) -> bool:
+    def ready_elsewhere(self) -> bool:
         """Whether another node tells that it could take over; what is unknown is no reason to leave."""
         return READY in self._others().values()
 
