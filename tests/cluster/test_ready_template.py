@@ -72,15 +72,17 @@ def test_the_last_node_serves_although_a_start_has_failed_twice(pair: Pair, acti
 
 @pytest.mark.soak
 def test_an_attribute_that_somebody_changed_shows_within_two_minutes(pair: Pair, active: Machine) -> None:
-    """Nothing is restarted for it, and the SAN serves all the while."""
-    before = active.read(f"{_TARGET}/attrib/login_timeout").strip()
-    active.succeed(f"echo 29 >{_TARGET}/attrib/login_timeout")
+    """Nothing is restarted for it, and the SAN serves all the while. It is one that the agent sets, and that means
+    nothing to an initiator that is admitted by its name.
+    """
+    before = active.read(f"{_TARGET}/attrib/demo_mode_write_protect").strip()
+    active.succeed(f"echo {1 - int(before)} >{_TARGET}/attrib/demo_mode_write_protect")
     try:
-        active.wait_until("crm_mon -1 | grep -q login_timeout", "crm_mon says so", 120)
+        active.wait_until("crm_mon -1 | grep -q demo_mode_write_protect", "crm_mon says so", 120)
         assert pair.serving() is active
     finally:
-        active.succeed(f"echo {before} >{_TARGET}/attrib/login_timeout")
-    active.wait_until("! crm_mon -1 | grep -q login_timeout", "crm_mon says no more", 270)
+        active.succeed(f"echo {before} >{_TARGET}/attrib/demo_mode_write_protect")
+    active.wait_until("! crm_mon -1 | grep -q demo_mode_write_protect", "crm_mon says no more", 270)
 
 
 @pytest.mark.soak
