@@ -10,7 +10,11 @@ class Failure(Exception):
 
 
 class Misconfigured(Failure):
-    """A value that is wrong on every host."""
+    """A value that is wrong on every host; of `parameter`, where it is that of one."""
+
+    def __init__(self, text: str, *, parameter: str = "") -> None:
+        super().__init__(text)
+        self.parameter = parameter
 
 
 class Passing(Failure):

@@ -16,12 +16,13 @@ def _misconfigured(server: Machine) -> str:
 
 @pytest.mark.soak
 def test_a_wrong_value_and_then_a_move(recovering: Pair, active: Machine, passive: Machine) -> None:
-    """The replica says it, and the SAN serves on the other node within 60 s of a move."""
+    """The replica says it and what to type, and the SAN serves on the other node within 60 s of a move."""
     pair = recovering
     name = "--resource p_drbd"
     active.succeed(f"crm_resource {name} --set-parameter wfc_timeout --parameter-value abc")
     try:
-        active.wait_until("crm_mon -1 | grep -q 'parameter wfc_timeout is not a whole number'", "it is told", 60)
+        told = "parameter wfc_timeout is not a whole number.*crm_resource -r p_drbd -p wfc_timeout -v VALUE"
+        active.wait_until(f"crm_mon -1 | grep -q '{told}'", "it is told", 60)
         active.succeed(f"crm_resource --resource g_san --move --node {passive}")
         pair.wait_until_serving(on=passive, timeout=60)
         assert not _misconfigured(active)

@@ -30,6 +30,7 @@ class Host:
         self.peers: list[Peer] = []
         self.attributes: dict[str, dict[str, str]] = {}
         self.members = "atlas zeus"
+        self.standby: set[str] = set()
         self.stuck = False
         self.silent = True
         # The network devices with disable_ipv6=1.
@@ -63,6 +64,9 @@ class Host:
 
     def ipv6_fault(self, link: Link) -> str:
         return f"IPv6 is off on {link.name}; type: sysctl -w" if link.name in self.without_ipv6 else ""
+
+    def nodes_in_service(self, _deadline: Deadline) -> set[str]:
+        return set(self.members.split()) - self.standby
 
     def run(self, *argv: str, deadline: Deadline) -> SimpleNamespace:
         assert argv == ("crm_node", "--partition")
@@ -106,6 +110,7 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Host:
     monkeypatch.setattr(connections, "drop", drop)
     monkeypatch.setattr(cluster, "set_node_attribute", fake.set_attribute)
     monkeypatch.setattr(cluster, "get_node_attributes", lambda name, _: fake.attributes.get(name, {}))
+    monkeypatch.setattr(cluster, "nodes_in_service", fake.nodes_in_service)
     monkeypatch.setattr(command, "run", fake.run)
     monkeypatch.setattr(child, "detached", fake.background.append)
     return fake

@@ -81,7 +81,8 @@ def test_a_wrong_value_does_not_take_down_what_runs(host: Host, capsys: pytest.C
     run("start")
     for action in ("monitor", "reload-agent"):
         assert run(action, port="0") == 190
-        assert "port is not a whole number" in reason(capsys)
+        assert "port is not a whole number" in (told := reason(capsys))
+        assert "; crm_resource -r RESOURCE -p port -v VALUE; what runs goes on" in told
 
 
 def test_an_address_on_another_host(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
@@ -294,6 +295,16 @@ def test_a_monitor_waits_until_it_is_sure(host: Host, pauses: list[float], mends
         host_events.append((5, lambda: host.attributes[TOLD].update(zeus="network device eth0 has no carrier")))
     assert monitor(**FULL) == (0 if mends == "own" else 190)
     assert sum(pauses) <= 6
+
+
+def test_a_node_in_standby_is_not_better(host: Host, pauses: list[float]) -> None:
+    """It tells that it is ready all the same; but the cluster would find nobody to serve."""
+    host.attributes[TOLD] = {"zeus": "ready"}
+    host.standby = {"zeus"}
+    run("start", **FULL)
+    break_link(host)
+    assert monitor(**FULL) == 190
+    assert sum(pauses) == 0
 
 
 def test_a_probe_does_not_wait(host: Host, pauses: list[float]) -> None:

@@ -88,6 +88,33 @@ def test_attributes_come_back(programs: Programs) -> None:
         cluster.get_node_attributes("peers", NOW)
 
 
+# As crm_mon 3.0.0 prints it, and 2.1.5.
+NODES = """<pacemaker-result api-version="2.38" request="crm_mon --one-shot --output-as=xml --include=none,nodes">
+  <nodes>
+    <node name="atlas" id="1" online="true" standby="false" standby_onfail="false" maintenance="false" pending="false"
+      unclean="false" health="green" feature_set="3.20.0" shutdown="false" expected_up="true" is_dc="true"
+      resources_running="6" type="member"/>
+    <node name="zeus" id="2" online="true" standby="{standby}" standby_onfail="false" maintenance="false"
+      pending="false" unclean="false" shutdown="false" is_dc="false" resources_running="1" type="member"/>
+    <node name="witness" id="3" online="false" standby="false" maintenance="false" type="member"/>
+  </nodes>
+  <status code="0" message="OK"/>
+</pacemaker-result>"""
+
+
+@pytest.mark.parametrize(("standby", "nodes"), [("false", {"atlas", "zeus"}), ("true", {"atlas"})])
+def test_who_is_in_service(programs: Programs, standby: str, nodes: set[str]) -> None:
+    programs.answers = [(0, NODES.format(standby=standby))]
+    assert cluster.nodes_in_service(NOW) == nodes
+
+
+@pytest.mark.parametrize("answer", [(102, ""), (0, ""), (0, "<pacemaker-result>")])
+def test_an_answer_about_nodes_that_is_none(programs: Programs, answer: tuple[int, str]) -> None:
+    programs.answers = [answer]
+    with pytest.raises(Failure):
+        cluster.nodes_in_service(NOW)
+
+
 def test_attributes_are_set_here_or_elsewhere(programs: Programs) -> None:
     cluster.set_node_attribute("peers", "10.0.5.9:50123", NOW)
     cluster.set_node_attribute("peers", "x", NOW, node="zeus", private=True)

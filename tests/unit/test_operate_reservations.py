@@ -43,6 +43,30 @@ def running(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
+@pytest.mark.parametrize("path", ["", '<nvpair id="d" name="path" value="/dev/drbd0"/>'])
+def test_a_lun_from_a_template(
+    nodes: tuple[Node, Node],
+    running: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:
+    """What the primitive gives itself counts, and the template's for the rest."""
+    template = CIB.replace('primitive id="p_lun1"', 'template id="t"').replace("</primitive></group>", "</template>")
+    template = template.replace('<group id="g">', "").replace("/dev/drbd0", "/dev/other" if path else "/dev/drbd0")
+    primitive = (
+        f'<primitive id="p_lun1" template="t"><instance_attributes id="e">{path}</instance_attributes></primitive>'
+    )
+    monkeypatch.setattr(f"{__name__}.CIB", template.replace("</resources>", f"{primitive}</resources>"))
+    here, _ = nodes
+    here.start()
+    here.change(ONE)
+    here.stop()
+    (lun,) = told(capsys)
+    assert (lun["lun"], lun["serial"], lun["known"]) == ("p_lun1", SERIAL, True)
+    assert lun["registrations"]
+
+
 def told(capture: pytest.CaptureFixture[str], *words: str) -> list[dict[str, object]]:
     capture.readouterr()
     assert cli.main(["reservations", "--json", *words]) == 0

@@ -76,6 +76,7 @@ _MARGIN_SECONDS = 1.0
 # What to type about what works otherwise than configured, and about what does not work. crm_mon cuts a reason off
 # after 128 characters.
 _RESTART = "to repair it with a pause: crm_resource --restart --resource"
+_SET = "crm_resource -r"
 _REMAKE = "where it stays so: crm_resource --cleanup --resource"
 
 
@@ -350,7 +351,8 @@ class Agent:
                     parameter.check(self)
         except errors.Misconfigured as wrong:
             if promoted or not self.environment.is_clone:
-                return self.degraded(f"{wrong}; what runs goes on as it was configured before", promoted=promoted)
+                kept = f"{wrong}{self._command(wrong)}; what runs goes on as it was configured before"
+                return self.degraded(kept, promoted=promoted)
         return code
 
     @property
@@ -367,7 +369,8 @@ class Agent:
     def _code_of_unfit(self, failure: errors.Failure, code: int) -> int:
         standing = self._standing() if self.action_name in (*_BEARING, *_IDLE) else None
         if self.action_name in _BEARING and standing not in (None, codes.NOT_RUNNING):
-            kept = f"{failure}; what runs goes on as it was configured before, and could not be started so"
+            command = self._command(failure)
+            kept = f"{failure}{command}; what runs goes on as it was configured before, and could not be started so"
             # What a reload answers counts as the end of a start (Pacemaker 3.0.0), after which nothing is promoted yet.
             promoted = standing == codes.RUNNING_PROMOTED and self.action_name == "monitor"
             return self.degraded(kept, promoted=promoted)
@@ -382,6 +385,11 @@ class Agent:
         # There is something, or nobody knows; and none of those codes may ban the replica from other nodes.
         self.explain(str(failure))
         return codes.ERR_GENERIC
+
+    def _command(self, failure: errors.Failure) -> str:
+        """What to type about the value of a parameter; "" where it is another failure."""
+        wrong = failure.parameter if isinstance(failure, errors.Misconfigured) else ""
+        return f"; {_SET} {self.shown_name} -p {wrong} -v VALUE" if wrong else ""
 
     def _standing(self) -> int | None:
         """What is here; None where that cannot be seen. What names no resource that there could be names none here."""

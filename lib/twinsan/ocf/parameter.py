@@ -70,7 +70,7 @@ class Parameter:
         given = agent.environment.parameter(self.name)
         if given is None or given == "":
             if self.required:
-                raise Misconfigured(f"parameter {self.name} is required and has no value")
+                raise Misconfigured(f"parameter {self.name} is required and has no value", parameter=self.name)
             return self.default or ""
         if not _PRINTABLE.issuperset(given):
             raise self.wrong(given, "has characters outside printable ASCII")
@@ -79,7 +79,8 @@ class Parameter:
     def wrong(self, value: str, why: str) -> Misconfigured:
         """The error for a wrong value."""
         shown = "(secret)" if self.secret else repr(value if len(value) <= 80 else value[:77] + "...")
-        return Misconfigured(f"parameter {self.name} {why}: {shown}")
+        # What is typed can be read by everybody: no command for a secret.
+        return Misconfigured(f"parameter {self.name} {why}: {shown}", parameter="" if self.secret else self.name)
 
     def check(self, agent: Owner) -> None:
         """Parse the value; raises Misconfigured where it is wrong."""

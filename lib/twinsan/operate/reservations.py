@@ -111,16 +111,24 @@ def _luns(deadline: Deadline) -> tuple[bool, list[Lun]]:
 
 def _configured(text: str) -> list[Lun]:
     found = []
-    for primitive in ET.fromstring(text).iter("primitive"):  # noqa: S314  the cluster's own
-        if (primitive.get("provider"), primitive.get("type")) != ("twinsan", "lio-lun"):
+    configuration = ET.fromstring(text)  # noqa: S314  the cluster's own
+    templates = {template.get("id"): template for template in configuration.iter("template")}
+    for primitive in configuration.iter("primitive"):
+        # What a primitive is stands in its template, if it has one; its own values go before the template's.
+        template = templates.get(primitive.get("template"), primitive)
+        if (template.get("provider"), template.get("type")) != ("twinsan", "lio-lun"):
             continue
-        pairs = primitive.findall("instance_attributes/nvpair")
-        values = {pair.get("name", ""): pair.get("value", "") for pair in pairs}
+        values = {**_parameters(template), **_parameters(primitive)}
         number = values.get("lun", "")
         serial = values.get("scsi_sn") or naa.serial(values.get("target_iqn", "").lower(), int(number or 0))
         resource = values.get("state_resource", "")
         found.append(Lun(primitive.get("id", "?"), serial, path=values.get("path", ""), resource=resource))
     return found
+
+
+def _parameters(element: ET.Element) -> dict[str, str]:
+    pairs = element.findall("instance_attributes/nvpair")
+    return {pair.get("name", ""): pair.get("value", "") for pair in pairs}
 
 
 def _served() -> list[Lun]:

@@ -25,6 +25,9 @@ _SECONDS_UNTIL_REPEATED = 300.0
 _NO_SUCH_ATTRIBUTE = 105
 _NO_SUCH_ATTRIBUTE_3 = "attribute does not exist"
 
+# As crm_mon names it where a node is online and resources may not start there.
+_OUT_OF_SERVICE = ("standby", "standby_onfail", "maintenance", "pending", "unclean", "shutdown")
+
 _UNSAFE = frozenset("\"'<>&\\\n\r")
 
 
@@ -76,6 +79,23 @@ def get_node_attributes(name: str, deadline: Deadline) -> dict[str, str]:
     if not result.ok:
         raise command.CommandFailed(result)
     return dict(_values(result.stdout))
+
+
+def nodes_in_service(deadline: Deadline) -> set[str]:
+    """The nodes that the cluster may start resources on: those online, but for one in standby or maintenance."""
+    # Not needed by an agent that only looks: it costs as much as all else that is imported.
+    import xml.etree.ElementTree as ET
+
+    asked = command.run("crm_mon", "--one-shot", "--output-as=xml", "--include=none,nodes", deadline=deadline)
+    try:
+        nodes = ET.fromstring(asked.stdout).findall("nodes/node")  # noqa: S314
+    except ET.ParseError as error:
+        raise Failure(f"crm_mon: {error}") from None
+    return {
+        node.get("name", "")
+        for node in nodes
+        if node.get("online") == "true" and not any(node.get(state) == "true" for state in _OUT_OF_SERVICE)
+    }
 
 
 def _values(printed: str) -> list[tuple[str, str]]:

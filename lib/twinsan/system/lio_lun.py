@@ -221,7 +221,8 @@ def _require_target(lun: Lun) -> None:
     if lun.initiators and lio_target.lets_everybody_in(lun.iqn):
         raise Misconfigured(
             f"allowed_initiators names {lun.initiators[0]}, and its target shows every LUN to everybody; take out "
-            "demo_mode there, or allowed_initiators here"
+            "demo_mode there, or allowed_initiators here",
+            parameter="allowed_initiators",
         )
 
 

@@ -236,7 +236,8 @@ def _set_parameters(target: Target, place: str) -> None:
                 raise
             raise Misconfigured(
                 f"the kernel does not take {name}={value} as an iSCSI parameter: {configfs.reason(error)}; "
-                "correct additional_parameters (RFC 7143, section 13, has the values)"
+                "correct additional_parameters (RFC 7143, section 13, has the values)",
+                parameter="additional_parameters",
             ) from None
 
 

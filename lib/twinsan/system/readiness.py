@@ -59,8 +59,17 @@ class Readiness:
         return 0.0 if told in (None, READY) else rundir.age(self._note("told"))
 
     def ready_elsewhere(self) -> bool:
-        """Whether another node tells that it could take over; what is unknown is no reason to leave."""
-        return READY in self._others().values()
+        """Whether a node tells that it could take over, and is in service; what is unknown is no reason to leave."""
+        from twinsan.system import cluster
+
+        ready = {name for name, text in self._others().items() if text == READY}
+        try:
+            return bool(ready) and not ready.isdisjoint(
+                cluster.nodes_in_service(self._deadline.within(_SECONDS_TO_ASK))
+            )
+        except Failure as failure:
+            self._log(f"whether {' '.join(sorted(ready))} is in service is unknown: {failure}")
+            return False
 
     def fault_elsewhere(self) -> str:
         """The node that could not take over, a colon, and why, as of the last minute; "" where none says so."""
