@@ -37,7 +37,7 @@ class Write:
 
     def _run(self) -> None:
         command = f"dd if=/dev/zero of={self._pair.disk} bs=4096 count=1 seek=30001 oflag=direct 2>&1"
-        self._words = self._pair.esx.run(command, timeout=1000).stdout
+        self._words = self._pair.esx.run(command, timeout=1100).stdout
         self.ended.set()
 
     def judge(self, seconds: float) -> None:
@@ -98,7 +98,9 @@ def test_drbdsetup_is_slow_once(recovering: Pair, active: Machine, slow_once: No
 def test_fencing_is_confirmed_late(
     recovering: Pair, active: Machine, passive: Machine, options: str, seconds: float
 ) -> None:
-    """The handler has given up; what crm_mon says is typed, and I/O goes on within 30 s."""
+    """The handler has given up; what crm_mon says is typed, and I/O goes on within 30 s. The host waits as long."""
+    patience = f"/sys/block/$(basename $(readlink -f {recovering.disk}))/device/timeout"
+    before = recovering.esx.succeed(f"cat {patience}; echo {seconds + 300:.0f} >{patience}").strip()
     active.succeed(f"sed 's#twinsan fence-peer#twinsan fence-peer {options}#' {RES} >/run/san.res")
     active.succeed(f"mount --bind /run/san.res {RES}")
     active.succeed("crm_resource --resource fence_" + passive.name + " --meta -p target-role -v Stopped")
@@ -123,6 +125,7 @@ def test_fencing_is_confirmed_late(
     finally:
         active.succeed(f"umount {RES}")
         active.succeed("crm_resource --resource fence_" + passive.name + " --meta -d target-role")
+        recovering.esx.succeed(f"echo {before} >{patience}")
     passive.wait_for_boot()
     recovering.wait_until_settled()
     recovering.wait_until_in_sync()
