@@ -5,7 +5,6 @@ BOOTSTRAP = python3 -m lab.bootstrap
 DESTDIR =
 PREFIX = /usr
 INTERPRETER =
-AGENTS = drbd-vaai lio-iscsi-target lio-lun portal-ip
 ARGS =
 
 .PHONY: help demo bench lab lab-down test soak check format man install clean
@@ -50,8 +49,7 @@ format: ## Format the code
 	@$(PYTHON) -m ruff format --quiet
 
 man: ## Generate man/* from the agents and the command
-	@bin/twinsan man-page > man/twinsan.8
-	@$(foreach agent,$(AGENTS),agents/$(agent) man-page > man/ocf_twinsan_$(agent).7 &&) true
+	@PYTHONPATH=lib python3 -m tools.manual
 
 install: ## Install on this server (PREFIX=/usr/local, DESTDIR=FOLDER to stage, INTERPRETER=/usr/bin/python3.11)
 	@python3 -IS packaging/install.py --destdir="$(DESTDIR)" --prefix="$(PREFIX)" --interpreter="$(INTERPRETER)"

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """twinsan: two Linux servers as one iSCSI SAN.
 
-Reading order::
+A room for each subject; imports go from the top down, and never in a circle::
 
-    agents/*  ──►  ocf.agent ─► ocf.parameter, ocf.environment     the frame: knows OCF, no storage
-       └──────►  system.drbd, lio, network, cluster ─► command     the seams: know Linux, no OCF
-                          └──────────► errors, deadline ◄──────────┘
+    agents/*   bin/twinsan: cli, operate
+        disk   fence
+            cluster   network   drbd   lio
+                ocf   host
+                    errors   deadline
 
-Agents join the two columns; the columns never import each other. Only ``system/command.py`` starts programs and only
-``system/lio.py`` imports rtslib. ``tests/unit/test_architecture.py`` holds this. ``cli`` is the command, for DRBD
-(``fence``) and for operators (``operate``). ``migration`` is for manual pages alone: what they tell users of other
-agents.
+``ocf`` is the frame of an agent: it knows starts and stops, and no storage. ``host`` is Linux beneath all else; only
+its ``command`` starts programs, and only its ``child`` forks. ``cluster``, ``network``, ``drbd`` and ``lio`` have a
+subject each and know no OCF.
+``disk`` is what makes a disk the same over a failover. ``fence`` is what DRBD calls, ``operate`` what operators type.
+``tests/unit/test_architecture.py`` holds this. configfs is written directly: `docs/decisions.md` says why.
 """
 
 __version__ = "0.1.0"

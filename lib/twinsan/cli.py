@@ -8,18 +8,21 @@ import os
 import sys
 
 from twinsan import __version__
-from twinsan.errors import Failure
-from twinsan.system import command
+from twinsan.errors import Failure, Reason
+from twinsan.host import child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+NO_RESOURCE = Reason(Failure, "which resource? Type: twinsan {command} RESOURCE", "see 'drbdadm status' for the names")
+NO_LUN = Reason(Failure, "of which LUN? Type: twinsan reservations --remove {initiator} --lun RESOURCE")
+
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status."""
+    """Run the command with the words of its command line (default: those of the process); returns its exit status."""
     _open_standard_streams()
-    arguments = _parser().parse_args(words)
+    arguments = parser().parse_args(words)
     try:
         status: int = arguments.run(arguments)
         return status
@@ -40,7 +43,8 @@ def _open_standard_streams() -> None:
     os.close(descriptor)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """The words of the command line, which its manual page is made of as well."""
     parser = argparse.ArgumentParser(prog="twinsan", description="Two Linux servers as one iSCSI SAN.")
     parser.add_argument("--version", action="version", version=f"twinsan {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -66,16 +70,15 @@ def _parser() -> argparse.ArgumentParser:
     split.set_defaults(run=_split_brain)
 
     text = "show the persistent reservations of all LUNs, or take one away"
-    shown = commands.add_parser("reservations", help=text, description=_RESERVATIONS, epilog=_RESERVATIONS_EXAMPLES)
-    shown.add_argument("--json", action="store_true", help="for programs, with names that stay")
-    shown.add_argument(
+    reservations = commands.add_parser(
+        "reservations", help=text, description=_RESERVATIONS, epilog=_RESERVATIONS_EXAMPLES
+    )
+    reservations.add_argument("--json", action="store_true", help="for programs, with names that stay")
+    reservations.add_argument(
         "--remove", metavar="INITIATOR", help="take the registrations of this initiator away; needs --lun"
     )
-    shown.add_argument("--lun", metavar="RESOURCE", help="the LUN that it is about, by the name of its resource")
-    shown.set_defaults(run=_reservations)
-
-    # For "make man"; without a line in the help.
-    commands.add_parser("man-page").set_defaults(run=_man_page)
+    reservations.add_argument("--lun", metavar="RESOURCE", help="the LUN that it is about, by the name of its resource")
+    reservations.set_defaults(run=_reservations)
     return parser
 
 
@@ -117,15 +120,16 @@ def _seconds(text: str) -> float:
 def _resource(arguments: argparse.Namespace) -> str:
     name: str = arguments.resource or os.environ.get("DRBD_RESOURCE", "")
     if not name:
-        raise Failure(f"which resource? Type: twinsan {arguments.command} RESOURCE; see 'drbdadm status' for the names")
+        raise NO_RESOURCE(command=arguments.command)
     return name
 
 
 def _fence_peer(arguments: argparse.Namespace) -> int:
     from twinsan.fence import handler
+    from twinsan.fence.decision import Call
 
     resource = _resource(arguments)
-    call = handler.Call(resource, arguments.peer) if arguments.peer else handler.Call.of(resource, os.environ)
+    call = Call(resource, arguments.peer) if arguments.peer else Call.of(resource, os.environ)
     return handler.fence_peer(call, arguments.timeout)
 
 
@@ -135,9 +139,9 @@ def _unfence_peer(arguments: argparse.Namespace) -> int:
     resource = _resource(arguments)
     if arguments.resource:
         return lifting.unfence_peer(resource, force=arguments.force)
-    if not command.in_background():
+    if not child.continue_in_background():
         return 0
-    lifting.tell_score(resource)
+    lifting.publish_score(resource)
     return lifting.unfence_peer(resource, force=arguments.force, seconds=lifting.SECONDS_FOR_DRBD)
 
 
@@ -147,19 +151,12 @@ def _reservations(arguments: argparse.Namespace) -> int:
     if arguments.remove is None:
         return reservations.show(arguments.lun, as_json=arguments.json)
     if not arguments.lun:
-        raise Failure(f"of which LUN? Type: twinsan reservations --remove {arguments.remove} --lun RESOURCE")
+        raise NO_LUN(initiator=arguments.remove)
     return reservations.remove(arguments.remove, arguments.lun)
 
 
-def _man_page(_: argparse.Namespace) -> int:
-    from twinsan.operate import manpage
-
-    print(manpage.render(_parser()), end="")
-    return 0
-
-
 def _split_brain(arguments: argparse.Namespace) -> int:
-    from twinsan.system import split_brain
+    from twinsan.drbd import split_brain
 
     split_brain.record(_resource(arguments))
     return 0

@@ -36,7 +36,7 @@ def load(name: str) -> None:
     loader.exec_module(module)
     own = [value for value in vars(module).values() if getattr(value, "__module__", "") == loader.name]
     # An agent may have other classes beside it.
-    (_classes[name],) = [value for value in own if isinstance(value, type) and hasattr(value, "main")]
+    (_classes[name],) = [value for value in own if isinstance(value, type) and hasattr(value, "actions")]
 
 
 def fork(
@@ -56,7 +56,9 @@ def fork(
         os.environ.update(environment)
         sys.argv = [agent, action]
         before()
-        status = _classes[agent].main()
+        from twinsan.ocf import program
+
+        status = program.main(_classes[agent])
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -18,9 +18,9 @@ time.sleep(300)
 _WRITE = """
 import os, sys
 sys.path.insert(0, "/usr/lib")
-from twinsan.system import state
+from twinsan.host import durable_file
 open(sys.argv[1], "w").close()
-state.make_synchronous(sys.argv[1])
+durable_file.make_synchronous(sys.argv[1])
 with open(sys.argv[1], "w") as file:
     file.write(sys.argv[2])
 """

@@ -26,14 +26,15 @@ _LUN = {"target_iqn": IQN, "lun": "1", "path": "/dev/drbd0"}
 _KILLED = """
 import importlib.machinery, importlib.util, os, signal, sys
 sys.path.insert(0, "/usr/lib")
-from twinsan.system import lio_lun, reservations
-module, name = {"lio_lun": lio_lun, "reservations": reservations}[sys.argv[1]], sys.argv[2]
+from twinsan.lio import lun, reservations
+module, name = {"lun": lun, "reservations": reservations}[sys.argv[1]], sys.argv[2]
+getattr(module, name)
 setattr(module, name, lambda *_: os.killpg(0, signal.SIGKILL))
 sys.argv = ["lio-lun", "start"]
 loader = importlib.machinery.SourceFileLoader("agent", "/usr/lib/ocf/resource.d/twinsan/lio-lun")
 agent = importlib.util.module_from_spec(importlib.util.spec_from_loader("agent", loader))
 loader.exec_module(agent)
-agent.LioLun.main()
+agent.program.main(agent.LioLun)
 """
 
 
@@ -210,7 +211,7 @@ def test_a_registration_is_taken_away_on_purpose(recovering: Pair, reservation: 
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [pytest.param("reservations", "restore", marks=pytest.mark.soak), ("lio_lun", "_show")],
+    [pytest.param("reservations", "restore", marks=pytest.mark.soak), ("lun", "_show")],
 )
 def test_a_start_after_a_killed_start(
     recovering: Pair, active: Machine, reservation: Reservation, module: str, name: str
@@ -221,7 +222,7 @@ def test_a_start_after_a_killed_start(
     hand.expect(active, 0, "lio-iscsi-target", "start", iqn=IQN, portals="10.0.5.50", allowed_initiators=INITIATOR)
     active.copy({"/run/killed.py": _KILLED.encode()})
     parameters = " ".join(f"OCF_RESKEY_{key}={value}" for key, value in _LUN.items())
-    active.run(f"{parameters} setsid --wait python3 /run/killed.py {module} {name}")
+    active.fail(f"{parameters} setsid --wait python3 /run/killed.py {module} {name}")
     active.succeed(f"ls -d {hand.CONFIGFS}/core/iblock_*/*-lun1-*")
     _start(recovering)
     recovering.wait_until_serving(timeout=_SECONDS)

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from tests.states.lio_iscsi_target import ONE, TWO
 from tests.states.state import RUN, state
-from twinsan.system import configfs
-from twinsan.system.lio_lun import Lun
+from twinsan.lio import configfs
+from twinsan.lio.lun import Lun
 
 IQN = "iqn.2003-01.org.example:luns"
 TPG = f"iscsi/{IQN}/tpgt_1"

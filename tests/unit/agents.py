@@ -4,44 +4,18 @@
 from __future__ import annotations
 
 import functools
-import importlib.machinery
-import importlib.util
 import os
 import re
-import sys
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from tests.unit import pacemaker
-from twinsan.ocf import diagnostics
-from twinsan.ocf.agent import Agent
+from tools.manual import agent_class, reasons
 from twinsan.ocf.environment import Environment
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "agents"
+ROOT, FOLDER, NAMES, load = agent_class.ROOT, agent_class.FOLDER, agent_class.NAMES, agent_class.load
 TEMPLATE = ROOT / "cib-templates" / "san.xml"
-NAMES = ("drbd-vaai", "lio-iscsi-target", "lio-lun", "portal-ip")
-
-
-def load(name: str) -> type[Agent]:
-    """The class that the executable `name` defines."""
-    path = str(FOLDER / name)
-    module_name = f"agent_{name.replace('-', '_')}"
-    loader = importlib.machinery.SourceFileLoader(module_name, path)
-    specification = importlib.util.spec_from_loader(module_name, loader)
-    assert specification is not None
-    module = importlib.util.module_from_spec(specification)
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        loader.exec_module(module)
-    finally:
-        sys.dont_write_bytecode = before
-    found = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Agent)]
-    own = [value for value in found if value.__module__ == module_name]
-    assert len(own) == 1, f"{path} defines {len(own)} agents"
-    return own[0]
 
 
 class Runner:
@@ -85,15 +59,14 @@ def _told(feature_set: str, call: str) -> dict[str, str]:
 
 
 @functools.cache
-def diagnosed(name: str) -> list[diagnostics.Reason]:
-    """The reasons that the manual page of an agent has."""
-    found = diagnostics.of(str(FOLDER / name), str(ROOT / "lib"))
-    return [reason for reasons in found.values() for reason in reasons]
+def diagnosed(name: str) -> list[str]:
+    """Regular expressions for the reasons that the manual page of an agent has."""
+    return list(map(reasons.pattern, reasons.of(load(name), str(ROOT / "lib"))))
 
 
 def is_in_the_manual(name: str, text: str) -> bool:
     """Whether the manual page of an agent has a reason that it gives."""
-    return any(re.search(reason.pattern(), text, re.DOTALL) for reason in diagnosed(name))
+    return any(re.search(pattern, text, re.DOTALL) for pattern in diagnosed(name))
 
 
 def reason(capture: pytest.CaptureFixture[str]) -> str:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A unit test starts no program and no process, unless its mark says so."""
+"""A unit test starts no program and no process, unless its mark says so; and it is never skipped."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
-from twinsan.ocf import told
-from twinsan.system import failures
+from tests.unit import owner
+from twinsan.ocf import failures, reason_display
 
 _STARTS_A_PROCESS = frozenset(
     ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "pty.spawn", "subprocess.Popen")
@@ -44,11 +44,26 @@ def _no_programs(request: pytest.FixtureRequest, process_guard: Guard) -> Iterat
     process_guard.active = False
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Make a skipped test a failed one. `make check` installs what the tests need, so nothing of it may be missing."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome, report.longrepr = "failed", f"{item.nodeid} was skipped: {report.longrepr}"
+    return report
+
+
+@pytest.fixture
+def files_of_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files that a test makes are root's, whoever runs it."""
+    owner.pretend(monkeypatch, 0)
+
+
 @pytest.fixture(autouse=True)
 def _nothing_remembered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """No action of a test depends on what another one has left for the cluster's sake, unless a mark says so."""
     if request.node.get_closest_marker("remembers") is None:
-        monkeypatch.setattr(told, "shows", lambda *_: True)
-        monkeypatch.setattr(told, "forget", lambda *_: None)
-        for name in ("starting", "started", "stopped"):
+        monkeypatch.setattr(reason_display, "will_be_displayed", lambda *_: True)
+        monkeypatch.setattr(reason_display, "forget", lambda *_: None)
+        for name in ("note_start", "note_end_of_start", "forget_later"):
             monkeypatch.setattr(failures, name, lambda *_, **__: None)

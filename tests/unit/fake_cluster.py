@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.fake_drbd import FakeHost
 from twinsan.deadline import Deadline
-from twinsan.system import command
+from twinsan.host import command
 
 MEMBER = {"in_ccm": "1763800000", "crmd": "1763800001", "join": "member", "expected": "member"}
 MEMBER_OLD = {"in_ccm": "true", "crmd": "online", "join": "member", "expected": "member"}

@@ -18,10 +18,11 @@ from typing import Any
 
 import pytest
 
-from twinsan import rundir
 from twinsan.errors import Passing
-from twinsan.system import block_device, child, configfs, device_limits, lio
-from twinsan.system.device_limits import Limits
+from twinsan.host import block_device, block_tree, child, device_limits, rundir
+from twinsan.host.device_limits import Limits
+from twinsan.lio import configfs
+from twinsan.lio import core as lio_core
 
 _OBJECTS = json.loads((Path(__file__).parent / "data" / "lio" / "objects.json").read_text())
 
@@ -429,7 +430,7 @@ class Kernel:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
-def _drbd_below(path: str) -> list[int]:
+def _drbd_minors(path: str) -> list[int]:
     name = os.path.basename(path)
     return [int(name.removeprefix("drbd"))] if name.startswith("drbd") else []
 
@@ -462,7 +463,7 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, release: str = "6.12"
     """Put a fake kernel below `folder` in place of the host's, for code that runs in this process."""
     kernel = Kernel(str(folder / "config" / "target"), release)
     Path(kernel.root, "dbroot").write_text(f"{folder}/dbroot\n")
-    for module in (*lio.TARGET_MODULES, *lio.LUN_MODULES):
+    for module in (*lio_core.TARGET_MODULES, *lio_core.LUN_MODULES):
         (folder / "module" / module).mkdir(parents=True, exist_ok=True)
 
     def require_free(path: str) -> None:
@@ -481,17 +482,19 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, release: str = "6.12"
 
     monkeypatch.setattr(configfs, "root", kernel.root)
     monkeypatch.setattr(configfs, "os", kernel)
-    monkeypatch.setattr(child, "bounded", lambda work, _deadline, _doing: work())
-    monkeypatch.setattr(lio, "_loaded_modules", str(folder / "module"))
+    monkeypatch.setattr(child, "run", lambda work, _deadline, _doing: work())
+    monkeypatch.setattr(lio_core, "_loaded_modules", str(folder / "module"))
     # What the fake refuses does not pass, unless a test waits for it.
     for patience in ("SECONDS_FOR_WHAT_PASSES", "_SECONDS_FOR_A_STOP", "_SECONDS_FOR_A_LOOK"):
-        monkeypatch.setattr(lio, patience, 0)
+        monkeypatch.setattr(lio_core, patience, 0)
     monkeypatch.setattr(rundir, "DIRECTORY", str(folder / "run"))
     monkeypatch.setattr(block_device, "require_free", require_free)
     monkeypatch.setattr(block_device, "size", size)
     monkeypatch.setattr(block_device, "is_free", lambda path: not kernel.claimed(path))
     monkeypatch.setattr(device_limits, "of", lambda path: None if kernel.devices.get(path) else kernel.limits(path))
-    monkeypatch.setattr(device_limits, "drbd_below", _drbd_below)
-    monkeypatch.setattr(device_limits, "is_drbd", lambda path: bool(_drbd_below(path)))
-    monkeypatch.setattr(device_limits, "shape", lambda path: {} if kernel.devices.get(path) else dict(kernel.shape))
+    monkeypatch.setattr(block_tree, "drbd_minors", _drbd_minors)
+    monkeypatch.setattr(block_tree, "is_drbd", lambda path: bool(_drbd_minors(path)))
+    monkeypatch.setattr(
+        device_limits, "io_topology", lambda path: {} if kernel.devices.get(path) else dict(kernel.shape)
+    )
     return kernel

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.unit.fake_configfs import disk
-from twinsan import rundir
 from twinsan.deadline import Deadline
+from twinsan.drbd import setup as drbd_setup
+from twinsan.drbd import split_brain
+from twinsan.drbd import state_volume as state
 from twinsan.errors import DeadlinePassed
-from twinsan.system import child, command, device_limits, drbd, split_brain, state
-from twinsan.system.device_limits import Limits
+from twinsan.host import child, command, device_limits, durable_file, rundir
+from twinsan.host.device_limits import Limits
 
 HELD_OPEN_9 = """\
 san: State change failed: (-12) Device is held open by someone
@@ -75,8 +77,8 @@ class FakeHost:
         self.left: Callable[[int], None] = lambda _pid: None
         self.busy: Callable[[], object] = lambda: False
         monkeypatch.setattr(os.path, "ismount", lambda path: path in self.mounts)
-        monkeypatch.setattr(state, "source", lambda where: self.mounts.get(where, ""))
-        monkeypatch.setattr(state, "make_synchronous", lambda _path: None)
+        monkeypatch.setattr(state, "mounted_device", lambda where: self.mounts.get(where, ""))
+        monkeypatch.setattr(durable_file, "make_synchronous", lambda _path: None)
         # Whether the kernel's package has any.
         self.has_modules = True
         # Whether it was disconnected here, which `adjust` undoes.
@@ -88,20 +90,22 @@ class FakeHost:
         self._devices.mkdir()
         self._configuration = folder / "drbd.conf"
         self._configuration.write_text("")
-        monkeypatch.setattr(drbd, "MODULE", str(self._module))
+        monkeypatch.setattr(drbd_setup, "MODULE", str(self._module))
         self.proc = folder / "proc-drbd"
-        monkeypatch.setattr(drbd, "PROC", str(self.proc))
-        monkeypatch.setattr(drbd, "BLOCK_DEVICES", str(self._devices))
+        monkeypatch.setattr(drbd_setup, "PROC", str(self.proc))
+        monkeypatch.setattr(drbd_setup, "BLOCK_DEVICES", str(self._devices))
         monkeypatch.setattr(rundir, "DIRECTORY", str(folder / "run"))
         monkeypatch.setattr(command, "run", self.run)
         # What was left to a process of its own.
         self.background: list[Callable[[], None]] = []
-        monkeypatch.setattr(child, "detached", self.background.append)
+        monkeypatch.setattr(child, "run_detached", self.background.append)
         # The disk below.
         self.limits: Limits | None = disk()
-        monkeypatch.setattr(device_limits, "behind_drbd", lambda _: None if self.disk == "Diskless" else self.limits)
+        monkeypatch.setattr(
+            device_limits, "of_backing_device", lambda _: None if self.disk == "Diskless" else self.limits
+        )
         self.shape = {"block_size": "512", "physical_block_size": "4096"}
-        monkeypatch.setattr(device_limits, "shape_of_drbd", lambda _minor: dict(self.shape))
+        monkeypatch.setattr(device_limits, "io_topology_of_drbd", lambda _minor: dict(self.shape))
 
     @property
     def configuration(self) -> str:

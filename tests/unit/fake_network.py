@@ -10,11 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from twinsan import rundir
+from twinsan.cluster import attributes, members
 from twinsan.deadline import Deadline
-from twinsan.system import announce, child, cluster, command, connections, network
-from twinsan.system.connections import Peer
-from twinsan.system.network import Held, Link
+from twinsan.host import child, command, rundir
+from twinsan.network import addresses, announcement, connection_record, connections, links, probe, silence
+from twinsan.network.addresses import AssignedAddress
+from twinsan.network.connections import Peer
+from twinsan.network.links import Link
 
 
 class Host:
@@ -22,7 +24,7 @@ class Host:
 
     def __init__(self) -> None:
         self.links = [Link(1, "lo", 0x10049, b""), Link(2, "eth0", 0x11043, b"\2\0\0\0\0\1")]
-        self.held = [Held(2, "10.0.5.2", 24, 0x80), Held(2, "2001:db8::2", 64, 0x80)]
+        self.held = [AssignedAddress(2, "10.0.5.2", 24, 0x80), AssignedAddress(2, "2001:db8::2", 64, 0x80)]
         self.log: list[str] = []
         self.elsewhere = ""
         # Who answers for which address.
@@ -44,9 +46,9 @@ class Host:
             self.busy -= 1
             raise OSError(errno.EBUSY, "Device or resource busy")
         self.log.append(f"add {address}/{prefix} {link.name}")
-        self.held.append(Held(link.index, address, prefix, 0x80))
+        self.held.append(AssignedAddress(link.index, address, prefix, 0x80))
 
-    def remove(self, held: Held) -> None:
+    def remove(self, held: AssignedAddress) -> None:
         self.log.append(f"remove {held.address}/{held.prefix}")
         if not self.stuck:
             self.held.remove(held)
@@ -62,10 +64,10 @@ class Host:
         self.log.append(f"tell {node}")
         self.attributes.setdefault(name, {})[node or "atlas"] = value
 
-    def ipv6_fault(self, link: Link) -> str:
-        return f"IPv6 is off on {link.name}; type: sysctl -w" if link.name in self.without_ipv6 else ""
+    def takes_ipv6(self, link: Link) -> bool:
+        return link.name not in self.without_ipv6
 
-    def nodes_in_service(self, _deadline: Deadline) -> set[str]:
+    def in_service(self, _deadline: Deadline) -> set[str]:
         return set(self.members.split()) - self.standby
 
     def run(self, *argv: str, deadline: Deadline) -> SimpleNamespace:
@@ -90,27 +92,27 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Host:
             return
 
     def tickle(_address: str, port: int, peers: list[Peer]) -> None:
-        fake.log.append(f"tickle {port} {connections.encode(peers)}".rstrip())
+        fake.log.append(f"tickle {port} {connection_record.encode(peers)}".rstrip())
 
     def drop(_address: str, _port: int, peers: list[Peer]) -> None:
-        fake.log.append(f"drop {connections.encode(peers)}".rstrip())
+        fake.log.append(f"drop {connection_record.encode(peers)}".rstrip())
 
     monkeypatch.setattr(rundir, "DIRECTORY", str(folder))
-    monkeypatch.setattr(network, "links", lambda: list(fake.links))
-    monkeypatch.setattr(network, "addresses", lambda: list(fake.held))
-    monkeypatch.setattr(network, "add", fake.add)
-    monkeypatch.setattr(network, "remove", fake.remove)
-    monkeypatch.setattr(network, "silence", fake.silence)
-    monkeypatch.setattr(network, "unsilence", lambda address: fake.log.append(f"unsilence {address}"))
-    monkeypatch.setattr(network, "ipv6_fault", fake.ipv6_fault)
-    monkeypatch.setattr(announce, "Probe", Probe)
-    monkeypatch.setattr(announce, "announce", lambda address, _: fake.log.append(f"announce {address}"))
+    monkeypatch.setattr(links, "present", lambda: list(fake.links))
+    monkeypatch.setattr(addresses, "present", lambda: list(fake.held))
+    monkeypatch.setattr(addresses, "add", fake.add)
+    monkeypatch.setattr(addresses, "remove", fake.remove)
+    monkeypatch.setattr(silence, "begin", fake.silence)
+    monkeypatch.setattr(silence, "end", lambda address: fake.log.append(f"unsilence {address}"))
+    monkeypatch.setattr(links, "takes_ipv6", fake.takes_ipv6)
+    monkeypatch.setattr(probe, "Probe", Probe)
+    monkeypatch.setattr(announcement, "send", lambda address, _: fake.log.append(f"announce {address}"))
     monkeypatch.setattr(connections, "established", lambda _address, _port: list(fake.peers))
     monkeypatch.setattr(connections, "tickle", tickle)
     monkeypatch.setattr(connections, "drop", drop)
-    monkeypatch.setattr(cluster, "set_node_attribute", fake.set_attribute)
-    monkeypatch.setattr(cluster, "get_node_attributes", lambda name, _: fake.attributes.get(name, {}))
-    monkeypatch.setattr(cluster, "nodes_in_service", fake.nodes_in_service)
+    monkeypatch.setattr(attributes, "set_node_attribute", fake.set_attribute)
+    monkeypatch.setattr(attributes, "get_node_attributes", lambda name, _: fake.attributes.get(name, {}))
+    monkeypatch.setattr(members, "in_service", fake.in_service)
     monkeypatch.setattr(command, "run", fake.run)
-    monkeypatch.setattr(child, "detached", fake.background.append)
+    monkeypatch.setattr(child, "run_detached", fake.background.append)
     return fake

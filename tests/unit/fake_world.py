@@ -12,12 +12,16 @@ import pytest
 
 from tests.states import drbd_vaai, lio_iscsi_target, lio_lun, portal_ip
 from tests.states.state import ACTIONS, RUN, Item, State, words
-from tests.unit import agents, fake_configfs, fake_network
+from tests.unit import agents, fake_configfs, fake_network, owner
 from tests.unit.fake_drbd import HELD_OPEN_8_4, FakeHost
 from twinsan import fence
+from twinsan.drbd import role as drbd_role
 from twinsan.errors import DeadlinePassed, NotHere
-from twinsan.system import block_device, child, drbd_role, lio, scsi, tcp_table
-from twinsan.system.network import Held, Link
+from twinsan.host import block_device, child, scsi
+from twinsan.lio import core as lio_core
+from twinsan.network import tcp_table
+from twinsan.network.addresses import AssignedAddress
+from twinsan.network.links import Link
 
 TABLES = {
     "lio-iscsi-target": (lio_iscsi_target.STATES, lio_iscsi_target.USUAL),
@@ -41,6 +45,7 @@ class FakeWorld:
         self._user = 0
         self._frozen = False
         monkeypatch.setattr(os, "geteuid", lambda: self._user)
+        owner.pretend(monkeypatch, 0)
         self._kernel = fake_configfs.install(monkeypatch, folder)
         resource = drbd_vaai.RESOURCE if row.host == "server" else "none"
         self._drbd = FakeHost(folder, monkeypatch, name=resource, minor=drbd_vaai.MINOR)
@@ -52,7 +57,7 @@ class FakeWorld:
         monkeypatch.setattr(tcp_table, "listeners", self._listeners)
         if row.host == "bare":
             self._drbd.has_modules = False
-            monkeypatch.setattr(lio, "_loaded_modules", str(folder / "none"))
+            monkeypatch.setattr(lio_core, "_loaded_modules", str(folder / "none"))
             os.rename(self._kernel.root, f"{self._kernel.root}-not-there")
         else:
             self._kernel.mkdir(f"{self._kernel.root}/iscsi")
@@ -83,8 +88,8 @@ class FakeWorld:
 
         monkeypatch.setattr(block_device, "require_free", there)
         monkeypatch.setattr(block_device, "read_ends", read_ends)
-        monkeypatch.setattr(scsi, "ready", lambda _path, _milliseconds: "")
-        monkeypatch.setattr(child, "bounded", bounded)
+        monkeypatch.setattr(scsi, "require_ready", lambda _path, _milliseconds: None)
+        monkeypatch.setattr(child, "run", bounded)
 
     def _listeners(self) -> list[tcp_table.Row]:
         """LIO listens on what its enabled portal groups say."""
@@ -194,8 +199,6 @@ class FakeWorld:
         if text:
             path.write_text(f"{text}\n")
             path.chmod(int(mode, 8))
-            if path.stat().st_uid != 0:
-                pytest.skip("only root can make a file of root's")
 
     def _resize(self, path: str, size: str) -> None:
         self._kernel.sizes[path] = int(size)
@@ -224,7 +227,7 @@ class FakeWorld:
         assert (kind, verb) == ("address", "add")
         address, _, prefix = subject.partition("/")
         index = next(link.index for link in self._network.links if link.name == more[1])
-        self._network.held.append(Held(index, address, int(prefix), 0x80))
+        self._network.held.append(AssignedAddress(index, address, int(prefix), 0x80))
 
     def _device(self, state: str) -> None:
         self._change_link("test0", up=state == "up", carrier=state == "up")
@@ -248,14 +251,14 @@ class FakeWorld:
         link.names -= {name}
 
     def _duplicate(self, address: str) -> None:
-        self._network.held.append(Held(2, address, 64, _DAD_FAILED))
+        self._network.held.append(AssignedAddress(2, address, 64, _DAD_FAILED))
 
     def _ip_6_clean(self) -> None:
         tests = (portal_ip.ADDRESS_6, "fd77::9")
         self._network.held = [held for held in self._network.held if held.address not in tests]
 
     def _marker(self, state: str) -> None:
-        path = Path(fence.marker(drbd_vaai.RESOURCE))
+        path = Path(fence.constraint_note(drbd_vaai.RESOURCE).path)
         path.touch() if state == "there" else path.unlink(missing_ok=True)
 
     def _drbd_(self, verb: str) -> None:
@@ -282,7 +285,7 @@ def _network(monkeypatch: pytest.MonkeyPatch, folder: Path) -> fake_network.Host
         Link(2, "test0", 0x11043, b"\2\0\0\0\0\1"),
         Link(3, "other0", 0x11043, b"\2\0\0\0\0\2"),
     ]
-    host.held = [Held(2, "10.77.0.2", 24, 0x80), Held(2, "fd77::2", 64, 0x80)]
+    host.held = [AssignedAddress(2, "10.77.0.2", 24, 0x80), AssignedAddress(2, "fd77::2", 64, 0x80)]
     return host
 
 

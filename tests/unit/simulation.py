@@ -16,8 +16,6 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-import pytest
-
 from tests.unit import agents
 
 NODES = ("atlas", "zeus")
@@ -44,8 +42,8 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         for program in ("crm_simulate", "cibadmin"):
-            if shutil.which(program, path=_PATH) is None:
-                pytest.skip(f"{program} is not installed (Debian: apt install pacemaker-cli-utils)")
+            found = shutil.which(program, path=_PATH)
+            assert found is not None, f"{program} is not installed; type: apt-get install pacemaker-cli-utils"
         self._cib = folder / "cib.xml"
         self.now = int(time.time())
         self._failures: collections.Counter[str] = collections.Counter()

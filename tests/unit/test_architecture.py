@@ -14,8 +14,8 @@ import pytest
 from tests.unit import agents, pacemaker
 
 LIBRARY = agents.ROOT / "lib" / "twinsan"
-# Work that may hang is done in a child, or goes on after its caller was answered.
-MAY_FORK = {"system/child.py", "system/command.py"}
+# Work that may hang is done in a child, and some goes on after the caller was answered.
+MAY_FORK = {"host/child.py"}
 STARTS_PROGRAMS = ("system", "popen", "exec", "spawn", "posix_spawn")
 FORKS = ("fork",)
 # None of these may cost a monitor its milliseconds.
@@ -78,19 +78,93 @@ def test_the_agents_are_the_four_that_we_know() -> None:
     assert found == set(agents.NAMES)
 
 
-@pytest.mark.parametrize(("column", "other"), [("ocf", "twinsan.system"), ("system", "twinsan.ocf")])
-def test_the_columns_never_import_each_other(column: str, other: str) -> None:
-    files = sources(LIBRARY / column)
-    assert files
-    crossing = {brief(path): name for path in files for name in imports(path) if f"{name}.".startswith(f"{other}.")}
-    # Which knows of starts and stops, and of nothing that is started.
-    assert crossing == ({"ocf/agent.py": "twinsan.system.failures"} if column == "ocf" else {})
+# Each room, and those that it may import from besides itself. Those of one floor may import each other, not in circles.
+BOTTOM = {"errors", "deadline"}
+SUBJECTS = ("cluster", "network", "drbd", "lio")
+ROOMS = {
+    "host": BOTTOM,
+    "ocf": BOTTOM | {"host"},
+    **{subject: BOTTOM | {"host", *SUBJECTS} for subject in SUBJECTS},
+    "disk": BOTTOM | {"host", *SUBJECTS},
+    "fence": BOTTOM | {"host", *SUBJECTS, "disk"},
+    "operate": BOTTOM | {"host", *SUBJECTS, "disk", "fence"},
+}
 
 
-@pytest.mark.parametrize("name", ["errors.py", "deadline.py", "rundir.py"])
-def test_what_both_columns_use_knows_neither(name: str) -> None:
-    known = [imported for imported in imports(LIBRARY / name) if imported.startswith("twinsan.")]
-    assert not [imported for imported in known if imported.startswith(("twinsan.ocf", "twinsan.system"))]
+def modules() -> dict[str, set[str]]:
+    """The modules of the library, and which of it each imports when it runs: wherever in it, but not for its types."""
+    names = {name(path): path for path in sources(LIBRARY)}
+    return {module: set(imported_modules(path, set(names))) for module, path in names.items()}
+
+
+def name(path: Path) -> str:
+    """The full name of a module."""
+    return ".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_modules(path: Path, known: set[str]) -> Iterator[str]:
+    """The modules of the library that a file imports when it runs."""
+    tree = ast.parse(path.read_text())
+    for_types = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+        for part in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and id(node) not in for_types:
+            for imported in (f"{node.module}.{alias.name}" for alias in node.names):
+                yield from (each for each in (imported, node.module) if each in known - {"twinsan"})
+
+
+def room(module: str) -> str:
+    """The room of a module; its own name where it stands in none."""
+    return module.split(".")[1]
+
+
+@pytest.mark.parametrize("place", ROOMS)
+def test_imports_go_down(place: str) -> None:
+    found = {module: imported for module, imported in modules().items() if f"{module}.".startswith(f"twinsan.{place}.")}
+    assert found
+    allowed = ROOMS[place] | {place}
+    upwards = {
+        module: up
+        for module, imported in found.items()
+        if (up := {each for each in imported if room(each) not in allowed})
+    }
+    assert upwards == {}
+
+
+def test_every_module_has_a_room() -> None:
+    outside = {module for module in modules() if module != "twinsan" and room(module) not in ROOMS}
+    assert outside == {"twinsan.errors", "twinsan.deadline", "twinsan.cli"}
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    left = {module: {each for each in imported if each != module} for module, imported in modules().items()}
+    while free := {module for module, imported in left.items() if not imported & set(left)}:
+        left = {module: imported for module, imported in left.items() if module not in free}
+    assert left == {}
+
+
+def test_no_module_is_long() -> None:
+    long = {brief(path): length for path in sources(LIBRARY) if (length := len(path.read_text().splitlines())) > 300}
+    assert long == {}
+
+
+@pytest.mark.parametrize("name", agents.NAMES)
+def test_an_agent_is_parameters_and_little_else(name: str) -> None:
+    """At most 200 lines that are no parameter, no docstring and not empty."""
+    text = (agents.FOLDER / name).read_text()
+    left = dict(enumerate(text.splitlines(), 1))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            parameters = [part for part in node.body if isinstance(node, ast.ClassDef) and isinstance(part, ast.Assign)]
+            docstring = [part for part in node.body[:1] if isinstance(part, ast.Expr) and ast.get_docstring(node)]
+            for part in parameters + docstring:
+                for number in range(part.lineno, (part.end_lineno or part.lineno) + 1):
+                    left.pop(number, None)
+    assert len([line for line in left.values() if line.strip()]) <= 200
 
 
 def test_only_the_command_module_starts_programs() -> None:
@@ -101,17 +175,12 @@ def test_only_the_command_module_starts_programs() -> None:
         if any(function.startswith(STARTS_PROGRAMS) for function in os_functions(path))
         or any(name.split(".")[0] in modules for name in imports(path))
     }
-    assert starting == {"system/command.py"}
+    assert starting == {"host/command.py"}
 
 
-def test_only_few_modules_fork() -> None:
+def test_only_the_child_module_forks() -> None:
     forking = {brief(path) for path in everything() if any(name.startswith(FORKS) for name in os_functions(path))}
     assert forking == MAY_FORK
-
-
-def test_only_the_lio_module_imports_rtslib() -> None:
-    importing = {brief(path) for path in everything() if any(name.startswith("rtslib") for name in imports(path))}
-    assert importing <= {"system/lio.py"}
 
 
 def test_only_the_environment_module_reads_the_environment_in_the_frame() -> None:

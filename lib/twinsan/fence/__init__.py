@@ -19,40 +19,32 @@ The constraint goes when DRBD has seen the peer's replica complete again (``unfe
 Until one of the two is certain, I/O stays frozen. No handler can wait for ever (drbdadm gives up after 600 s), and none
 can know that the cluster will answer when it is asked. So the monitors do both again: see ``watch``.
 
-``state`` understands the CIB, ``handler`` decides and acts, ``lifting`` takes the constraint away.
+``view`` reads the CIB, ``decision`` decides and ``constraint`` acts, ``handler`` does both in the time that there is,
+``lifting`` takes the constraint away. The functions below are the notes that these leave for the monitors.
 """
 
 from __future__ import annotations
 
-from twinsan import rundir
+from twinsan.host.note import Note
 
 
-def marker(resource: str) -> str:
-    """The path of a file that is there while a constraint stands, as far as this node knows."""
-    return rundir.path(f"fence-constraint.{resource}")
+def constraint_note(resource: str) -> Note:
+    """Return the note that there is a constraint, as far as this node knows."""
+    return Note(f"fence-constraint.{resource}")
 
 
-def verdict(resource: str) -> str:
-    """The path of a file that says why the fate of the peer is not certain yet, and what to type."""
-    return rundir.path(f"fence-undecided.{resource}")
+def undecided_note(resource: str) -> Note:
+    """Return the note of why the fate of the peer is not certain yet, as a reason."""
+    return Note(f"fence-undecided.{resource}")
 
 
-def ban(resource: str) -> str:
-    """The path of a file that names who has gone on without this node, which may not be promoted therefore. The file's
-    time is when this node has seen it first.
+def ban_note(resource: str) -> Note:
+    """Return the note of who has gone on without this node, which may not be promoted therefore. Its date is when this
+    node has seen that first.
     """
-    return rundir.path(f"fence-banned.{resource}")
+    return Note(f"fence-banned.{resource}")
 
 
-def peer(resource: str) -> str:
-    """The path of a file that holds the name of the peer that DRBD has called the handler for."""
-    return rundir.path(f"fence-peer.{resource}")
-
-
-def read(path: str) -> str:
-    """What such a file holds; "" where there is none."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
+def peer_note(resource: str) -> Note:
+    """Return the note of the host name of the peer that DRBD has called the handler for."""
+    return Note(f"fence-peer.{resource}")

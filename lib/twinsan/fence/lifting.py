@@ -1,139 +1,148 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Take the fence constraint away once it is not needed, and find one that was left behind."""
+"""The removal of the fence constraint once it is not needed: the handler unfence-peer, and the monitor's review."""
 
 from __future__ import annotations
 
 import os
 import time
 
-from twinsan import fence, rundir
+from twinsan import fence
+from twinsan.cluster import cib
 from twinsan.deadline import Deadline
-from twinsan.errors import Failure
-from twinsan.fence import handler
-from twinsan.fence.handler import SECONDS_FOR_QUERY
-from twinsan.fence.state import State
-from twinsan.system import cib, drbd_health, lock, promotion
+from twinsan.disk import promotion
+from twinsan.drbd import health as drbd_health
+from twinsan.errors import Failure, Reason
+from twinsan.fence import constraint, handler, journal, patience, replica
+from twinsan.fence.patience import SECONDS_FOR_QUERY
+from twinsan.fence.view import View
+from twinsan.host import lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from twinsan.fence.state import Constraint
-    from twinsan.system.events2 import Resource
+    from twinsan.drbd.events2 import Resource
+    from twinsan.fence.view import Constraint
 
 # For a CIB that does not answer, an election, a node that is booting. After that the monitors do it.
 SECONDS_FOR_DRBD = 600.0
 
 _SECONDS_FOR_LOCK = 60.0
 
+STAYS = Reason(
+    Failure,
+    "the constraint stays: {ailment}",
+    "against better knowledge: twinsan unfence-peer --force {resource}",
+)
+OF_ANOTHER_NODE = Reason(Failure, "{owner} has made the constraint", "type there: twinsan unfence-peer {resource}")
+
 
 def unfence_peer(resource: str, *, force: bool = False, seconds: float = SECONDS_FOR_QUERY) -> int:
-    """Take the constraint of a resource away, once the peer's replica is complete; 0 where none stands.
-
-    What keeps it from that is waited for as long as `seconds`.
+    """Remove the constraint of a resource, once the peer's replica is complete; with `force` in any case. What keeps it
+    from that is tried again for `seconds`. Returns the exit status: 0 where no constraint is left, 1 where it stays.
     """
     started = time.monotonic()
     status = 1
     try:
-        outcome = handler.patiently(lambda: _unfence_peer(resource, force=force), Deadline(seconds))
+        outcome = patience.repeat(lambda: _unfence_peer(resource, force=force), Deadline(seconds))
         status = 0
     except Failure as failure:
         outcome = str(failure)
-    handler.log(
-        f"unfence-peer {resource}: {outcome} (exit status {status} after {time.monotonic() - started:.1f} s)", status
-    )
+    took = f"(exit status {status} after {time.monotonic() - started:.1f} s)"
+    journal.log(f"unfence-peer {resource}: {outcome} {took}", failed=bool(status))
     return status
 
 
-def tell_score(resource: str) -> None:
-    """Tell the cluster that this replica could be promoted, where its resync has just ended: the next monitor, which
-    would tell it, is up to 20 s away, and until then a failover would find nobody to promote. A monitor tells the rest.
+def publish_score(resource: str) -> None:
+    """Publish the promotion score of this replica where its resync has just ended. The next monitor, which would do so,
+    is up to 20 s away, and until then a failover would find nobody to promote. All other scores, and this one where it
+    cannot be published, are left to the monitor.
     """
     try:
-        own = handler.up(resource, Deadline(SECONDS_FOR_QUERY))
+        own = replica.query(resource, Deadline(SECONDS_FOR_QUERY))
         if own.primary or not own.complete:
             return
-        replica = State(cib.query(Deadline(SECONDS_FOR_QUERY))).replica_of(resource)
-        if replica:
-            promotion.tell(replica, own, Deadline(SECONDS_FOR_QUERY))
+        primitive = View(cib.query(Deadline(SECONDS_FOR_QUERY))).replica_of(resource)
+        if primitive:
+            promotion.publish_score(primitive, own, Deadline(SECONDS_FOR_QUERY))
     except (Failure, OSError) as failure:
-        handler.log(f"the promotion score of {resource} is left to the monitor: {failure}", 0)
+        journal.log(f"the promotion score of {resource} is left to the monitor: {failure}")
 
 
 def review(resource: str) -> None:
-    """What a monitor does in the background: lift a constraint that was left behind, note one that bans this node.
+    """Remove a constraint that was left behind, and note one that bans this node: what a monitor does in the
+    background. A failure is left to the next monitor.
 
-    The look needs no lock, which a promotion may be waiting for; to lift needs it, and looks again.
+    The look needs no lock, which a promotion may be waiting for; to remove needs it, and looks again.
     """
     try:
-        state = State(cib.query(Deadline(SECONDS_FOR_QUERY)))
-        standing = state.constraint(resource)
-        _note(resource, state, standing)
-        own = handler.up(resource, Deadline(SECONDS_FOR_QUERY))
-        if standing is None or not (own.complete and own.complete_peers):
+        view = View(cib.query(Deadline(SECONDS_FOR_QUERY)))
+        present = view.constraint(resource)
+        _note(resource, view, present)
+        own = replica.query(resource, Deadline(SECONDS_FOR_QUERY))
+        if present is None or not (own.complete and own.complete_peers):
             return
-        with lock.Held(f"fence.{resource}", Deadline(0)):
+        with lock.Held(handler.lock_name(resource), Deadline(0)):
             outcome = _lift_where_complete(resource)
-        handler.log(f"monitor of {resource}: {outcome}", 0)
+        journal.log(f"monitor of {resource}: {outcome}")
     except Failure:
         # A handler is at work, or nobody answers. The next monitor tries again, and says that the constraint stands.
         return
 
 
 def _lift_where_complete(resource: str) -> str:
-    own = handler.up(resource, Deadline(SECONDS_FOR_QUERY))
+    own = replica.query(resource, Deadline(SECONDS_FOR_QUERY))
     if not (own.complete and own.complete_peers):
-        raise Failure(_stays(own))
-    state = State(cib.query(Deadline(SECONDS_FOR_QUERY)))
-    standing = state.constraint(resource)
-    _note(resource, state, standing)
-    return "no constraint stands, nothing to do" if standing is None else _lift(state, own, standing)
+        raise _stays(own)
+    view = View(cib.query(Deadline(SECONDS_FOR_QUERY)))
+    present = view.constraint(resource)
+    _note(resource, view, present)
+    return "no constraint stands, nothing to do" if present is None else _lift(view, own, present)
 
 
 def _lift_by_force(resource: str) -> str:
-    state = State(cib.query(Deadline(SECONDS_FOR_QUERY)))
-    standing = state.constraint(resource)
-    if standing is not None:
-        handler.lift(resource, standing.id)
-    _note(resource, state, None)
-    return f"constraint {standing.id} is removed" if standing else "no constraint stands, nothing to do"
+    view = View(cib.query(Deadline(SECONDS_FOR_QUERY)))
+    present = view.constraint(resource)
+    if present is not None:
+        constraint.remove(resource, present.id)
+    _note(resource, view, None)
+    return f"constraint {present.id} is removed" if present else "no constraint stands, nothing to do"
 
 
 def _unfence_peer(resource: str, *, force: bool) -> str:
-    with lock.Held(f"fence.{resource}", Deadline(_SECONDS_FOR_LOCK)):
+    with lock.Held(handler.lock_name(resource), Deadline(_SECONDS_FOR_LOCK)):
         return _lift_by_force(resource) if force else _lift_where_complete(resource)
 
 
-def _lift(state: State, own: Resource, standing: Constraint) -> str:
+def _lift(view: View, own: Resource, present: Constraint) -> str:
     """Take the constraint away, or out of it who is complete again. Returns what was done.
 
     Only who would have to rely on the constraint may lift it: its owner, or the Primary. Another one may still see a
     connection that the owner knows to be lost (for seconds: until a ping is not answered).
     """
-    me = state.node(os.uname().nodename)
-    if standing.bans(me) and not own.primary:
-        raise Failure(f"{standing.owner} has made the constraint; type there: twinsan unfence-peer {own.name}")
-    if all(peer in own.complete_peers for peer in state.rivals(own)):
-        handler.lift(own.name, standing.id)
-        rundir.forget(fence.ban(own.name))
-        return f"constraint {standing.id} is removed"
-    allowed = standing.allowed | state.entitled(own)
-    if allowed == standing.allowed:
-        raise Failure(_stays(own))
-    cib.widen_constraint(state.new_constraint(own.name, standing.owner, allowed), Deadline(SECONDS_FOR_QUERY))
-    return f"constraint {standing.id} allows {', '.join(sorted(allowed))} now"
+    me = view.node_name(os.uname().nodename)
+    if present.bans(me) and not own.primary:
+        raise OF_ANOTHER_NODE(owner=present.owner, resource=own.name)
+    if all(peer in own.complete_peers for peer in view.promotable_peers(own)):
+        constraint.remove(own.name, present.id)
+        fence.ban_note(own.name).forget()
+        return f"constraint {present.id} is removed"
+    allowed = present.allowed | view.complete_nodes(own)
+    if allowed == present.allowed:
+        raise _stays(own)
+    cib.widen_constraint(view.new_constraint(own.name, present.owner, allowed), Deadline(SECONDS_FOR_QUERY))
+    return f"constraint {present.id} allows {', '.join(sorted(allowed))} now"
 
 
-def _note(resource: str, state: State, standing: Constraint | None) -> None:
-    """Note for the monitor whether a constraint stands, and whether it bans this node."""
-    if standing is None:
-        rundir.forget(fence.marker(resource))
+def _note(resource: str, view: View, present: Constraint | None) -> None:
+    """Note for the monitor whether there is a constraint, and whether it bans this node."""
+    if present is None:
+        fence.constraint_note(resource).forget()
     else:
-        rundir.write_first(fence.marker(resource), "")
-    if standing is None or not standing.bans(state.node(os.uname().nodename)):
-        rundir.forget(fence.ban(resource))
+        fence.constraint_note(resource).create("")
+    if present is None or not present.bans(view.node_name(os.uname().nodename)):
+        fence.ban_note(resource).forget()
     else:
-        rundir.write_first(fence.ban(resource), standing.owner)
+        fence.ban_note(resource).create(present.owner)
 
 
-def _stays(own: Resource) -> str:
-    ailment = drbd_health.ailment(own) or "not every replica is complete"
-    return f"the constraint stays: {ailment}; against better knowledge: twinsan unfence-peer --force {own.name}"
+def _stays(own: Resource) -> Failure:
+    return STAYS(ailment=drbd_health.ailment(own) or "not every replica is complete", resource=own.name)

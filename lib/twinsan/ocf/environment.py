@@ -79,7 +79,7 @@ class Environment:
         return "OCF_RA_VERSION_MAJOR" in self._variables
 
     @property
-    def plays_bare_host(self) -> bool:
+    def hides_programs(self) -> bool:
         """Whether ocf-tester wants to see what the agent does on a host without any of its programs."""
         return "OCF_TESTER_FAIL_HAVE_BINARY" in self._variables
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from twinsan import __version__
-from twinsan.ocf.agent import Action, Agent
+from twinsan.ocf.agent import STOPPED, Action, Agent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def render(agent: type[Agent], *, declared: bool = True) -> str:
         lines += _parameter(parameter, alone=groups.count(parameter.unique_group) == 1)
     lines += ["</parameters>", "<actions>"]
     # OCF 1.1 knows the roles of a promotable resource alone; the monitor of role Stopped is Pacemaker's.
-    listed = [listed for listed, _ in [*agent.actions(), *Agent.actions()] if not listed.ahead]
+    listed = [listed for listed, _ in [*agent.actions(), *Agent.actions()] if listed.role != STOPPED]
     lines += [_action(each) for each in listed]
     lines += ['<action name="meta-data" timeout="5s"/>', "</actions>", "</resource-agent>"]
     subset = _SUBSET if declared else ""

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Transient node attributes of the cluster: set them, read them.
+
+`attrd_updater` does both with one message to the local attribute daemon. What is set again and again goes through
+`publication.Publication`, which runs nothing where nothing has changed.
+"""
+
+from __future__ import annotations
+
+from twinsan.cluster import members
+from twinsan.errors import Failure, Reason
+from twinsan.host import command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twinsan.deadline import Deadline
+
+# "No such attribute", as Pacemaker's tools exit (CRM_EX_NOSUCH); attrd_updater of 3.0.0 exits with 78 and says it.
+_NO_SUCH_ATTRIBUTE = 105
+_NO_SUCH_ATTRIBUTE_3 = "attribute does not exist"
+
+_UNSAFE = frozenset("\"'<>&\\\n\r")
+
+UNSAFE_VALUE = Reason(
+    Failure,
+    "node attribute {name} cannot have the value {value!r}: quotes, <, >, &, \\ and line ends do not come back",
+)
+
+
+def set_node_attribute(name: str, value: str, deadline: Deadline, *, node: str = "", private: bool = False) -> None:
+    """Set a transient attribute of a node, of this one unless `node` names another; the value "" deletes it.
+
+    A private attribute is known to the nodes and not written to the CIB, where it would disturb the scheduler. The
+    cluster forgets the attributes of a node that it loses: what has to outlive this node is set on its peer. Raises
+    Failure for a value with quotes, <, >, &, backslashes or line ends, CommandFailed where it cannot be set.
+    """
+    if not _UNSAFE.isdisjoint(value):
+        raise UNSAFE_VALUE(name=name, value=value)
+    argv = ["attrd_updater", "--name", name]
+    argv += ["--update", value] if value else ["--delete"]
+    argv += ["--node", node] if node else []
+    # Also where it is taken away: attrd makes an attribute by whatever names it first, and the choice then stands.
+    argv += ["--private"] if private else []
+    command.run(*argv, deadline=deadline)
+
+
+def set_on_every_node(name: str, value: str, deadline: Deadline) -> None:
+    """Set a private attribute on every node that is in the cluster now, so that it outlives this one."""
+    for node in members.names(deadline):
+        set_node_attribute(name, value, deadline, node=node, private=True)
+
+
+def get_node_attributes(name: str, deadline: Deadline) -> dict[str, str]:
+    """The values of an attribute, by the names of the nodes that have it. Raises CommandFailed where nobody answers."""
+    result = command.run("attrd_updater", "--query", "--all", "--name", name, deadline=deadline, check=False)
+    if result.status == _NO_SUCH_ATTRIBUTE or _NO_SUCH_ATTRIBUTE_3 in result.stderr:
+        return {}
+    if not result.ok:
+        raise command.CommandFailed(result)
+    return dict(_parse(result.stdout))
+
+
+def _parse(printed: str) -> list[tuple[str, str]]:
+    """Nodes and values from lines such as ``name="peers" host="atlas" value="10.0.5.9:50123"``."""
+    found = []
+    for line in printed.splitlines():
+        node = line.partition(' host="')[2].partition('"')[0]
+        value = line.partition(' value="')[2].rpartition('"')[0]
+        if node and value:
+            found.append((node, value))
+    return found

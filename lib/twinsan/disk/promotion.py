@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The promotion score of a replica, as the cluster is told it."""
+
+from __future__ import annotations
+
+from twinsan.cluster.score import set_promotion_score
+from twinsan.drbd import promotion_score, split_brain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twinsan.deadline import Deadline
+    from twinsan.drbd.events2 import Resource
+
+
+def publish_score(replica: str, resource: Resource | None, deadline: Deadline, *, always: bool = False) -> None:
+    """Set the promotion score of the primitive `replica` from the state of its DRBD resource; none where that is down
+    (None) or must not be promoted. A score that was published before is set again only if `always` is set.
+    """
+    score = None if resource is None or _is_split(resource) else promotion_score.of(resource)
+    set_promotion_score(replica, score, deadline, always=always)
+
+
+def _is_split(resource: Resource) -> bool:
+    """Which replica of a split brain counts is for the operator to decide; a Primary serves on."""
+    return not resource.primary and split_brain.is_unresolved(resource)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What this node publishes of the reservations of a LUN, and how often; and what it asks the cluster about them."""
+
+from __future__ import annotations
+
+from twinsan.cluster.published import Published
+from twinsan.errors import Failure
+from twinsan.lio import reservations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twinsan.deadline import Deadline
+    from twinsan.disk.reservation_record import Record
+
+# What the cluster may take to say or to learn what is reserved; without an answer the LUN is served all the same.
+_SECONDS_FOR_CLUSTER = 3.0
+
+# A node that joins the cluster again has forgotten what was published.
+_SECONDS_UNTIL_REPEATED = 60.0
+
+
+class Publication:
+    """The record that the cluster has of the LUN with unit serial `serial`. Where there is no cluster (`clustered` is
+    not set) nothing is asked or published. `log` writes to the log.
+    """
+
+    def __init__(self, serial: str, log: Callable[[str], None], *, clustered: bool) -> None:
+        self._serial = serial
+        self._log = log
+        self._clustered = clustered
+
+    def ask(self, deadline: Deadline, *, attempts: int) -> Record | None:
+        """Return the latest record; None where there is none, or where the cluster does not answer any of `attempts`
+        questions, which is logged.
+        """
+        if not self._clustered:
+            return None
+        from twinsan.disk import reservation_record
+
+        for attempt in range(attempts):
+            try:
+                return reservation_record.read(self._serial, deadline.within(_SECONDS_FOR_CLUSTER))
+            except (Failure, OSError) as failure:
+                self._log(f"what was reserved is unknown after {attempt + 1} questions: {failure}")
+        return None
+
+    def publish(self, text: str, deadline: Deadline) -> None:
+        """Publish `text` now; the next monitor does so again. Raises Failure or OSError where the cluster does not take
+        it.
+        """
+        if self._clustered:
+            from twinsan.disk import reservation_record
+
+            reservation_record.publish(self._serial, text, deadline.within(_SECONDS_FOR_CLUSTER))
+        self._published.forget()
+
+    def publish_when_due(self, text: str, deadline: Deadline, *, silent: bool, repeat: bool = True) -> None:
+        """Publish `text` where it has changed, or, if `repeat` is set, was published 60 s ago. A failure is logged.
+
+        That nothing is reserved need not be repeated. It need not be published at all where no reservation was, if
+        `silent` is set.
+        """
+        from twinsan.disk import reservation_record
+
+        if not self._clustered:
+            return
+        last = self._published.recent(float("inf")) or ""
+        nothing = text in (reservation_record.UNRESERVED, reservations.NONE)
+        seconds = _SECONDS_UNTIL_REPEATED if repeat else float("inf")
+        if nothing and not last and silent:
+            return
+        if text == last and (nothing or self._published.recent(seconds) is not None):
+            return
+        try:
+            reservation_record.publish(self._serial, text, deadline.within(_SECONDS_FOR_CLUSTER))
+        except (Failure, OSError) as failure:
+            self._log(f"the other node does not know what is reserved: {failure}")
+            return
+        self._published.replace(text)
+
+    def begin_with(self, record: Record | None) -> None:
+        """Take `record` for what was published last, None for nothing: a start begins with what the cluster has."""
+        self._published.forget()
+        if record is not None:
+            self._published.replace(record.text)
+
+    @property
+    def _published(self) -> Published:
+        return Published(f"reservations.{self._serial[:200]}")

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How a node begins to serve a LUN that the other node may have served before, and changes one that it serves."""
+
+from __future__ import annotations
+
+from twinsan.disk.reservation_store import Lost
+from twinsan.disk.succession import Succession
+from twinsan.errors import Failure
+from twinsan.host import child
+from twinsan.lio import core as lio_core
+from twinsan.lio import lun as lio_lun
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twinsan.deadline import Deadline
+    from twinsan.disk.ledger import Ledger
+    from twinsan.disk.reservation_store import Store
+    from twinsan.lio.lun import Lun
+
+
+def serve(
+    ledger: Ledger,
+    new: Lun,
+    store: Callable[[], Store],
+    *,
+    accepted: tuple[str, ...],
+    reservations_required: bool,
+    deadline: Deadline,
+    log: Callable[[str], None],
+) -> None:
+    """Make the LUN of `ledger`, or what is missing of it, and show it to its initiators. `new` is the same LUN as it
+    must be where no host knows it yet. `store` gives the store of its reservations. `accepted` are the FIELD=VALUE
+    words that the administrator has accepted. With `reservations_required` the LUN is not served without what was
+    reserved. Raises Failure.
+    """
+    comparison = Succession(ledger)
+
+    def agree(created: bool) -> None:
+        comparison.require_same(accepted)
+        if created:
+            _restore(store(), ledger.lun, deadline, required=reservations_required)
+
+    def make() -> None:
+        # What a host does not know yet it cannot miss.
+        lun = ledger.lun if comparison.read_last_record() else new
+        lio_core.change(lambda: lio_lun.ensure(lun, log, agree), deadline, log)
+        comparison.publish_changes()
+
+    lio_core.prepare(lio_core.LUN_MODULES, deadline)
+    child.run(make, deadline, f"making {ledger.lun}")
+
+
+def _restore(store: Store, lun: Lun, deadline: Deadline, *, required: bool) -> None:
+    try:
+        store.restore(lun.storage.place, deadline, required=required)
+    except Lost as lost:
+        # A child can hand over the classes of `errors` alone.
+        raise Failure(str(lost)) from None
+
+
+def change(ledger: Ledger, deadline: Deadline, log: Callable[[str], None]) -> str:
+    """Change the LUN of `ledger`, which is served, to what it shall be; returns what its hosts have to do about it, ""
+    for nothing. Raises Failure; Passing where it may succeed later.
+    """
+
+    def change_and_publish() -> str:
+        to_do = lio_core.change(lambda: lio_lun.reload(ledger.lun), deadline, log)
+        ledger.publish_changes()
+        return to_do
+
+    return child.run(change_and_publish, deadline, f"changing {ledger.lun}")

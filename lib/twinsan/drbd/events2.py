@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The state of a DRBD resource, from what ``drbdsetup events2 --now --statistics`` prints.
+
+DRBD 8.4 and 9 print the same grammar. 8.4 lacks some fields, calls every peer "peer", and prints all resources
+whichever was asked for; 9 prints volumes in any order. Parsing starts no program and reads no file.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+
+# The states of a disk that is gone, or is going.
+GONE_DISKS = ("Diskless", "Failed", "Detaching")
+
+
+class PeerVolume:
+    """A volume's replica on a peer, as far as this node knows it."""
+
+    __slots__ = ("client", "disk", "done", "number", "out_of_sync", "replication", "resync_suspended", "seconds_left")
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        self.number = int(fields.get("volume", "0"))
+        self.replication = fields.get("replication", "Off")
+        self.disk = fields.get("peer-disk", "DUnknown")
+        self.client = fields.get("peer-client") == "yes"
+        self.resync_suspended = fields.get("resync-suspended", "no")
+        # Percent of a running resync or verify, and how long it will take; "" and None where the version does not tell.
+        self.done = fields.get("done", "")
+        self.seconds_left = _number(fields, "eta")
+        # KiB that differ: what a resync has still to copy, or what has changed here since the peer was lost.
+        self.out_of_sync = _number(fields, "out-of-sync")
+
+    @property
+    def resyncing(self) -> bool:
+        """Whether a resync runs, or is about to."""
+        return self.replication not in _RESTING
+
+
+class Connection:
+    """The connection to one peer."""
+
+    __slots__ = ("name", "role", "state", "volumes")
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        self.name = fields.get("conn-name", "peer")
+        self.state = fields.get("connection", "StandAlone")
+        self.role = fields.get("role", "Unknown")
+        self.volumes: list[PeerVolume] = []
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection is up. Where it is, 8.4 has the state of replication here, such as SyncSource."""
+        return self.state not in _NOT_CONNECTED
+
+    @property
+    def peer(self) -> str:
+        """The peer's name in words: 8.4 tells none, and "the peer" stands for it."""
+        return "the peer" if self.name == "peer" else self.name
+
+    @property
+    def diskless(self) -> bool:
+        """Whether the peer has no disk on purpose, as a tie-breaker has none."""
+        return bool(self.volumes) and all(volume.client for volume in self.volumes)
+
+    def has_all_of(self, number: int) -> bool:
+        """Whether the peer's replica of a volume is complete."""
+        replica = self.volume(number)
+        return replica is not None and replica.disk == "UpToDate"
+
+    def volume(self, number: int) -> PeerVolume | None:
+        """The peer's replica of a volume, where one is known."""
+        return next((volume for volume in self.volumes if volume.number == number), None)
+
+
+class Volume:
+    """A volume of the resource on this node."""
+
+    __slots__ = ("client", "disk", "minor", "number", "pending", "quorum")
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        self.number = int(fields.get("volume", "0"))
+        self.minor = int(fields.get("minor", "0"))
+        self.disk = fields.get("disk", "Diskless")
+        # Without a disk on purpose.
+        self.client = fields.get("client") == "yes"
+        # None on 8.4, which has no quorum.
+        self.quorum = fields["quorum"] == "yes" if "quorum" in fields else None
+        # How many requests the local disk has not answered yet.
+        self.pending = _number(fields, "lower-pending") or 0
+
+
+class Resource:
+    """A resource that is up: the kernel has it."""
+
+    __slots__ = ("connections", "force_io_failures", "name", "role", "suspended", "volumes")
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        self.name = fields["name"]
+        self.role = fields.get("role", "Unknown")
+        suspended = fields.get("suspended", "no")
+        # Why I/O is frozen: any of user, no-data, fencing, quorum.
+        self.suspended = () if suspended == "no" else tuple(suspended.split(","))
+        self.force_io_failures = fields.get("force-io-failures") == "yes"
+        self.volumes: list[Volume] = []
+        self.connections: list[Connection] = []
+
+    @property
+    def primary(self) -> bool:
+        """Whether this node may write."""
+        return self.role == "Primary"
+
+    @property
+    def alone(self) -> bool:
+        """Whether a peer is missing that should be connected."""
+        return not all(connection.connected for connection in self.connections)
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether all replicas, this one and each peer's, are connected and equal."""
+        replicas = [replica for volume in self.volumes for _, replica in self.replicas(volume)]
+        return (
+            not self.alone
+            and all(volume.disk == "UpToDate" for volume in self.volumes)
+            and all(replica.client or replica.disk == "UpToDate" for replica in replicas)
+            and not any(replica.resyncing for replica in replicas)
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether this node has all data of every volume."""
+        return bool(self.volumes) and all(volume.disk == "UpToDate" for volume in self.volumes)
+
+    @property
+    def complete_peers(self) -> list[Connection]:
+        """The connected peers that have all data of every volume."""
+        numbers = [volume.number for volume in self.volumes]
+        return [peer for peer in self.connections if peer.connected and numbers and all(map(peer.has_all_of, numbers))]
+
+    @property
+    def minors(self) -> list[int]:
+        """The numbers of the devices /dev/drbdN, in the order of the volumes."""
+        return [volume.minor for volume in self.volumes]
+
+    @property
+    def speaks_8_4(self) -> bool:
+        """Whether drbdsetup takes minor numbers for this resource, as in 8.4, and not its name. The version of the
+        module does not tell: a module of 9 can serve configurations of 8.4.
+        """
+        return bool(self.volumes) and all(volume.quorum is None for volume in self.volumes)
+
+    def replicas(self, volume: Volume) -> Iterator[tuple[Connection, PeerVolume]]:
+        """The replicas of a volume on peers that are connected."""
+        for connection in self.connections:
+            replica = connection.volume(volume.number)
+            if connection.connected and replica is not None:
+                yield connection, replica
+
+    def has_data_on_a_peer(self, volume: Volume) -> bool:
+        """Whether a connected peer has all data of a volume."""
+        return any(replica.disk == "UpToDate" for _, replica in self.replicas(volume))
+
+    def name_of(self, volume: Volume) -> str:
+        """The name of a volume for an operator: that of the resource, with the volume's number where it has several."""
+        return self.name if len(self.volumes) == 1 else f"{self.name}/{volume.number}"
+
+
+_NOT_CONNECTED = frozenset((
+    "StandAlone", "Disconnecting", "Unconnected", "Timeout", "BrokenPipe", "NetworkFailure", "ProtocolError",
+    "TearDown", "Connecting", "WFConnection",
+))  # fmt: skip
+
+
+# What a replica does when nothing is copied; a verify reads only.
+_RESTING = frozenset(("Off", "Established", "VerifyS", "VerifyT"))
+
+
+def parse(text: str, name: str) -> Resource | None:
+    """Return the state of the resource `name`; None where the kernel does not have it."""
+    resource: Resource | None = None
+    connections: dict[str, Connection] = {}
+    replicas: list[dict[str, str]] = []
+    for kind, fields in _objects(text, name):
+        if kind == "resource":
+            resource = Resource(fields)
+        elif resource is None:
+            continue
+        elif kind == "device":
+            resource.volumes.append(Volume(fields))
+        elif kind == "connection":
+            connections[_peer(fields)] = Connection(fields)
+        elif kind == "peer-device":
+            replicas.append(fields)
+    if resource is None:
+        return None
+    for fields in replicas:
+        if _peer(fields) in connections:
+            connections[_peer(fields)].volumes.append(PeerVolume(fields))
+    resource.connections = list(connections.values())
+    resource.volumes.sort(key=lambda volume: volume.number)
+    return resource
+
+
+def owners(text: str, minors: Collection[int]) -> list[str]:
+    """Return the names of the resources that the devices with these minor numbers belong to, each once; empty where no
+    resource has any of them.
+    """
+    devices = (fields for kind, fields in _objects(text) if kind == "device")
+    found = {fields.get("name", ""): None for fields in devices if _number(fields, "minor") in minors}
+    return [name for name in found if name]
+
+
+def _objects(text: str, name: str | None = None) -> Iterator[tuple[str, dict[str, str]]]:
+    """The objects of the resource `name`, of all resources without one, each with its kind."""
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) < 3 or words[0] != "exists":
+            continue
+        fields = dict(word.partition(":")[::2] for word in words[2:])
+        if name is None or fields.get("name") == name:
+            yield words[1], fields
+
+
+def _number(fields: dict[str, str], key: str) -> int | None:
+    text = fields.get(key, "")
+    return int(text) if text.isdecimal() and text.isascii() else None
+
+
+def _peer(fields: dict[str, str]) -> str:
+    return fields.get("peer-node-id", "0")

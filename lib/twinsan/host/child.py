@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The one place that forks: work in a child with a deadline, and work that goes on after the caller was answered.
+
+When DRBD freezes I/O, a write to configfs can sleep where no signal reaches it. A process that does such a write itself
+cannot end; it is killed on its deadline without a reason, and not even then. Its parent can give up in time, and say
+why.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+
+from twinsan import errors
+from twinsan.errors import Failure, Reason, TooSlow
+from twinsan.host import signals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twinsan.deadline import Deadline
+
+_DONE = "done"
+
+# A child that gives up at the same deadline, for a lock perhaps, gets the time to say so.
+_SECONDS_TO_REPORT = 0.2
+
+HANGS = Reason(
+    TooSlow,
+    "{work} hangs in the kernel",
+    "look at 'drbdsetup status' and 'dmesg': the backing device does not answer, or a session does not end; it hangs "
+    "in {place}",
+)
+SLOW = Reason(TooSlow, "{work} did not end in time", "look at 'top' and 'dmesg': this node is slow")
+KILLED = Reason(Failure, "{work} ended without a word: its process was killed", "look at 'dmesg'")
+
+
+def run(work: Callable[[], str | None], deadline: Deadline, doing: str) -> str:
+    """Do `work` in a child and return the text that it returns, of at most some 4000 bytes; "" for None.
+
+    `doing` names the work in reasons, as in "making LUN 1". Raises what `work` raises of the classes of
+    ``twinsan.errors``, Failure for an OSError and for a child that was killed, and RuntimeError for a defect. Raises
+    TooSlow where it takes longer than `deadline`; the child is killed then, and ends at the latest when the kernel lets
+    go of it. It also ends when this process ends.
+    """
+    reading, writing = os.pipe()
+    agent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _end_with(agent, writing)
+        _work(work, writing)
+    os.close(writing)
+    try:
+        report = _await(reading, deadline)
+        if report is None:
+            raise _kill(child, doing)
+    finally:
+        os.close(reading)
+    os.waitpid(child, 0)
+    return _result(report, doing)
+
+
+def run_detached(work: Callable[[], None]) -> None:
+    """Do `work` in a process of its own that outlives this one, and return at once. What it raises is lost."""
+    if os.fork() != 0:
+        return
+    try:
+        os.setsid()
+        _let_go_of_the_caller()
+        work()
+    finally:
+        os._exit(0)
+
+
+def continue_in_background() -> bool:
+    """Fork, so that the caller of this program can go on: True in the child, which shares no session and no open file
+    with the caller, and False in the parent, which has to end now.
+    """
+    if os.fork() > 0:
+        return False
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    return True
+
+
+def _work(work: Callable[[], str | None], writing: int) -> None:
+    """The child's side; never returns."""
+    report = "RuntimeError\nthe child ended without a report"
+    try:
+        _let_go_of_the_caller()
+        report = f"{_DONE}\n{work() or ''}"
+    except OSError as error:
+        report = f"Failure\n{error}"
+    except Failure as failure:
+        report = f"{type(failure).__name__}\n{failure}"
+    except BaseException as error:  # noqa: BLE001  the parent reports it as a defect
+        report = f"RuntimeError\n{_whereabouts(error)}"
+    finally:
+        os.write(writing, report.encode("utf-8", "replace")[:4000])
+        os._exit(0)
+
+
+def _end_with(agent: int, writing: int) -> None:
+    """Let the kernel kill this child when the agent ends, whatever ends it: the agent has the only other end of the
+    pipe. A child that went on would make what the stop that follows takes away.
+    """
+    import fcntl
+
+    fcntl.fcntl(writing, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(writing, fcntl.F_SETSIG, signals.SIGKILL)
+    fcntl.fcntl(writing, fcntl.F_SETFL, os.O_ASYNC)
+    if os.getppid() != agent:
+        os._exit(1)
+
+
+def _let_go_of_the_caller() -> None:
+    """Close the pipes of the cluster's executor: a child that hangs must not keep them open."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if stream is not None and not stream.isatty():
+            try:
+                os.dup2(nowhere, stream.fileno())
+            except (OSError, ValueError):
+                # Not a file at all, as under a test runner.
+                continue
+
+
+def _whereabouts(error: BaseException) -> str:
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else "an unknown place"
+    return f"{type(error).__name__} at {place}: {error}"
+
+
+def _await(reading: int, deadline: Deadline) -> str | None:
+    """The child's report; None where the deadline passes first."""
+    ready, _, _ = select.select([reading], [], [], deadline.remaining() + _SECONDS_TO_REPORT)
+    return os.read(reading, 4096).decode("utf-8", "replace") if ready else None
+
+
+def _kill(child: int, doing: str) -> Failure:
+    """Kill a child that does not end in time, and return the failure that says whether and where it hangs. One that
+    hangs dies once the kernel lets go of it, before it changes more.
+    """
+    from twinsan.host import kernel_wait
+
+    hangs = kernel_wait.hangs(child)
+    place = kernel_wait.functions(child) or "an unknown place"
+    os.kill(child, signals.SIGKILL)
+    return HANGS(work=doing, place=place) if hangs else SLOW(work=doing)
+
+
+def _result(report: str, doing: str) -> str:
+    """The text that the work returned; raises what it raised."""
+    kind, _, text = report.partition("\n")
+    if kind == _DONE:
+        return text
+    if not kind:
+        raise KILLED(work=doing)
+    failure = getattr(errors, kind, RuntimeError)
+    raise failure(text)

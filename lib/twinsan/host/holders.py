@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who holds a block device open: what an operator wants to know when it cannot be taken away.
+
+DRBD 9 names the openers itself; for 8.4 they are gathered from where the kernel shows them.
+"""
+
+from __future__ import annotations
+
+import os
+
+from twinsan.host import block_tree, kernel_files
+
+# The tests set other places.
+LIO_BACKSTORES = "/sys/kernel/config/target/core"
+BLOCK_DEVICES = "/sys/block"
+
+
+def of(device: str) -> list[str]:
+    """Return the holders of a device such as /dev/drbd0, in words: backstores of LIO, devices on top, mounts in this
+    mount namespace, and processes. Empty where nobody holds it.
+    """
+    name = os.path.basename(device)
+    return [*backstores(device), *_devices_on_top(name), *_mounts(name), *_processes(device)]
+
+
+def backstores(device: str) -> list[str]:
+    """Return the storage objects of LIO that are made of a device, in words; for one of DRBD's also those whose own
+    device lies on it, such as a logical volume.
+    """
+    minors = set(block_tree.drbd_minors(device)) if block_tree.is_drbd(device) else set()
+    found = []
+    for hba in kernel_files.entries(LIO_BACKSTORES):
+        for backstore in kernel_files.entries(f"{LIO_BACKSTORES}/{hba}"):
+            path = kernel_files.text(f"{LIO_BACKSTORES}/{hba}/{backstore}/udev_path").strip()
+            same = path and os.path.realpath(path) == os.path.realpath(device)
+            if same or (path and minors.intersection(block_tree.drbd_minors(path))):
+                found.append(f"LIO backstore {hba}/{backstore}")
+    return found
+
+
+def _devices_on_top(name: str) -> list[str]:
+    above = kernel_files.entries(f"{BLOCK_DEVICES}/{name}/holders")
+    return [f"device /dev/{device} on top of it" for device in above]
+
+
+def _mounts(name: str) -> list[str]:
+    number = kernel_files.text(f"{BLOCK_DEVICES}/{name}/dev").strip()
+    lines = kernel_files.text(f"{kernel_files.PROCESSES}/self/mountinfo").splitlines()
+    return [f"mounted on {line.split()[4]}" for line in lines if number and line.split()[2] == number]
+
+
+def _processes(device: str) -> list[str]:
+    return [kernel_files.process_name(pid) for pid in kernel_files.pids() if _has_open(pid, device)]
+
+
+def _has_open(pid: int, device: str) -> bool:
+    folder = f"{kernel_files.PROCESSES}/{pid}/fd"
+    return any(kernel_files.link(f"{folder}/{number}") == device for number in kernel_files.entries(folder))

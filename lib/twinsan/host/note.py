@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A note: a short text in a file of /run/twinsan that one action leaves for the next. It does not outlive a boot."""
+
+from __future__ import annotations
+
+import os
+
+from twinsan.host import rundir
+
+
+class Note:
+    """The note in the file `name` of /run/twinsan. Raises Failure where that cannot be the name of a file (see
+    rundir.path).
+    """
+
+    __slots__ = ("path",)
+
+    def __init__(self, name: str) -> None:
+        self.path = rundir.path(name)
+
+    def read(self) -> str | None:
+        """Return the text; None where there is no note."""
+        try:
+            with open(self.path, encoding="ascii", errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+
+    def exists(self) -> bool:
+        """Whether there is a note."""
+        return os.path.exists(self.path)
+
+    def modified(self) -> float:
+        """Return when it was written or touched, in seconds since the epoch. Raises FileNotFoundError where there is
+        none.
+        """
+        return os.stat(self.path).st_mtime
+
+    def replace(self, text: str) -> None:
+        """Replace the note atomically: a reader has the old text or the new one, also after a kill. Characters beyond
+        ASCII become "?".
+
+        It is not synced to a disk, which /run has none of; see durable_file.write for what has to be.
+        """
+        temporary = self._write_aside(text)
+        try:
+            os.rename(temporary, self.path)
+        except BaseException:
+            _unlink(temporary)
+            raise
+
+    def create(self, text: str) -> bool:
+        """Write `text` atomically if there is no note yet. Returns whether it was written."""
+        if self.exists():
+            return False
+        temporary = self._write_aside(text)
+        try:
+            os.link(temporary, self.path)
+        except FileExistsError:
+            return False
+        finally:
+            _unlink(temporary)
+        return True
+
+    def touch(self) -> None:
+        """Set its time to now. Raises FileNotFoundError where there is none."""
+        os.utime(self.path)
+
+    def forget(self) -> None:
+        """Remove the note; none is fine."""
+        _unlink(self.path)
+
+    def _write_aside(self, text: str) -> str:
+        """Write a file beside the note; returns its path. It is not named after the note, whose name may be as long as
+        a name can be, and says by its beginning what it is.
+        """
+        temporary = os.path.join(os.path.dirname(self.path), f".new.{os.getpid()}")
+        with open(temporary, "w", encoding="ascii", errors="replace") as file:
+            file.write(text)
+        return temporary
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The access control lists of a portal group: which initiators may log in, by which CHAP credentials, and which LUNs
+they see. An initiator without a list has no access, unless the group is in demo mode.
+"""
+
+from __future__ import annotations
+
+from twinsan.host.note import Note
+from twinsan.lio import alias, configfs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from twinsan.lio import chap
+
+# How a list without a session begins its "info" (iscsi_target_configfs.c, lio_target_nacl_info_show).
+_NO_SESSION = "No active iSCSI Session"
+
+# What each attribute of CHAP is called in a reason.
+_WORDS = {
+    "userid": "CHAP user name",
+    "password": "CHAP secret",
+    "userid_mutual": "CHAP user name of the target",
+    "password_mutual": "CHAP secret of the target",
+}
+
+
+def place(group: str, initiator: str) -> str:
+    """The place of an initiator's list in the portal group at `group`."""
+    return f"{group}/acls/{initiator}"
+
+
+def initiators(group: str) -> list[str]:
+    """The initiators that the portal group admits: those that have a list."""
+    return configfs.names(f"{group}/acls")
+
+
+def mapped_lun(group: str, initiator: str, number: int) -> str:
+    """The place of LUN `number` in an initiator's list. It has the same number there."""
+    return f"{place(group, initiator)}/lun_{number}"
+
+
+def ensure(group: str, initiator: str, credentials: chap.Credentials, depth: int) -> None:
+    """Admit an initiator with these credentials and a queue of `depth` commands, and show it the LUNs that are meant
+    for it. A session that lives keeps its depth.
+    """
+    path = place(group, initiator)
+    configfs.make(path)
+    set_credentials(path, credentials)
+    if configfs.read(f"{path}/cmdsn_depth") != str(depth) and not _has_session(path):
+        # With a session, the kernel would end it to make the change.
+        configfs.write(f"{path}/cmdsn_depth", str(depth))
+    _show_its_luns(group, initiator)
+
+
+def set_credentials(path: str, credentials: chap.Credentials) -> None:
+    """Set the credentials of a list, or of the group in demo mode. Sessions that live are not asked again."""
+    from twinsan.lio.chap import UNSET
+
+    for name, wanted in _differing(path, credentials):
+        configfs.write(f"{path}/auth/{name}", wanted or UNSET)
+
+
+def differing_credentials(path: str, credentials: chap.Credentials) -> list[str]:
+    """Which credentials of a list, or of the group, differ from these, in words that show none of them."""
+    return [_WORDS[name] for name, _ in _differing(path, credentials)]
+
+
+def _differing(path: str, credentials: chap.Credentials) -> Iterator[tuple[str, str]]:
+    """The attributes that hold another value, each with the one that is wanted."""
+    from twinsan.lio.chap import UNSET
+
+    for name, wanted in credentials.values().items():
+        present = configfs.read(f"{path}/auth/{name}") or ""
+        if ("" if present.startswith(UNSET) else present) != wanted:
+            yield name, wanted
+
+
+def remove(group: str, initiator: str) -> None:
+    """Remove an initiator's list, with the LUNs that it shows. Its session ends."""
+    path = place(group, initiator)
+    for mapped in [name for name in configfs.names(path) if name.startswith("lun_")]:
+        hide(group, initiator, int(mapped[4:]))
+    configfs.remove(path)
+
+
+def show(group: str, initiator: str, number: int, name: str) -> None:
+    """Show LUN `number` to an initiator, writable; `name` is what the link to it is called."""
+    path = mapped_lun(group, initiator, number)
+    if configfs.read(f"{path}/write_protect") == "":
+        # The LUN was removed under it: such a mapping stays, and is dead.
+        hide(group, initiator, number)
+    configfs.make(path)
+    configfs.link(f"{group}/lun/lun_{number}", f"{path}/{name}")
+    configfs.set_if_different(f"{path}/write_protect", "0")
+
+
+def hide(group: str, initiator: str, number: int) -> None:
+    """Show LUN `number` to an initiator no longer."""
+    path = mapped_lun(group, initiator, number)
+    for link in configfs.links(path):
+        configfs.unlink(f"{path}/{link}")
+    configfs.remove(path)
+
+
+def sees(group: str, initiator: str, number: int) -> bool:
+    """Whether an initiator is shown LUN `number`. A mapping whose LUN was removed shows nothing."""
+    return bool(configfs.read(f"{mapped_lun(group, initiator, number)}/write_protect"))
+
+
+def _show_its_luns(group: str, initiator: str) -> None:
+    for unit in configfs.names(f"{group}/lun"):
+        for link in configfs.links(f"{group}/lun/{unit}"):
+            if not (is_for_all(f"{group}/lun/{unit}/{link}") or initiator in _recorded_initiators(link)):
+                continue
+            try:
+                show(group, initiator, int(unit[4:]), link)
+            except OSError:
+                if configfs.exists(f"{group}/lun/{unit}/{link}"):
+                    raise
+                # Its stop, which waits for nobody, has taken it away meanwhile.
+                hide(group, initiator, int(unit[4:]))
+
+
+def is_for_all(storage: str) -> bool:
+    """Whether the LUN of the storage object at `storage` is meant for every initiator that is admitted."""
+    return alias.read(storage).get("audience") == "all"
+
+
+def record_initiators(name: str, initiators: tuple[str, ...]) -> None:
+    """Record in /run which initiators a LUN is meant for, by the `name` of its storage object. One that is admitted
+    later is shown it then. An empty list removes the record: that a LUN is for all stands in its alias (is_for_all).
+
+    The caller holds core.LOCK.
+    """
+    note = Note(f"audience.{name}")
+    if initiators:
+        note.replace("\n".join(initiators))
+    else:
+        note.forget()
+
+
+def _recorded_initiators(name: str) -> list[str]:
+    """The initiators that were recorded for a storage object; none where nothing is."""
+    try:
+        return (Note(f"audience.{name}").read() or "").split()
+    except OSError:
+        return []
+
+
+def _has_session(path: str) -> bool:
+    return not (configfs.read(f"{path}/info") or _NO_SESSION).startswith(_NO_SESSION)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""LIO's tree in configfs: the paths of its objects ("places"), and the seven things that can be done there.
+
+Every look and every change is one system call on ``/sys/kernel/config/target``; nothing is loaded, started or locked to
+read it, so monitors and probes use the same functions as start and stop.
+
+Two places must not be entered to look: while a LUN with a dead backing device is being taken away, the kernel holds the
+lock of ``tpgt_1/lun/lun_N`` and that of ``tpgt_1/attrib`` and ``tpgt_1/param``; who lists or reads there hangs as well.
+Asking for a symbolic link by its name is safe, because the name is found in the cache.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from twinsan.errors import Drifted, Misconfigured, Reason
+
+# The tests set another place; no agent reads it from its environment.
+root = "/sys/kernel/config/target"
+
+_LONGEST_NAME = 255
+
+BAD_NAME = Reason(Misconfigured, "{name!r} cannot be the name of an object of LIO", "choose another name")
+DIFFERS = Reason(Drifted, "{attribute} is {present} instead of {planned}")
+
+
+def place(*names: str) -> str:
+    """The path of a place below the root, a name for each level. Raises Misconfigured for a name that leaves it."""
+    for name in names:
+        if not name or name in (".", "..") or "/" in name or "\0" in name or len(name) > _LONGEST_NAME:
+            raise BAD_NAME(name=name[:80])
+    return "/".join((root, *names))
+
+
+def available() -> bool:
+    """Whether LIO's core is loaded and configfs mounted."""
+    return os.path.isdir(root)
+
+
+def exists(path: str) -> bool:
+    """Whether there is a directory, an attribute or a symbolic link."""
+    return os.path.lexists(path)
+
+
+def names(path: str) -> list[str]:
+    """What a directory holds, in order; nothing where there is no directory."""
+    try:
+        return sorted(os.listdir(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def links(path: str) -> list[str]:
+    """The symbolic links in a directory. It must not be a LUN that is being taken away (see above)."""
+    return [name for name in names(path) if os.path.islink(f"{path}/{name}")]
+
+
+def read(path: str) -> str | None:
+    """An attribute without the newline at its end; None where there is no such attribute."""
+    try:
+        attribute = os.open(path, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        return os.read(attribute, 65536).decode("ascii", "replace").rstrip("\n")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
+    finally:
+        os.close(attribute)
+
+
+def differences(place: str, wanted: dict[str, str]) -> list[str]:
+    """The attributes below `place` that hold another value than in `wanted`, in words. One that this kernel does not
+    have counts for equal.
+    """
+    found = ((name, read(f"{place}/{name}"), value) for name, value in wanted.items())
+    return [
+        DIFFERS.text(attribute=name.rpartition("/")[2], present=present or "empty", planned=value)
+        for name, present, value in found
+        if present not in (value, None)
+    ]
+
+
+def write(path: str, value: str) -> None:
+    """Set an attribute.
+
+    The value goes in one call and without a newline: the kernel keeps a newline as a part of a CHAP secret, and takes
+    each call for a whole value. A missing attribute is a FileNotFoundError; configfs itself answers "permission denied"
+    to the attempt at creating it, which would blame the wrong party.
+    """
+    attribute = os.open(path, os.O_WRONLY)
+    try:
+        os.write(attribute, value.encode("ascii"))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
+    finally:
+        os.close(attribute)
+
+
+def set_if_different(path: str, value: str) -> None:
+    """Set an attribute where it holds another value. Some cannot be written while sessions live, not even with the
+    value that they have.
+    """
+    if read(path) != value:
+        write(path, value)
+
+
+def make(path: str) -> bool:
+    """Create an object; False where it exists."""
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        return False
+    return True
+
+
+def remove(path: str) -> bool:
+    """Remove an object; False where there is none."""
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def link(target: str, path: str) -> bool:
+    """Create the symbolic link `path` to the object `target`; False where it exists."""
+    try:
+        os.symlink(target, path)
+    except FileExistsError:
+        return False
+    return True
+
+
+def unlink(path: str) -> bool:
+    """Remove a symbolic link; False where there is none."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def describe(error: OSError) -> str:
+    """What the kernel said, for a reason: words and the errno's name, which is what one searches for."""
+    return f"{error.strerror} ({errno.errorcode.get(error.errno or 0, 'unknown errno')})"

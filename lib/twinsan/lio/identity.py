@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The identity of storage objects as the kernel has it: unit serial, company id, and the NAA name made of both."""
+
+from __future__ import annotations
+
+import os
+
+from twinsan.errors import Failure, Reason
+from twinsan.lio import configfs, naa, tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twinsan.lio.storage_object import StorageObject
+
+# What the kernel prints before a serial.
+SERIAL_LABEL = "T10 VPD Unit Serial Number: "
+
+SAME_IDENTITY = Reason(
+    Failure,
+    "backstore {backstore} on this node has the identity {naa}",
+    "remove it: targetcli /backstores/block delete {backstore}; or give one of them another scsi_sn",
+)
+
+
+def unit_serial(place: str) -> str:
+    """The unit serial of the storage object at `place`; "" where there is none."""
+    return (configfs.read(f"{place}/wwn/vpd_unit_serial") or "").removeprefix(SERIAL_LABEL)
+
+
+def naa_name(place: str) -> str:
+    """The NAA name of the storage object at `place`, such as naa.6001405…"""
+    return naa.name(unit_serial(place), _company_id(place))
+
+
+def _company_id(place: str) -> str:
+    """The company (IEEE OUI) in the NAA name, 6 hexadecimal digits; kernels before 5.9 know one alone."""
+    text = configfs.read(f"{place}/wwn/company_id")
+    return f"{int(text, 0):06x}" if text else naa.COMPANY
+
+
+def require_unique(storage: StorageObject) -> None:
+    """Refuse a second device of this node with the same NAA name: initiators would take both for one disk.
+
+    Equal serials with different company ids are different names. Raises Failure.
+    """
+    ours = naa.name(storage.serial)
+    for place in tree.storage_objects():
+        if place != storage.place and unit_serial(place) and naa_name(place) == ours:
+            raise SAME_IDENTITY(backstore=os.path.basename(place), naa=ours)

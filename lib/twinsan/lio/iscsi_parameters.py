@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The iSCSI parameters of a portal group, which initiators and target negotiate at login (RFC 7143, section 13)."""
+
+from __future__ import annotations
+
+import errno
+
+from twinsan.errors import Misconfigured, Reason
+from twinsan.lio import configfs
+
+# LIO's defaults are those of RFC 7143 and slow: 8 KiB in a PDU, one outstanding R2T, an R2T before each write, two
+# seconds before a lost connection is made again (13.15: the longer of the two sides' counts). ESXi takes the lower of
+# the others and its own.
+TUNED = {
+    "DefaultTime2Wait": "0",
+    "FirstBurstLength": "262144",
+    "ImmediateData": "Yes",
+    "InitialR2T": "No",
+    "MaxBurstLength": "1048576",
+    "MaxOutstandingR2T": "8",
+    "MaxRecvDataSegmentLength": "262144",
+    "MaxXmitDataSegmentLength": "262144",
+}
+
+# What else may be asked for, with the kernel's own values (iscsi_target_parameters.h). The others are fixed by its
+# code, or follow from whether CHAP is used.
+_KERNEL_DEFAULTS = {
+    "DataDigest": "CRC32C,None",
+    "DataPDUInOrder": "Yes",
+    "DataSequenceInOrder": "Yes",
+    "DefaultTime2Retain": "20",
+    "ErrorRecoveryLevel": "0",
+    "HeaderDigest": "CRC32C,None",
+    "MaxConnections": "1",
+    "TargetAlias": "LIO Target",
+}
+_NAMES = frozenset((*TUNED, *_KERNEL_DEFAULTS))
+
+UNKNOWN = Reason(
+    Misconfigured, "additional_parameters has {name}, which is none of {known}", parameter="additional_parameters"
+)
+REFUSED = Reason(
+    Misconfigured,
+    "the kernel does not take {name}={value} as an iSCSI parameter: {error}",
+    "correct additional_parameters (RFC 7143, section 13, has the values)",
+    parameter="additional_parameters",
+)
+
+
+def check(given: dict[str, str]) -> None:
+    """Raise Misconfigured for a parameter that cannot be set. Values are for the kernel to judge (see `ensure`)."""
+    unknown = sorted(set(given) - _NAMES)
+    if unknown:
+        raise UNKNOWN(name=unknown[0], known=" ".join(sorted(_NAMES)))
+
+
+def complete(given: dict[str, str]) -> dict[str, str]:
+    """All parameters with their values: those that are given, and for the others the defaults."""
+    return {**_KERNEL_DEFAULTS, **TUNED, **given}
+
+
+def ensure(group: str, parameters: dict[str, str]) -> None:
+    """Set the parameters of a portal group. Sessions that live keep theirs. Raises Misconfigured for a value that the
+    kernel refuses.
+    """
+    for name, value in parameters.items():
+        try:
+            configfs.set_if_different(f"{group}/param/{name}", value)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            raise REFUSED(name=name, value=value, error=configfs.describe(error)) from None

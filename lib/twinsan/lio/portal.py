@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The portals of a portal group: the addresses and ports that it listens on, written as LIO writes them."""
+
+from __future__ import annotations
+
+from twinsan.errors import Failure, Passing, Reason
+from twinsan.lio import configfs, tree
+
+_WILDCARDS = ("0.0.0.0", "[::]")
+
+HELD_BY_TARGET = Reason(
+    Passing,
+    "portal {portal} is in use by target {iqn}",
+    "see: targetcli /iscsi/{iqn}/{group}/portals ls; it listens on {other}: remove that portal",
+)
+HELD_BY_PROCESS = Reason(Passing, "portal {portal} is in use by {process}", "end it, or give the target another port")
+REFUSED = Reason(Passing, "the kernel refuses portal {portal}: {error}", "see 'ss -tln' and 'dmesg'")
+
+
+def of_group(group: str) -> list[str]:
+    """The portals of the portal group at `group`, as ADDRESS:PORT."""
+    return configfs.names(f"{group}/np")
+
+
+def is_listening(portal: str) -> bool:
+    """Whether the kernel listens on a portal."""
+    from twinsan.network import tcp_table
+
+    address, port = _split(portal)
+    return any((row.local, row.local_port) == (address.strip("[]"), port) for row in tcp_table.listeners())
+
+
+def is_reachable(portal: str) -> bool:
+    """Whether the portal's address is on this host now."""
+    from twinsan.network import addresses
+
+    address, _ = _split(portal)
+    here = {addresses.pack(assigned.address) for assigned in addresses.present()}
+    return address in _WILDCARDS or addresses.pack(address.strip("[]")) in here
+
+
+def ensure(group: str, portal: str) -> None:
+    """Let the target listen on a portal. Raises Passing, which names who has it: a program may end, another target may
+    be stopping.
+    """
+    try:
+        configfs.make(f"{group}/np/{portal}")
+    except OSError as error:
+        raise _refusal(portal, error) from None
+
+
+def _refusal(portal: str, error: OSError) -> Failure:
+    """The failure that names who has the portal: LIO says EINVAL for all that can be wrong with one."""
+    address, port = _split(portal)
+    for group in tree.portal_groups():
+        for other in of_group(group):
+            other_address, other_port = _split(other)
+            if other_port == port and {address, other_address}.intersection(_WILDCARDS):
+                iqn, name = group.split("/")[-2:]
+                return HELD_BY_TARGET(portal=portal, iqn=iqn, group=name, other=other)
+    process = _listening_process(portal)
+    if process:
+        return HELD_BY_PROCESS(portal=portal, process=process)
+    return REFUSED(portal=portal, error=configfs.describe(error))
+
+
+def occupant(portal: str) -> str:
+    """That a process of this node listens on the portal, so that no target can have it; "" where none does."""
+    process = _listening_process(portal)
+    return HELD_BY_PROCESS.text(portal=portal, process=process) if process else ""
+
+
+def _listening_process(portal: str) -> str:
+    from twinsan.network import listener
+
+    address, port = _split(portal)
+    return listener.process_on(address.strip("[]"), port)
+
+
+def remove(group: str, portal: str) -> None:
+    """Let the target listen on a portal no longer."""
+    path = f"{group}/np/{portal}"
+    # A portal of another transport hangs on the TCP portal, and stays behind where it is not taken away first.
+    for transport in ("iser", "cxgbit"):
+        if configfs.read(f"{path}/{transport}") == "1":
+            configfs.write(f"{path}/{transport}", "0")
+    configfs.remove(path)
+
+
+def _split(portal: str) -> tuple[str, int]:
+    address, _, port = portal.rpartition(":")
+    return address, int(port)

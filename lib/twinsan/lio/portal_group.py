@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The portal group of a target, by the target's IQN: where it is, whether it accepts logins, what it exports.
+
+The agents give each target one group. Its tag is always 1: initiators keep it.
+"""
+
+from __future__ import annotations
+
+from twinsan.errors import Passing, Reason
+from twinsan.lio import acl as lio_acl
+from twinsan.lio import configfs
+from twinsan.lio import portal as lio_portal
+
+# No session without an access control list, none made up for strangers, and the target shown to its own initiators
+# only.
+_CLOSED = {
+    "generate_node_acls": "0",
+    "cache_dynamic_acls": "0",
+    "demo_mode_write_protect": "1",
+    "demo_mode_discovery": "0",
+    "prod_mode_write_protect": "0",
+}
+
+# The kernel calls it demo mode: whoever comes gets a list, sees every LUN and may write.
+_DEMO_MODE = {
+    **_CLOSED,
+    "generate_node_acls": "1",
+    "cache_dynamic_acls": "1",
+    "demo_mode_write_protect": "0",
+    "demo_mode_discovery": "1",
+}
+
+NOT_ENABLED = Reason(
+    Passing,
+    "target {iqn} cannot be enabled: {error}",
+    "see 'dmesg', and whether another target has the same {place}/rtpi",
+)
+
+
+def place(iqn: str) -> str:
+    """The place of the target's portal group."""
+    return configfs.place("iscsi", iqn, "tpgt_1")
+
+
+def attributes(*, demo_mode: bool, authentication: bool, queue_depth: int) -> dict[str, str]:
+    """The attributes of a portal group. `authentication` is whether initiators need CHAP; `queue_depth` how many
+    commands an initiator may have outstanding in a session.
+    """
+    # An access control list takes its queue depth from the group when it is made.
+    return {
+        **(_DEMO_MODE if demo_mode else _CLOSED),
+        "authentication": "1" if authentication else "0",
+        "default_cmdsn_depth": str(queue_depth),
+    }
+
+
+def enable(iqn: str) -> None:
+    """Let the target accept logins. Raises Passing: a target that is being stopped may have its relative port."""
+    group = place(iqn)
+    try:
+        configfs.set_if_different(f"{group}/enable", "1")
+    except OSError as error:
+        raise NOT_ENABLED(iqn=iqn, error=configfs.describe(error), place=group) from None
+
+
+def disable(iqn: str) -> None:
+    """End all sessions and accept no login."""
+    attribute = f"{place(iqn)}/enable"
+    if configfs.exists(attribute):
+        configfs.set_if_different(attribute, "0")
+
+
+def in_demo_mode(iqn: str) -> bool:
+    """Whether the target lets every initiator in. It reads what a dying LUN can lock (see configfs)."""
+    return configfs.read(f"{place(iqn)}/attrib/generate_node_acls") == "1"
+
+
+def listening_portal(iqn: str) -> str:
+    """A portal of the target whose address is on this host, over which initiators reach it; "" where there is none."""
+    return next(filter(lio_portal.is_reachable, lio_portal.of_group(place(iqn))), "")
+
+
+def exported_devices(iqn: str) -> list[str]:
+    """The block devices that are LUNs of the target. It enters what a dying LUN can lock, so it belongs in a child."""
+    folder = f"{place(iqn)}/lun"
+    luns = [f"{folder}/{lun}" for lun in configfs.names(folder)]
+    found = {configfs.read(f"{lun}/{link}/udev_path") or "" for lun in luns for link in configfs.links(lun)}
+    return sorted(found - {""})
+
+
+def remove(group: str) -> None:
+    """Remove the portal group at `group`, with all that is in it. Its sessions end first."""
+    configfs.set_if_different(f"{group}/enable", "0")
+    for initiator in lio_acl.initiators(group):
+        lio_acl.remove(group, initiator)
+    for lun in configfs.names(f"{group}/lun"):
+        for link in configfs.links(f"{group}/lun/{lun}"):
+            configfs.unlink(f"{group}/lun/{lun}/{link}")
+        configfs.remove(f"{group}/lun/{lun}")
+    for portal in lio_portal.of_group(group):
+        lio_portal.remove(group, portal)
+    configfs.remove(group)

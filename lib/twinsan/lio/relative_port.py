@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The relative target port identifier of a portal group, by which hosts know the target's port.
+
+Kernels before 6.4 have no attribute `rtpi`. They count the LUNs that are made of a storage object: there it is 1.
+"""
+
+from __future__ import annotations
+
+import binascii
+
+from twinsan.lio import configfs, tree
+
+
+def ensure(group: str, iqn: str, wanted: int) -> None:
+    """Give the portal group at `group` the relative port `wanted` (1 to 65535), the same on both nodes.
+
+    Newer kernels count up when a group is enabled, so that two targets would swap theirs with the order of their
+    starts. Where another group of this node has the number, it becomes one derived from `iqn`. A group that is
+    enabled keeps what it has, since the kernel does not change it then.
+    """
+    if configfs.read(f"{group}/rtpi") is None or configfs.read(f"{group}/enable") == "1":
+        return
+    taken = [_number(other) for other in tree.portal_groups() if other != group]
+    number = 1 + binascii.crc32(iqn.encode("ascii")) % 0xFFFF if wanted in taken else wanted
+    if _number(group) != number:
+        configfs.write(f"{group}/rtpi", str(number))
+
+
+def _number(group: str) -> int:
+    return int(configfs.read(f"{group}/rtpi") or "0", 0)

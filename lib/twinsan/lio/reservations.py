@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The persistent reservations of a storage object (SPC-3, 5.6): as the kernel writes them, and as it takes them.
+
+The kernel keeps them in memory. With the attribute force_pr_aptpl it also writes them to a file, before it answers the
+command that changed them, and whether or not the initiator asked for it (APTPL). What such a file says it takes back,
+a line for each registration, as long as nobody sees the storage object. A registration then waits until the LUN is
+shown to its initiator, by name, LUN numbers, target and portal group.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from twinsan.lio import configfs
+
+# What the kernel writes where there is none (target_core_pr.c, core_scsi3_update_aptpl_buf).
+NONE = "No Registrations or Reservations\n"
+
+_BEGIN = "PR_REG_START"
+_END = "PR_REG_END"
+
+# Written in hexadecimal without saying so, and read with a base of its own choice: a type 08 would be refused.
+_HEXADECIMAL = ("res_type", "res_scope")
+# The types Write Exclusive and Exclusive Access that all registrants hold.
+ALL_REGISTRANTS = (7, 8)
+
+_HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
+
+
+def aptpl_file(serial: str) -> str:
+    """The path of the file that the kernel writes for a storage object with this unit serial."""
+    return f"{configfs.read(configfs.place('dbroot')) or '/var/target'}/pr/aptpl_{serial}"
+
+
+def is_truncated(text: str) -> bool:
+    """Whether the text of such a file is empty or cut off: the kernel empties the file before it writes it anew."""
+    return not text or text.count(f"{_BEGIN}:") != text.count(f"{_END}:")
+
+
+class Registration:
+    """A registration in such a file: the initiator's name, the identifier of its session (ISID; "" for any), its
+    reservation key, and the type of the reservation that it holds (SPC-3, table 107), 0 for none. `lines` are all of
+    its lines.
+    """
+
+    __slots__ = ("initiator", "key", "kind", "lines", "session")
+
+    def __init__(self, lines: list[str]) -> None:
+        said = dict(line.partition("=")[::2] for line in lines)
+        self.lines = lines
+        self.initiator = said.get("initiator_node", "")
+        self.session = said.get("initiator_sid", "")
+        self.key = int(said.get("sa_res_key", "0") or "0")
+        self.kind = int(said.get("res_type", "0") or "0", 16) if said.get("res_holder") == "1" else 0
+
+
+def parse(text: str) -> list[Registration]:
+    """The registrations in the text of such a file. Raises ValueError for a number that is none."""
+    return [Registration(lines) for lines in _blocks(text)]
+
+
+def without_initiator(text: str, initiator: str) -> str:
+    """The text of such a file without the registrations of an initiator. A reservation that it holds goes as well; one
+    that all registrants hold passes to the next registrant (SPC-3, 5.6.10.2).
+    """
+    gone = [each for each in parse(text) if each.initiator == initiator]
+    left = [each.lines for each in parse(text) if each.initiator != initiator]
+    shared = [each for each in gone if each.kind in ALL_REGISTRANTS]
+    if shared and left:
+        held = [line for line in shared[0].lines if line.startswith(("res_holder=", *_HEXADECIMAL))]
+        at = left[0].index("res_holder=0")
+        left[0][at : at + 1] = held
+    blocks = [f"{_BEGIN}: {number}\n" + "\n".join(lines) + f"\n{_END}: {number}\n" for number, lines in enumerate(left)]
+    return "".join(blocks) or NONE
+
+
+def metadata_lines(text: str) -> list[str]:
+    """The registrations in the text of such a file, each as the kernel takes it in res_aptpl_metadata: ``name=value``
+    words with commas between them.
+    """
+    return [",".join(filter(None, map(_word, lines))) for lines in _blocks(text)]
+
+
+def _word(line: str) -> str:
+    name, _, value = line.partition("=")
+    if name in _HEXADECIMAL and _HEX_DIGITS.issuperset(value):
+        return f"{name}={int(value, 16)}"
+    # Its separators would make it another registration.
+    return line.replace(",", "") if value else ""
+
+
+def _blocks(text: str) -> list[list[str]]:
+    """The lines of each registration."""
+    found: list[list[str]] = []
+    lines: list[str] = []
+    for line in text.splitlines():
+        if line.startswith(_BEGIN):
+            lines = []
+        elif line.startswith(_END):
+            found += [lines] if lines else []
+            lines = []
+        elif line.partition("=")[2]:
+            lines.append(line)
+    return found
+
+
+def restore(place: str, text: str) -> list[str]:
+    """Give the kernel the registrations in the text of such a file, for the storage object at `place`, which nobody may
+    see yet. Returns those that it refuses, as metadata_lines has them. Raises OSError for any other failure.
+    """
+    refused = []
+    for words in metadata_lines(text):
+        try:
+            configfs.write(f"{place}/pr/res_aptpl_metadata", words)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            refused.append(words)
+    return refused
+
+
+def has_registrants(place: str) -> bool | None:
+    """Whether any initiator is registered with the storage object at `place`; None where there is no such object."""
+    registrants = configfs.read(f"{place}/pr/res_pr_registered_i_pts")
+    return None if registrants is None else not registrants.endswith("\nNone")
+
+
+def signature(place: str) -> str:
+    """A text that changes with every registration and reservation at the storage object, as the kernel has them in
+    memory. No file is read for it.
+    """
+    names = ("res_pr_generation", "res_pr_type", "res_holder", "res_pr_registered_i_pts")
+    return " ".join((configfs.read(f"{place}/pr/{name}") or "").replace("\n", " ") for name in names)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The TCP connections of initiators to a portal address: list them, make initiators connect again, end this side.
+
+When an address has moved, initiators that were connected to it wait: their packets stay unanswered, or are answered by
+a host that has no such connection only when they next send, which may take until their own time-outs. A TCP segment
+that fits nothing makes each of them say where its connection stands; the kernel, which has none such, answers with a
+reset; the initiator connects again at once. That needs the other ends' addresses and ports (see connection_record).
+"""
+
+from __future__ import annotations
+
+# Its C half has all that is needed here, and costs a monitor nothing (see netlink).
+import _socket
+import struct
+
+from twinsan.network import addresses, checksum, netlink, tcp_table
+
+# SOCK_DESTROY (linux/sock_diag.h), and the bits of the states up to TCP_CLOSING (net/tcp_states.h).
+_DESTROY = 21
+_ESTABLISHED_AND_CLOSING = 0xFFF
+
+# The flag of an acknowledgement, and the option that carries a timestamp (RFC 7323), after two bytes that align it.
+_ACK = 0x10
+_NOTHING, _TIMESTAMP, _TIMESTAMP_LENGTH = 1, 8, 10
+
+# Of two times that are half of all numbers apart one is never older than what a peer has seen last.
+_TIMES = (0, 1 << 31)
+
+
+class Peer:
+    """The initiator's end of a connection; `str` gives ``10.0.5.9:51234`` or ``[2001:db8::9]:51234``."""
+
+    __slots__ = ("address", "port")
+
+    def __init__(self, address: str, port: int) -> None:
+        self.address = address
+        self.port = port
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+def established(address: str, port: int) -> list[Peer]:
+    """The initiators that are connected to `address`:`port` on this host."""
+    return [Peer(row.remote, row.remote_port) for row in tcp_table.connections(address, port)]
+
+
+def tickle(address: str, port: int, peers: list[Peer]) -> None:
+    """Make each peer say where its connection with `address`:`port` stands. One that cannot be reached is left out.
+
+    Raises OSError where this host does not have the address. A living connection bears it.
+
+    A peer that agreed on timestamps and is strict (RFC 7323, section 3.2; FreeBSD, and what has its stack) drops a
+    segment without one in silence, and so an empty one whose time is older than the last. One that did not agree on
+    them ignores the option. So each gets two, of which one is new enough.
+    """
+    raw = _socket.socket(addresses.family(address), _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _socket.IPPROTO_TCP)
+    try:
+        raw.bind((address, 0))
+        for peer in peers:
+            if addresses.family(peer.address) == addresses.family(address):
+                for when in _TIMES:
+                    _send(raw, segment(address, port, peer, when), peer)
+    finally:
+        raw.close()
+
+
+def _send(raw: _socket.socket, data: bytes, peer: Peer) -> None:
+    try:
+        raw.sendto(data, (peer.address, 0))
+    except OSError:
+        # An initiator without a route is not going to connect either.
+        return
+
+
+def segment(address: str, port: int, peer: Peer, when: int) -> bytes:
+    """A TCP segment from `address`:`port` to a peer: an empty acknowledgement with numbers that fit no connection, and
+    the timestamp `when`, 32 bits.
+    """
+    source, target = addresses.pack(address), addresses.pack(peer.address)
+    header = struct.pack("!HHIIBBHHH", port, peer.port, 0, 0, 8 << 4, _ACK, 1024, 0, 0)
+    header += struct.pack("!BBBBII", _NOTHING, _NOTHING, _TIMESTAMP, _TIMESTAMP_LENGTH, when, 0)
+    covered = source + target + struct.pack("!II", len(header), _socket.IPPROTO_TCP) + header
+    return header[:16] + checksum.internet(covered).to_bytes(2, "big") + header[18:]
+
+
+def drop(address: str, port: int, peers: list[Peer]) -> None:
+    """End this host's side of connections whose address has left, so that none of them wakes when it comes back.
+
+    The kernel would tell the other side, but has no address to send from any more (see silence). A kernel without
+    CONFIG_INET_DIAG_DESTROY cannot do it; there they end with the target. Never raises for a connection that is gone.
+    """
+    for peer in peers:
+        ends = struct.pack("!HH16s16s", port, peer.port, addresses.pack(address), addresses.pack(peer.address))
+        # No cookie: the addresses and ports say which.
+        place = ends + struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
+        family = addresses.family(address)
+        request = struct.pack("=BBBBI", family, _socket.IPPROTO_TCP, 0, 0, _ESTABLISHED_AND_CLOSING)
+        try:
+            netlink.ask(_DESTROY, request + place, family=netlink.SOCK_DIAG)
+        except OSError:
+            # It ended by itself, or this kernel cannot.
+            continue

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A portal address on this node: bring it up, and stay with it on a network device that has no carrier."""
+
+from __future__ import annotations
+
+import time
+
+from twinsan.deadline import Deadline
+from twinsan.errors import Failure, Reason
+from twinsan.network import addresses, connections, links, placement, silence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twinsan.cluster.readiness import Readiness
+    from twinsan.network.connection_record import ConnectionRecord
+    from twinsan.network.connections import Peer
+    from twinsan.network.links import Link
+
+# How long another host has to say that it has the address. On one segment answers take milliseconds.
+_SECONDS_TO_OBJECT = 0.2
+
+# How long a start pauses before its next attempt.
+_SECONDS_BETWEEN_ATTEMPTS = 0.5
+
+# What the cluster may take to be told who came back, after the action is over.
+_SECONDS_TO_PUBLISH = 3
+
+BETTER_ELSEWHERE = Reason(Failure, "better on the other node: {fault}")
+TAKEN = Reason(Failure, "{ip} is on another host already, {holder} on {device}", "take it away there, or correct ip")
+
+
+class PortalAddress:
+    """The address `ip` for iSCSI on TCP port `port`, for one action that has until `deadline`.
+
+    `nic` and `prefix` say where it belongs (see placement.find). `readiness` has what the nodes tell of it,
+    and `record` who was connected to it.
+    """
+
+    def __init__(
+        self,
+        ip: str,
+        port: int,
+        nic: str,
+        prefix: int,
+        *,
+        readiness: Readiness,
+        record: ConnectionRecord,
+        deadline: Deadline,
+    ) -> None:
+        self.ip = ip
+        self.port = port
+        self.nic = nic
+        self.prefix = prefix
+        self._readiness = readiness
+        self._record = record
+        self._deadline = deadline
+        # What was done so far: whom it remembers, and whether it was this action that brought the address up.
+        self._peers: list[Peer] | None = None
+        self._added = False
+
+    def bring_up(self, patience: Deadline, sure: Deadline) -> None:
+        """Bring the address up, announce it, and make its initiators connect again. Attempted until `patience` ends.
+
+        On a network device without carrier it comes up when `sure` has passed and no other node is ready: what another
+        node told before may be outdated. Raises what the last attempt raised: NotHere where the address belongs to no
+        network device, Failure where another host has it or another node is better, OSError of the kernel.
+        """
+        while True:
+            try:
+                fault = self._attempt(sure)
+            except (Failure, OSError):
+                if patience.expired():
+                    raise
+            else:
+                if fault:
+                    # To wait here would keep the cluster from moving it.
+                    raise BETTER_ELSEWHERE(fault=fault)
+                return
+            time.sleep(min(_SECONDS_BETWEEN_ATTEMPTS, patience.remaining()))
+
+    def _attempt(self, sure: Deadline) -> str:
+        """One attempt to bring it up; raises what may pass until the next. Returns "", or the fault of its network
+        device where another node is better.
+        """
+        link, prefix = placement.find(self.ip, self.nic, self.prefix)
+        present = addresses.find(self.ip)
+        right = [each for each in present if each.index == link.index and each.prefix == prefix and each.usable]
+        if present and present == right and not self._added:
+            return ""
+        if not sure.expired():
+            link.require_working()
+        if link.fault and self._readiness.ready_elsewhere():
+            return link.fault
+        if not present or present != right:
+            self._claim(link)
+            for stale in present:
+                addresses.remove(stale)
+            silence.end(self.ip)
+            self._added = True
+            addresses.add(self.ip, prefix, link)
+        self._announce(link)
+        return ""
+
+    def _claim(self, link: Link) -> None:
+        """Ask the network whether the address is free, and meanwhile the cluster who was connected to it."""
+        from twinsan.network import probe
+
+        question = probe.Probe(self.ip, link)
+        try:
+            patience = self._deadline.within(_SECONDS_TO_OBJECT)
+            if self._peers is None:
+                self._peers = self._recall()
+            holder = question.answer(patience)
+        finally:
+            question.close()
+        if holder:
+            raise TAKEN(ip=self.ip, holder=holder, device=link.name)
+
+    def _announce(self, link: Link) -> None:
+        """Announce the address now and a few times more, or where there is no carrier, when it comes."""
+        from twinsan.host import child
+        from twinsan.network import presence
+
+        peers = self._peers or []
+        if link.fault:
+            self._announce_with_carrier(link, lambda: peers)
+            return
+        presence.announce(self.ip, self.port, link, peers)
+        child.run_detached(lambda: self._publish_if(presence.repeat(self.ip, self.port, link, peers)))
+
+    def await_carrier(self, link: Link, sure: Deadline) -> bool:
+        """Stay with the address on a network device without carrier: have it announced when the carrier is back.
+
+        Returns False where no other node is ready to take it over. While one is, waits until `sure`, and returns True
+        where the device works by then; else raises Failure, for the cluster to move the address.
+        """
+        self._announce_with_carrier(link, self._recall)
+        while self._readiness.ready_elsewhere():
+            if links.works(link.index):
+                return True
+            if sure.expired():
+                raise BETTER_ELSEWHERE(fault=link.fault)
+            time.sleep(min(1.0, sure.remaining()))
+        return False
+
+    def _announce_with_carrier(self, link: Link, recall: Callable[[], list[Peer]]) -> None:
+        from twinsan.host import child
+        from twinsan.network import presence
+
+        child.run_detached(lambda: self._publish_if(presence.announce_with_carrier(self.ip, self.port, link, recall)))
+
+    def _publish_if(self, is_here: bool) -> None:
+        """Tell who came back, where the address is here. The next monitor may be 10 s away, and a power cut nearer."""
+        if is_here:
+            peers = connections.established(self.ip, self.port)
+            # The action is over, and so is its deadline.
+            self._record.publish(peers, Deadline(_SECONDS_TO_PUBLISH))
+
+    def _recall(self) -> list[Peer]:
+        return self._record.recall(self._deadline)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which exit code a failure is: what the cluster does for it depends on the action, and on what runs here.
+
+- A wrong value is 6; a right value on the wrong host 2; missing software 5; not allowed 4; anything else 1.
+- A probe, stop, demote or notify that fails for a 6, 2 or 5 and sees nothing running has nothing to find, stop, demote
+  or tell: it succeeds.
+- A 6, 2 or 5 does not take down what runs: its monitor and its reload say "degraded" instead.
+"""
+
+from __future__ import annotations
+
+import os
+import syslog
+
+from twinsan.errors import Degraded, Failure, Misconfigured, NotHere, NotInstalled, NotPermitted, Reason
+from twinsan.ocf import codes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twinsan.ocf.agent import Agent
+
+_CODES = {
+    Misconfigured: codes.ERR_CONFIGURED,
+    NotHere: codes.ERR_ARGS,
+    NotInstalled: codes.ERR_INSTALLED,
+    NotPermitted: codes.ERR_PERM,
+}
+
+# What does not hold, here or anywhere. It does not take down a resource that runs: the cluster would stop it everywhere
+# for a 6, and move it for a 2 and a 5, whatever else the node can do.
+_UNFIT = (codes.ERR_CONFIGURED, codes.ERR_ARGS, codes.ERR_INSTALLED)
+_BEARING = ("monitor", "reload-agent")
+
+# What could never start cannot run either: the answer of actions that find nothing to do for that reason, and for which
+# a failure would be dear: after a failed stop the node is fenced, after a failed demotion the replica is stopped, and
+# after a 6 from a probe the resource is everywhere.
+_IDLE = {
+    "stop": ("stop", codes.SUCCESS),
+    "demote": ("demote", codes.NOT_RUNNING),
+    "notify": ("tell", codes.SUCCESS),
+    # A probe alone.
+    "monitor": ("find", codes.NOT_RUNNING),
+}
+
+# What to type about a wrong value.
+_SET = "crm_resource -r"
+
+ACTION_FAILED = Reason(Failure, "{action} failed: {error}")
+DEFECT = Reason(Failure, "defect in {agent}: {error} at {place}: {message}", "please report it")
+# A failure, and the command that sets the right value where it is one of a parameter.
+KEPT = Reason(Degraded, "{failure}{command}", "what runs goes on as it was configured before")
+KEPT_AND_CANNOT_START = Reason(
+    Degraded, "{failure}{command}", "what runs goes on as it was configured before, and could not be started so"
+)
+
+
+def of(agent: Agent, failure: Failure) -> int:
+    """Return the exit code of the agent's action that raised `failure`, and print the reason."""
+    code = _CODES.get(type(failure), codes.ERR_GENERIC)
+    if code in _UNFIT:
+        return _of_unfit(agent, failure, code)
+    agent.explain(str(failure))
+    return code
+
+
+def of_system_error(agent: Agent, error: OSError) -> int:
+    """Return the exit code of the agent's action that raised `error`, and print the reason."""
+    agent.explain(ACTION_FAILED.text(action=agent.action_name, error=error))
+    # What the kernel refuses to root is no matter of permission, and may pass: it must not ban the node.
+    return codes.ERR_PERM if isinstance(error, PermissionError) and os.geteuid() != 0 else codes.ERR_GENERIC
+
+
+def of_defect(agent: Agent, error: Exception) -> int:
+    """Return the exit code of an action that raised anything else; the traceback goes to the log."""
+    import traceback
+
+    for line in traceback.format_exception(type(error), error, error.__traceback__):
+        agent.log(line.rstrip(), syslog.LOG_DEBUG)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{os.path.basename(last.filename)}:{last.lineno}"
+    agent.explain(DEFECT.text(agent=agent.name, error=type(error).__name__, place=place, message=error))
+    return codes.ERR_GENERIC
+
+
+def of_dispensable(agent: Agent, code: int) -> int:
+    """Return the exit code of an action that ended with `code`: of a monitor "degraded" where all is well but the value
+    of a parameter that it can do without.
+
+    Of a clone only the promoted instance is degraded for it: the others may have to be promoted soon (see drbd-vaai).
+    """
+    if agent.action_name != "monitor" or agent.is_probe or code not in (codes.SUCCESS, codes.RUNNING_PROMOTED):
+        return code
+    promoted = code == codes.RUNNING_PROMOTED
+    try:
+        for parameter in agent.parameters():
+            if parameter.name in agent.dispensable:
+                parameter.check(agent)
+    except Misconfigured as wrong:
+        if promoted or not agent.environment.is_clone:
+            return agent.degraded(KEPT.text(failure=wrong, command=_command(agent, wrong)), promoted=promoted)
+    return code
+
+
+def _of_unfit(agent: Agent, failure: Failure, code: int) -> int:
+    name = agent.action_name
+    role = _present_role(agent) if name in (*_BEARING, *_IDLE) else None
+    if name in _BEARING and role not in (None, codes.NOT_RUNNING):
+        # What a reload answers counts as the end of a start (Pacemaker 3.0.0), after which nothing is promoted yet.
+        promoted = role == codes.RUNNING_PROMOTED and name == "monitor"
+        kept = KEPT_AND_CANNOT_START.text(failure=failure, command=_command(agent, failure))
+        return agent.degraded(kept, promoted=promoted)
+    if name not in _IDLE or (name == "monitor" and not agent.is_probe):
+        agent.explain(str(failure))
+        # For a 6 the cluster stops a clone on all nodes: also the instance that runs, as it was configured before.
+        return codes.ERR_ARGS if code == codes.ERR_CONFIGURED and agent.environment.is_clone else code
+    if role == codes.NOT_RUNNING:
+        word, nothing = _IDLE[name]
+        agent.log(f"nothing to {word}: {failure}", syslog.LOG_WARNING)
+        return nothing
+    # There is something, or nobody knows; and none of those codes may ban the replica from other nodes.
+    agent.explain(str(failure))
+    return codes.ERR_GENERIC
+
+
+def _present_role(agent: Agent) -> int | None:
+    """What is here; None where that cannot be seen. What names no resource that there could be names none here."""
+    try:
+        return agent.present_role()
+    except (Misconfigured, NotHere, NotInstalled):
+        return codes.NOT_RUNNING
+    except (Failure, OSError):
+        return None
+
+
+def _command(agent: Agent, failure: Failure) -> str:
+    """What to type about the value of a parameter, after a semicolon; "" where it is another failure."""
+    wrong = failure.parameter if isinstance(failure, Misconfigured) else ""
+    return f"; {_SET} {agent.resource_name} -p {wrong} -v VALUE" if wrong else ""

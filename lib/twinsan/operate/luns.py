@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The LUNs that an operator can ask about: those of the cluster's configuration, and those that this node serves."""
+
+from __future__ import annotations
+
+import os
+import sys
+from xml.etree import ElementTree as ET
+
+from twinsan.cluster import cib
+from twinsan.disk.reservation_store import Store
+from twinsan.drbd import state_volume
+from twinsan.errors import Failure
+from twinsan.host import command
+from twinsan.lio import alias, configfs, identity, naa, reservations, tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twinsan.deadline import Deadline
+
+
+class Lun:
+    """A LUN by the `name` of its resource, its unit serial and the `path` of its device. `place` is that of its storage
+    object, where this node serves it. `resource` is the DRBD resource whose state volume it has, where that is named.
+    """
+
+    __slots__ = ("name", "path", "place", "resource", "serial")
+
+    def __init__(self, name: str, serial: str, *, path: str = "", resource: str = "", place: str = "") -> None:
+        self.name = name
+        self.serial = serial
+        self.path = path
+        self.resource = resource
+        self.place = place
+
+    def store(self, *, clustered: bool) -> Store:
+        """Return the store of its reservations; `clustered` says whether there is a cluster to ask."""
+        return Store(self.serial, self.name, state_volume.of(self.path, self.resource), warn, clustered=clustered)
+
+
+def find(deadline: Deadline) -> tuple[bool, list[Lun]]:
+    """Return whether a cluster runs here, and the LUNs that it has or that this node serves by hand, in the order of
+    their names.
+    """
+    here = {lun.serial: lun for lun in _served()}
+    try:
+        configured = list(_configured(cib.query(deadline)))
+    except (command.CommandFailed, Failure) as failure:
+        warn(f"without the cluster: {failure}")
+        return False, sorted(here.values(), key=lambda lun: lun.name)
+    for lun in configured:
+        served = here.pop(lun.serial, None)
+        lun.place = served.place if served else ""
+    return True, sorted([*configured, *here.values()], key=lambda lun: lun.name)
+
+
+def _configured(text: str) -> list[Lun]:
+    found = []
+    configuration = ET.fromstring(text)  # noqa: S314  the cluster's own
+    templates = {template.get("id"): template for template in configuration.iter("template")}
+    for primitive in configuration.iter("primitive"):
+        # What a primitive is stands in its template, if it has one; its own values go before the template's.
+        template = templates.get(primitive.get("template"), primitive)
+        if (template.get("provider"), template.get("type")) != ("twinsan", "lio-lun"):
+            continue
+        values = {**_parameters(template), **_parameters(primitive)}
+        number = values.get("lun", "")
+        serial = values.get("scsi_sn") or naa.serial(values.get("target_iqn", "").lower(), int(number or 0))
+        resource = values.get("state_resource", "")
+        found.append(Lun(primitive.get("id", "?"), serial, path=values.get("path", ""), resource=resource))
+    return found
+
+
+def _parameters(element: ET.Element) -> dict[str, str]:
+    pairs = element.findall("instance_attributes/nvpair")
+    return {pair.get("name", ""): pair.get("value", "") for pair in pairs}
+
+
+def _served() -> list[Lun]:
+    """The LUNs of this node's kernel that agents have made: they keep their reservations in a file."""
+    found = []
+    for place in tree.storage_objects():
+        serial = identity.unit_serial(place)
+        if serial and os.path.lexists(reservations.aptpl_file(serial)):
+            path = configfs.read(f"{place}/udev_path") or ""
+            name = alias.read(place).get("resource", os.path.basename(place))
+            found.append(Lun(name, serial, path=path, place=place))
+    return found
+
+
+def running_on(name: str, deadline: Deadline) -> list[str]:
+    """Return the nodes on which the cluster runs the LUN of this name."""
+    result = command.run("crm_resource", "--locate", "--resource", name, deadline=deadline, check=False)
+    lines = [line.partition(" is running on: ")[2] for line in result.stdout.splitlines()]
+    return [line.split()[0] for line in lines if line.strip()]
+
+
+def warn(text: str) -> None:
+    """Print a line that an operator should read beside the answer."""
+    print(f"twinsan: {text}", file=sys.stderr)

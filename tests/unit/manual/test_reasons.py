@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Reasons are constants, and each stands in the manual page of every agent that can give it."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit import agents
+from tools.manual import reasons
+from twinsan import errors
+from twinsan.errors import Reason
+
+LIBRARY = agents.ROOT / "lib"
+# What says a reason to the cluster.
+TELLS = {"degraded", "drifted", "broken", "explain"}
+# What puts something before or behind a reason that it is given.
+FRAMES = {"deadline.py", "reporter.py"}
+
+
+def sources() -> list[Path]:
+    return [*sorted((LIBRARY / "twinsan").rglob("*.py")), *(agents.FOLDER / name for name in agents.NAMES)]
+
+
+def declared() -> Iterator[tuple[str, Reason]]:
+    """The reasons of the library, by their full names."""
+    for path in sorted((LIBRARY / "twinsan").rglob("*.py")):
+        module = ".".join(path.relative_to(LIBRARY).with_suffix("").parts).removesuffix(".__init__")
+        for name, value in vars(importlib.import_module(module)).items():
+            if isinstance(value, Reason):
+                yield f"{module}.{name}", value
+
+
+def _called(call: ast.Call) -> str:
+    return getattr(call.func, "id", "") or getattr(call.func, "attr", "")
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: path.name)
+def test_no_reason_is_written_where_it_is_given(path: Path) -> None:
+    kinds = {name for name in vars(errors) if name != "Reason"}
+    texts = [
+        ast.unparse(call)
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and call.args and isinstance(call.args[0], (ast.Constant, ast.JoinedStr))
+        if _called(call) in kinds | TELLS
+    ]
+    assert path.name in FRAMES or texts == []
+
+
+def test_every_reason_is_in_a_page() -> None:
+    """Those of the command alone stand in none, nor what only repeats another reason."""
+    listed = {id(reason) for name in agents.NAMES for reason in reasons.of(agents.load(name), str(LIBRARY))}
+    missing = {name for name, reason in declared() if id(reason) not in listed}
+    assert missing == {
+        "twinsan.cli.NO_LUN",
+        "twinsan.cli.NO_RESOURCE",
+        "twinsan.fence.handler.STAYS_FROZEN",
+        "twinsan.ocf.failure_code.KEPT",
+        "twinsan.ocf.failure_code.KEPT_AND_CANNOT_START",
+        "twinsan.operate.reservations.NOT_REGISTERED",
+        "twinsan.operate.reservations.NO_SUCH_LUN",
+        "twinsan.operate.reservations.SERVED",
+    }
+
+
+@pytest.mark.parametrize("name", agents.NAMES)
+def test_every_reason_of_an_agent_is_in_its_page(name: str) -> None:
+    agent = agents.load(name)
+    own = [value for value in agent.actions()[0][1].__globals__.values() if isinstance(value, Reason)]
+    assert own
+    assert set(own) <= set(reasons.of(agent, str(LIBRARY)))
+
+
+def test_values_are_set_apart() -> None:
+    template = "device {device!r} has {present:x} bytes: {error.strerror}"
+    assert reasons.pieces(template) == [
+        ("device ", False),
+        ("device", True),
+        (" has ", False),
+        ("present", True),
+        (" bytes: ", False),
+        ("error.strerror", True),
+    ]

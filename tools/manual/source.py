@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Source files as syntax: what their names stand for, and all that an agent can come to."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Union
+
+    Definition = Union[ast.FunctionDef, ast.ClassDef]
+
+
+class Module:
+    """A source file: what it defines, and what its names stand for."""
+
+    def __init__(self, path: str, name: str = "") -> None:
+        # Its full name; "" for an agent's file.
+        self.name = name
+        with open(path, encoding="utf-8") as file:
+            self.tree = ast.parse(file.read())
+        self.defined: dict[str, Definition] = {}
+        self.imported: dict[str, str] = {}
+        for node in self.tree.body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                self.defined[node.name] = node
+        for part in ast.walk(self.tree):
+            if isinstance(part, ast.ImportFrom):
+                self.imported.update({name.asname or name.name: f"{part.module}.{name.name}" for name in part.names})
+
+
+class Place:
+    """A function, or a class, and where it stands: its names mean something there alone."""
+
+    def __init__(self, module: Module, definition: Definition, owner: ast.ClassDef | None) -> None:
+        self.module = module
+        self.definition = definition
+        self.owner = owner
+
+
+class Program:
+    """An agent and what it can come to; `places` has each function and class of that."""
+
+    def __init__(self, library: str) -> None:
+        self._library = library
+        self._modules: dict[str, Module | None] = {}
+        self.places: dict[int, Place] = {}
+
+    def reach(self, module: Module, definition: Definition, owner: ast.ClassDef | None = None) -> None:
+        """Note a function or all of a class, and whatever is named in it."""
+        if id(definition) in self.places:
+            return
+        self.places[id(definition)] = Place(module, definition, owner)
+        # Of the classes that a class is made of, only those methods count that it calls.
+        inside: list[ast.stmt] = definition.body
+        if isinstance(definition, ast.ClassDef):
+            for method in inside:
+                if isinstance(method, ast.FunctionDef):
+                    self.reach(module, method, definition)
+            # That of a descriptor is called wherever its attribute is read.
+            self.reach_method(module, definition, "__get__")
+        for part in itertools.chain.from_iterable(map(ast.walk, inside)):
+            found = self.find(module, part)
+            if found:
+                self.reach(*found)
+            elif owner is not None and isinstance(part, ast.Attribute) and _receiver(part) == "self":
+                self.reach_method(module, owner, part.attr)
+            elif owner is not None and isinstance(part, ast.Attribute) and _receiver(part) == "super":
+                self._reach_inherited(module, owner, part.attr)
+
+    def reach_method(self, module: Module, owner: ast.ClassDef, name: str) -> None:
+        """Note a method of a class, which may have it from another."""
+        for method in owner.body:
+            if isinstance(method, ast.FunctionDef) and method.name == name:
+                self.reach(module, method, owner)
+                return
+        self._reach_inherited(module, owner, name)
+
+    def _reach_inherited(self, module: Module, owner: ast.ClassDef, name: str) -> None:
+        """Note a method that a class has from another."""
+        for base in owner.bases:
+            found = self.find(module, base)
+            if found and isinstance(found[1], ast.ClassDef):
+                self.reach_method(found[0], found[1], name)
+
+    def find(self, module: Module, node: ast.AST) -> tuple[Module, Definition] | None:
+        """What a name, or a name of another module, stands for."""
+        if isinstance(node, ast.Name):
+            if node.id in module.defined:
+                return module, module.defined[node.id]
+            home, _, name = module.imported.get(node.id, "").rpartition(".")
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            home, name = module.imported.get(node.value.id, ""), node.attr
+        else:
+            return None
+        found = self.module(home)
+        return (found, found.defined[name]) if found and name in found.defined else None
+
+    def module(self, name: str) -> Module | None:
+        if name not in self._modules:
+            path = os.path.join(self._library, *name.split(".")) + ".py"
+            known = name.startswith("twinsan.") and os.path.exists(path)
+            self._modules[name] = Module(path, name) if known else None
+        return self._modules[name]
+
+
+def _receiver(attribute: ast.Attribute) -> str:
+    """Whose attribute it is: "self", or "super" of a method that is inherited; "" for any other's."""
+    value = attribute.value.func if isinstance(attribute.value, ast.Call) else attribute.value
+    return value.id if isinstance(value, ast.Name) else ""
