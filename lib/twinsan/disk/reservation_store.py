@@ -22,7 +22,6 @@ import os
 from twinsan.disk import reservation_file
 from twinsan.disk.reservation_file import ReservationFile
 from twinsan.disk.reservation_publication import Publication
-from twinsan.drbd import state_volume
 from twinsan.errors import Degraded, Failure, Reason
 from twinsan.host import durable_file
 from twinsan.lio import reservations

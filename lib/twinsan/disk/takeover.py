@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from twinsan.disk.reservation_store import Lost
 from twinsan.disk.succession import Succession
-from twinsan.errors import Failure
 from twinsan.host import child
 from twinsan.lio import core as lio_core
 from twinsan.lio import lun as lio_lun
@@ -40,7 +38,7 @@ def serve(
     def agree(created: bool) -> None:
         comparison.require_same(accepted)
         if created:
-            _restore(store(), ledger.lun, deadline, required=reservations_required)
+            store().restore(ledger.lun.storage.place, deadline, required=reservations_required)
 
     def make() -> None:
         # What a host does not know yet it cannot miss.
@@ -50,14 +48,6 @@ def serve(
 
     lio_core.prepare(lio_core.LUN_MODULES, deadline)
     child.run(make, deadline, f"making {ledger.lun}")
-
-
-def _restore(store: Store, lun: Lun, deadline: Deadline, *, required: bool) -> None:
-    try:
-        store.restore(lun.storage.place, deadline, required=required)
-    except Lost as lost:
-        # A child can hand over the classes of `errors` alone.
-        raise Failure(str(lost)) from None
 
 
 def change(ledger: Ledger, deadline: Deadline, log: Callable[[str], None]) -> str:

@@ -41,9 +41,10 @@ def run(work: Callable[[], str | None], deadline: Deadline, doing: str) -> str:
     """Do `work` in a child and return the text that it returns, of at most some 4000 bytes; "" for None.
 
     `doing` names the work in reasons, as in "making LUN 1". Raises what `work` raises of the classes of
-    ``twinsan.errors``, Failure for an OSError and for a child that was killed, and RuntimeError for a defect. Raises
-    TooSlow where it takes longer than `deadline`; the child is killed then, and ends at the latest when the kernel lets
-    go of it. It also ends when this process ends.
+    ``twinsan.errors``; for a subclass, such as CommandFailed, the class that it is made of. Raises Failure for an
+    OSError and for a child that was killed, and RuntimeError for a defect. Raises TooSlow where it takes longer than
+    `deadline`; the child is killed then, and ends at the latest when the kernel lets go of it. It also ends when this
+    process ends.
     """
     reading, writing = os.pipe()
     agent = os.getpid()
@@ -97,12 +98,17 @@ def _work(work: Callable[[], str | None], writing: int) -> None:
     except OSError as error:
         report = f"Failure\n{error}"
     except Failure as failure:
-        report = f"{type(failure).__name__}\n{failure}"
+        report = f"{_common_kind(failure)}\n{failure}"
     except BaseException as error:  # noqa: BLE001  the parent reports it as a defect
         report = f"RuntimeError\n{_whereabouts(error)}"
     finally:
         os.write(writing, report.encode("utf-8", "replace")[:4000])
         os._exit(0)
+
+
+def _common_kind(failure: Failure) -> str:
+    """The name of the class of ``twinsan.errors`` that a failure is of, or is made of: what the parent knows."""
+    return next(kind.__name__ for kind in type(failure).__mro__ if kind.__module__ == errors.__name__)
 
 
 def _end_with(agent: int, writing: int) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.unit import fake_configfs
 from twinsan.deadline import Deadline
+from twinsan.disk.reservation_store import Lost
 from twinsan.errors import DeadlinePassed, Failure, Misconfigured, NotHere, NotInstalled, Passing
 from twinsan.host import block_device, block_tree, child, command, kernel_wait
 from twinsan.lio import configfs
@@ -88,6 +89,9 @@ def test_a_child_does_the_work(tmp_path: Path) -> None:
         (NotHere("another host"), NotHere),
         (OSError(errno.EBUSY, "Device or resource busy", "/x"), Failure),
         (KeyError("defect"), RuntimeError),
+        # A monitor that cannot tell the cluster something goes on: what is made of Failure is no defect.
+        (command.CommandFailed(command.Result(("attrd_updater", "--name", "x"), 102, "", "not connected")), Failure),
+        (Lost("it was reserved"), Failure),
     ],
 )
 def test_a_childs_failure_is_the_parents(raised: Exception, seen: type[Exception]) -> None:
