@@ -47,12 +47,25 @@ def _forget(server: Machine, *names: str) -> None:
         server.run(f"crm_resource --resource p_lun1 --delete-parameter {name}")
 
 
-def _clean(server: Machine) -> None:
-    """The cluster shows no failure of the LUN, and that it is not degraded. It keeps the reason of a monitor that is
-    well by now, until it is told to forget; so it may still have one of DRBD, from an earlier test.
+def _clean(pair: Pair, server: Machine) -> None:
+    """The cluster shows no failure of the LUN, and that it is not degraded, also after the next monitors. It keeps the
+    reason of a monitor that is well by now, until it is told to forget; so it may still have one of DRBD, from an
+    earlier test.
     """
     server.succeed("crm_resource --cleanup --resource p_lun1")
+    pair.wait_until_settled()
     server.wait_until("! crm_mon -1 | grep -q 'p_lun1 .*-interval monitor'", "all is well", 60)
+
+
+def _starts(server: Machine, resource: str, since: str) -> list[str]:
+    """How the starts of a resource ended on a server, in their order: OK, or what failed."""
+    journal = server.journal(f"--since=@{since} --identifier=pacemaker-controld")
+    result = f"Result of start operation for {resource} on {server}: "
+    return [line.partition(result)[2] for line in journal.splitlines() if result in line]
+
+
+def _now(server: Machine) -> str:
+    return server.succeed("date +%s.%N").strip()
 
 
 @pytest.fixture
@@ -92,8 +105,7 @@ def test_a_forgotten_initiator_and_a_grown_device_are_shown_and_served(
         passive.succeed(f"{command} size --parameter-value {size}")
         _shown(passive, f"its target does not admit {_OTHER}; take it out: {command}")
         passive.succeed(f"{command} allowed_initiators --parameter-value '{INITIATOR}'")
-        _clean(passive)
-        pair.wait_until_settled()
+        _clean(pair, passive)
     finally:
         _forget(active, "allowed_initiators", "size")
 
@@ -105,14 +117,14 @@ def test_an_initiator_comes_to_target_and_lun_in_one_commit(recovering: Pair, ac
     seen = f"{hand.CONFIGFS}/iscsi/{IQN}/tpgt_1/acls/{_OTHER}/lun_1"
     _set(active, {("p_lun1", "allowed_initiators"): INITIATOR})
     pair.wait_until_settled()
-    since = active.succeed("date +%s.%N").strip()
+    since = _now(active)
     try:
         lun = {("p_lun1", "allowed_initiators"): f"{INITIATOR} {_OTHER}"}
         _set(active, {("p_target", "allowed_initiators"): f"{listed} {_OTHER}", **lun})
         active.wait_until(f"grep -qx 0 {seen}/write_protect", "the new initiator is shown the LUN", 30)
         pair.wait_until_settled()
         # What a monitor has met between the two reloads is gone with the next one.
-        _clean(active)
+        _clean(pair, active)
         told = active.journal(f"--since=@{since} --identifier=pacemaker-controld")
         assert "reload" in told
         changed = [line for line in told.splitlines() if "Result of start" in line or "Result of stop" in line]
@@ -148,6 +160,7 @@ def test_the_order_of_the_two_reloads_does_not_matter(passive: Machine, disk: st
 def test_a_device_that_somebody_holds_at_the_start_of_the_lun(recovering: Pair, active: Machine) -> None:
     """The start waits, and fails not once; the SAN serves within 30 s of the moment that the device is let go."""
     pair, role = recovering, "crm_resource --resource p_lun1 --meta"
+    since = _now(active)
     active.succeed(f"{role} --set-parameter target-role --parameter-value Stopped")
     active.wait_until("crm_mon -1 --inactive | grep -q 'p_lun1.*Stopped'", "the LUN is stopped", 60)
     try:
@@ -156,7 +169,7 @@ def test_a_device_that_somebody_holds_at_the_start_of_the_lun(recovering: Pair, 
         active.succeed(f"{role} --delete-parameter target-role")
         _let_go_once_waited_for(active, "lio-lun(p_lun1)")
         pair.wait_until_serving(on=active, timeout=30)
-        _clean(active)
+        assert _starts(active, "p_lun1", since) == ["OK"]
     finally:
         active.run(f"rm -f {_HOLDER}; {role} --delete-parameter target-role")
 
@@ -165,13 +178,13 @@ def test_a_portal_that_somebody_has_at_the_start_of_the_target(
     recovering: Pair, active: Machine, passive: Machine
 ) -> None:
     """The start waits, and fails not once; the SAN serves within 30 s of the moment that the port is let go."""
-    pair = recovering
+    pair, since = recovering, _now(passive)
     _hold(passive, _LISTEN)
     try:
         passive.wait_until("ss -Hltn | grep -q 10.0.5.50:3260", "somebody listens", 20)
         active.succeed(f"crm_resource --resource g_san --move --node {passive}")
         _let_go_once_waited_for(passive, "lio-iscsi-target(p_target)")
         pair.wait_until_serving(on=passive, timeout=30)
-        _clean(passive)
+        assert _starts(passive, "p_target", since) == ["OK"]
     finally:
         passive.run(f"rm -f {_HOLDER}; crm_resource --resource g_san --clear")
