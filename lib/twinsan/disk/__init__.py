@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a disk is over a failover: its identity, the limits of both nodes, reservations, release of frozen I/O."""
+"""What keeps a disk the same over a failover: identity, limits of both nodes, reservations, release of frozen I/O."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Differences between the disks of two nodes that make a node slower, or free less, than hosts expect after a failover.
 
-A limit that hosts are not offered makes no difference: each is compared by what LIO offers of the volume on this node.
-What would make another disk of a LUN is for the LUN's own monitor to say (see `node_differences`).
+A limit is compared only if LIO on this node offers hosts the feature that it limits. Differences that would make
+another disk of a LUN are reported by the LUN's own monitor (see `node_differences`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from twinsan.drbd.events2 import Resource
     from twinsan.host.device_limits import Limits
 
-# No DRBD takes more at once (DRBD_MAX_BIO_SIZE), whatever its disk takes.
+# No DRBD takes more at once (DRBD_MAX_BIO_SIZE), whatever its backing device takes.
 _MOST_KIB = 1024
 
 COARSER_DISCARDS = Reason(
@@ -44,8 +44,8 @@ SLOW_ZEROES = Reason(
 
 
 def ailment(resource: Resource, known: KnownLimits) -> str:
-    """Return the worst difference between the disks of this node and those of another one, as a reason; "" for none.
-    `known` are the limits of all nodes.
+    """Return the reason for the first difference between the disks of this node and those of another one; "" for none.
+    `known` has the limits of all nodes.
     """
     for volume in resource.volumes:
         own = known.limits(volume.minor)
@@ -63,7 +63,7 @@ def ailment(resource: Resource, known: KnownLimits) -> str:
 
 
 def _offered_attributes(minor: int) -> dict[str, int]:
-    """The attributes of the storage object that LIO made of a DRBD device; empty where there is none."""
+    """The attributes of the storage object that lies on a DRBD device; empty if there is none."""
     names = ("block_size", "emulate_tpu", "emulate_tpws", "unmap_granularity", "max_write_same_len")
     for place in tree.storage_objects():
         device = configfs.read(f"{place}/udev_path")
@@ -73,7 +73,9 @@ def _offered_attributes(minor: int) -> dict[str, int]:
 
 
 class _Pair:
-    """Two nodes, this and another, the limits of their disks, and what hosts are offered; `where` names the volume."""
+    """The limits of the disks of this node and of another one, and the attributes that hosts are offered. `where` names
+    the volume in reasons.
+    """
 
     def __init__(self, where: str, own: Limits, node: str, other: Limits, offer: dict[str, int]) -> None:
         self.where = where

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The fingerprint that a LUN of a DRBD device would have on this node, as far as it is known without the LUN.
+"""The fingerprint that a LUN on a DRBD device would have on this node, as far as it is known without the LUN.
 
-The agent sets most of a fingerprint from the configuration, which both nodes have. The rest follows from the node's
-kernel and from the queue of the device, which a Secondary has as well.
+The agent sets most of a fingerprint from the configuration, which is the same on both nodes. The rest depends on the
+node's kernel and on the queue limits of the device, which a Secondary has as well.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _KERNEL_WITH_RTPI = [6, 4]
 
 
 def fields(minor: int, disk: Limits) -> dict[str, str]:
-    """Return the fields of the fingerprint, by name, for the DRBD device with minor number `minor`. `disk` are the
-    limits of the disk below it.
+    """Return the fields of the fingerprint, by name, for the DRBD device with minor number `minor`. `disk` has the
+    limits of its backing device.
     """
-    # Where a disk can discard, the configuration says whether the LUN does.
+    # If the disk can discard, the configuration decides whether the LUN does.
     thick = {} if disk.discards else {"emulate_tpu": "0", "emulate_tpws": "0"}
     return {**device_limits.io_topology_of_drbd(minor), **thick, **_kernel_fields(os.uname().release)}
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The fingerprint of a LUN: all that initiators know it by, as the kernel has it: identity, abilities, limits and size.
+"""The fingerprint of a LUN: all that initiators know it by, as the kernel has it: identity, features, limits and size.
 
-It is read from configfs when the storage object is complete and before initiators see it. So it holds what the kernel
-made of the plan, and what the kernel decided itself. A field has the name of the kernel's attribute, where there is
-one; docs/attributes.md lists every attribute and how it is compared.
+It is read from configfs when the storage object is complete and initiators do not see it yet. So it holds what the
+kernel made of the configuration, and what the kernel decided itself. A field has the name of the kernel's attribute if
+there is one; docs/attributes.md lists every attribute and how it is compared.
 
-Only what a node contributes by itself can make another disk by accident. A value that the configuration sets is the
-administrator's will and the same on both nodes, so it is no difference. The identity is compared all the same: with
-another one the disk is another disk.
+Only a value that a node contributes by itself can make another disk by accident. A value that the configuration sets is
+intended and the same on both nodes, so it counts as no difference. The identity is compared in any case: with another
+identity the disk is another disk.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from twinsan.lio.lun import Lun
 
-# The attributes that initiators see, or that change what a command does, by how their names begin.
+# The attributes that initiators see, or that change what a command does, by the beginnings of their names.
 _ATTRIBUTES = (
     "alua_support",
     "atomic_",
@@ -36,28 +36,27 @@ _ATTRIBUTES = (
     "unmap_",
 )
 
-# What the kernel takes from the device when it is opened. DRBD's limits follow its connections, so that they may differ
-# from one start to the next on the same node: they are in the fingerprint, and not compared.
+# The kernel takes these from the device when it opens it. DRBD's limits depend on its connections, so they may differ
+# from one start to the next on the same node: they are in the fingerprint, but not compared.
 VOLATILE = ("hw_max_sectors", "hw_queue_depth", "optimal_sectors")
 
 _ALUA = ("alua_access_state", "alua_access_type", "tg_pt_gp_id")
 
-# With another of these hosts find another disk, or lose data on this one. A "block_size" that differs moves every
-# block, and of a disk that became smaller the end is missing.
+# If one of these differs, hosts find another disk, or lose data on this one: another "block_size" moves every block.
 _IDENTITY = ("block_size", "lun", "naa", "vpd_unit_serial")
 
-# Abilities that newer kernels have; an older one is without.
+# Features of newer kernels, which an older one lacks.
 _LATER = ("atomic_", "emulate_")
 
-# A second word that no fingerprint of the versions before it had: a checksum stood there.
+# The beginning of the second word. Older versions of twinsan had a checksum there.
 _COUNT = "count:"
 
-# In a value of a node attribute and of a line in a file.
+# The characters that stay as they are in a value of a node attribute or of a line in a file.
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-:,/+()")
 
 
 class Difference:
-    """A field that differs from what it was: its name, what it is now, and what it was."""
+    """A field that has changed: its name, its value now, and its value before."""
 
     __slots__ = ("before", "name", "now")
 
@@ -71,26 +70,26 @@ class Difference:
 
     @property
     def destructive(self) -> bool:
-        """Whether it would destroy data or the disk's identity. That goes for compare-and-write as well: a datastore
-        that was made with it cannot be mounted without it.
+        """Whether it would destroy data or the disk's identity. Compare-and-write counts as well: a datastore that was
+        made with it cannot be mounted without it.
         """
         return self.name in (*_IDENTITY, "capacity", "emulate_caw")
 
     @property
     def word(self) -> str:
-        """FIELD=VALUE with the present value, by which an administrator accepts the difference."""
+        """FIELD=VALUE with the present value, with which the administrator accepts the difference."""
         return f"{self.name}={quote(self.now)}"
 
     def accepted_by(self, words: Iterable[str]) -> bool:
-        """Whether one of the FIELD=VALUE `words` has the present value or the one before: so a word that was accepted
-        holds for the way back as well.
+        """Whether one of the FIELD=VALUE `words` has the present value or the one before, so that an accepted word
+        covers the way back as well.
         """
         return self.word in words or f"{self.name}={quote(self.before)}" in words
 
 
 class Fingerprint:
-    """`fields` by their names, as served by `node`. `count` is higher in each later record of the LUN. `configured` are
-    the names of the fields whose values the configuration sets; only the node that has read the fingerprint knows them.
+    """The `fields` of a LUN, by name, as served by `node`. `count` grows with each record of the LUN. `configured` are
+    the names of the fields whose values the configuration sets; only the node that read the fingerprint knows them.
 
     `str` gives one line of words: the node, the count, and NAME=VALUE for each field.
     """
@@ -110,8 +109,8 @@ class Fingerprint:
         return " ".join((quote(self.node), f"{_COUNT}{self.count}", *words))
 
     def numbered_after(self, last: Fingerprint | None) -> Fingerprint:
-        """Return the fingerprint with the count of a record that follows `last`: one more, or the same where both are
-        equal.
+        """Return the fingerprint with the count of a record that follows `last`: one more, or the same count if node
+        and fields are equal.
         """
         before = last.count if last is not None else 0
         same = last is not None and (last.node, last.fields) == (self.node, self.fields)
@@ -120,11 +119,12 @@ class Fingerprint:
     def differences(self, last: Fingerprint) -> list[Difference]:
         """Return the fields that differ from those of `last`, the destructive differences first.
 
-        A device that has grown is no difference: both nodes see its size as it is, whoever serves.
+        A device that has grown is no difference: both nodes see its present size.
         """
         found = []
         for name in sorted({**self.fields, **last.fields}):
-            # A kernel that does not have the ability does not offer it. What else only one has is another version's.
+            # A kernel that lacks a feature does not offer it. Any other field that only one side has is from another
+            # version of twinsan.
             default = "0" if name.startswith(_LATER) else ""
             now, before = self.fields.get(name, default), last.fields.get(name, default)
             if now and before and self._is_compared(name) and not _same(name, now, before):
@@ -142,9 +142,7 @@ def _same(name: str, now: str, before: str) -> bool:
 
 
 def parse(text: str) -> Fingerprint | None:
-    """Return the fingerprint that `str` has written as `text`; None for any other text, which somebody else may have
-    left.
-    """
+    """Return the fingerprint whose `str` is `text`; None for any other text, which somebody else may have left."""
     node, count, fields = [*text.split(maxsplit=2), "", "", ""][:3]
     number = count.removeprefix(_COUNT) if count.startswith(_COUNT) else ""
     try:
@@ -156,13 +154,13 @@ def parse(text: str) -> Fingerprint | None:
 
 
 def read(lun: Lun, node: str) -> Fingerprint:
-    """Read the fingerprint of a LUN on this node, whose name is `node`. It reads what a dying LUN can lock (see
-    configfs), so call it in a child.
+    """Read the fingerprint of a LUN on this node, whose name is `node`. Call it in a child: the removal of a LUN can
+    lock what it reads (see configfs).
     """
     place, group = lun.storage.place, portal_group.place(lun.iqn)
     fields = {
         "lun": str(lun.number),
-        # Kernels before 6.4 count the LUNs that are made of a storage object, from 1; there is one.
+        # Kernels before 6.4 number the LUNs of a storage object from 1; there is one.
         "rtpi": str(int(configfs.read(f"{group}/rtpi") or "1", 0)),
         "vpd_unit_serial": identity.unit_serial(place),
         "naa": identity.naa_name(place),
@@ -192,6 +190,6 @@ def quote(text: str) -> str:
 
 
 def unquote(text: str) -> str:
-    """Return the text of a word of `quote`. Raises ValueError for any other word."""
+    """Return the text that `quote` made into this word. Raises ValueError for a malformed word."""
     first, *others = text.split("%")
     return (first.encode() + b"".join(bytes.fromhex(other[:2]) + other[2:].encode() for other in others)).decode()

@@ -2,13 +2,13 @@
 """The record of which node served a LUN last, and with what fingerprint. A node reads it before it serves the LUN, and
 publishes its own when it does.
 
-A record is kept in two places. A file in the state volume of the LUN's DRBD resource, where there is one, is there when
-both nodes start cold. A private attribute of every node can be read from anywhere, and does without a state volume;
-each node has its copy, because the cluster forgets the attributes of a node that it loses. Either place may have missed
-what was written to the other, so each record has a count, and the highest is the last.
+A record is kept in two places. A file in the state volume of the LUN's DRBD resource, if there is one, survives a cold
+start of both nodes. A private attribute of every node can be read from anywhere and needs no state volume; each node
+has a copy, because the cluster forgets the attributes of a node that it loses. Either place may have missed what was
+written to the other, so each record has a count, and the highest count is the latest.
 
-The record that this node serves by is in /run/twinsan from before initiators see the LUN. Its date says when it was
-published: a monitor publishes it where it was not, and again after a while, for a node that has joined since.
+This node's record is written to /run/twinsan before initiators see the LUN. The date of that file is when the record
+was published. A monitor publishes it if that has not happened, and repeats it for nodes that have joined since.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 _SECONDS_UNTIL_REPEATED = 300.0
 
-# What the cluster may take to answer; the LUN is served all the same.
+# How long the cluster may take to answer. Without an answer the LUN is served all the same.
 _SECONDS_TO_READ = 3
 _SECONDS_TO_TELL = 10
 
 
 class Ledger:
-    """The record of a LUN, by the name of its resource; a LUN without a resource, as outside of a cluster, has none.
-    `node` is the name of this node, "" where the caller does not know it. `log` writes to the log.
+    """The record of a LUN, by the name of its cluster resource; a LUN outside of a cluster has none. `node` is the name
+    of this node, "" if the caller does not know it. `log` writes to the log.
     """
 
     def __init__(self, lun: Lun, node: str, deadline: Deadline, log: Callable[[str], None]) -> None:
@@ -45,12 +45,12 @@ class Ledger:
         self._node = node
         self._deadline = deadline
         self.log = log
-        # Whether `last_record` had an answer from the cluster, so that there is no later record.
+        # Whether the cluster answered `last_record`, so that there is no later record.
         self.complete = False
 
     def last_record(self) -> Fingerprint | None:
-        """Read the latest record; None where nobody ever served the LUN. Where the cluster does not answer it is that
-        of the state volume; raises Failure or OSError where that has none.
+        """Read the latest record; None if no node ever served the LUN. If the cluster does not answer, return the
+        record in the state volume; raises Failure or OSError if there is none.
         """
         from twinsan.cluster import attributes
         from twinsan.disk import fingerprint
@@ -83,8 +83,8 @@ class Ledger:
         return fingerprint.read(self.lun, self._node)
 
     def publish_later(self, mine: Fingerprint) -> None:
-        """Note the record for the next monitor to publish. Called before initiators see the LUN, so that no monitor
-        publishes the record before it.
+        """Note the record, for the next monitor to publish. Call it before initiators see the LUN, so that no monitor
+        publishes the preceding record.
         """
         self._published.replace(str(mine))
         self._published.expire()
@@ -94,8 +94,8 @@ class Ledger:
         self._published.forget()
 
     def publish(self, mine: Fingerprint) -> None:
-        """Write the record to the state volume and to every node. Raises Failure or OSError where that fails; the next
-        monitor tries again.
+        """Write the record to the state volume and to an attribute of every node. Raises Failure or OSError if that
+        fails; the next monitor tries again.
         """
         from twinsan.cluster import attributes
 
@@ -107,7 +107,7 @@ class Ledger:
         self._published.touch()
 
     def publish_changes(self) -> None:
-        """Publish the fingerprint where an action has changed it while the LUN was served. A failure is logged."""
+        """Publish the fingerprint if an action has changed it while the LUN was served. A failure is logged."""
 
         def publish() -> None:
             mine, last = self._now()
@@ -118,8 +118,8 @@ class Ledger:
             self.attempt(publish)
 
     def publish_when_due(self) -> None:
-        """Publish the fingerprint, as it is now, where the last time is 300 s ago: a device may have grown. A failure
-        is logged.
+        """Publish the present fingerprint if it was last published 300 s ago or more, or never: the device may have
+        grown. A failure is logged.
         """
 
         def publish() -> None:
@@ -133,19 +133,19 @@ class Ledger:
             self.attempt(publish)
 
     def _now(self) -> tuple[Fingerprint, Fingerprint | None]:
-        """The present fingerprint as the next record, and the last record."""
+        """Return (the present fingerprint as the next record, the last record)."""
         last = served_record(self.lun.resource) or self.last_record()
         return self.current_fingerprint().numbered_after(last), last
 
     def attempt(self, publish: Callable[[], None]) -> None:
-        """Call `publish` and log its failure: a record that cannot be published fails no action."""
+        """Call `publish`, and log its failure: a record that cannot be published does not fail an action."""
         try:
             publish()
         except (Failure, OSError) as failure:
             self.log(f"the other node does not know what disk {self.lun} is: {failure}")
 
     def _write_to_volume(self, text: str) -> None:
-        """A field to each line."""
+        """Write a record to the state volume, one field on each line, unless it is there already."""
         path = self._file()
         lines = "\n".join(text.split())
         if path and _read(path) != lines:
@@ -168,13 +168,13 @@ class Ledger:
         return _published(self.lun.resource)
 
     def _file(self) -> str:
-        """The file in the state volume; "" where there is none."""
+        """The path of the file in the state volume; "" if no state volume is mounted."""
         folder = state_volume.folder(self.lun.storage.path)
         return f"{folder}/fingerprint.{self.lun.resource}" if folder else ""
 
 
 def served_record(resource: str) -> Fingerprint | None:
-    """Return the record by which this node serves the LUN of `resource`; None where this node has noted none."""
+    """Return the record with which this node serves the LUN of `resource`; None if this node has noted none."""
     from twinsan.disk import fingerprint
 
     return fingerprint.parse(_published(resource).read() or "")
@@ -185,7 +185,7 @@ def _published(resource: str) -> Published:
 
 
 def _read(path: str) -> str:
-    """What a file holds; "" where there is none."""
+    """The content of a file; "" if there is none."""
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             return file.read()

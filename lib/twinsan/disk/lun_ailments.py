@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The condition of a LUN that is served: the size of its device, the initiators it is meant for, and whether its device
-answers.
+"""What can be wrong with a LUN that is served: the size of its device, initiators that are not admitted, a device that
+does not answer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from twinsan.deadline import Deadline
     from twinsan.lio.lun import Lun
 
-# How long a device may take to answer a look at it, of the 20 s that a monitor has.
+# How long a device may take to answer, of the 20 s that a monitor has.
 _MILLISECONDS_TO_ANSWER = 10000
 
 SHRUNK = Reason(
@@ -43,8 +43,8 @@ NOT_ADMITTED = Reason(
 
 
 def size_ailment(lun: Lun) -> str:
-    """Return the reason where the device has another size than hosts were told; "" where it has not. Raises NotHere and
-    Passing where the device is gone.
+    """Return the reason if the device does not have the size that hosts were told; "" if it does. Raises NotHere or
+    Passing if the device is gone.
     """
     resized = lun_condition.size_change(lun)
     if not resized:
@@ -55,26 +55,26 @@ def size_ailment(lun: Lun) -> str:
 
 
 def admission_ailment(lun: Lun) -> str:
-    """Return the reason where the LUN is meant for an initiator that the target does not admit; "" where it is not. The
-    others are served.
+    """Return the reason if the LUN is meant for an initiator that the target does not admit; else "". The others are
+    served.
     """
     absent = lio_lun.unadmitted_initiators(lun)
     if not absent:
         return ""
     initiators, rest = name_list.shorten(absent), [name for name in lun.initiators if name not in absent]
     if not rest:
-        # An empty list would be for all.
+        # An empty list would mean all initiators.
         admitted = " ".join([*lio_acl.initiators(lun.group), *absent])
         return NOBODY_ADMITTED.text(initiators=initiators, admitted=admitted)
     return NOT_ADMITTED.text(initiators=initiators, rest=" ".join(rest))
 
 
 def freeze_ailment(path: str, deadline: Deadline) -> str:
-    """Return the reason where the device at `path` does not answer within 10 s; "" where it answers. Raises Failure
-    where it answers with an error.
+    """Return the reason if the device at `path` does not answer within 10 s; "" if it answers. Raises Failure if it
+    answers with an error.
 
-    One that does not answer is frozen, as DRBD's is until its peer is fenced. That is for DRBD's monitor to judge: to
-    start the LUN anew would not help, and its stop would only meet the same.
+    A device that does not answer is frozen, like a DRBD device until its peer is fenced. DRBD's monitor judges that: a
+    restart of the LUN would not help, because its stop would meet the same frozen I/O.
     """
     from twinsan.host import block_device, child, scsi
 

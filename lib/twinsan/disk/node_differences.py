@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Differences between the nodes that hosts would see in a LUN after a failover, or see since one.
+"""Differences between the nodes that hosts would see in a LUN after a failover, or have seen since the last one.
 
-Each node publishes what fingerprint a LUN of its DRBD devices would have there (see `expected_fingerprint`). Here a LUN
-that is served is compared with that, and with what the node before served, by files in /run/twinsan alone.
+Each node publishes what fingerprint a LUN on its DRBD devices would have there (see `expected_fingerprint`). A LUN that
+is served is compared with that, and with what the node before served. Only files in /run/twinsan are read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ACCEPT = (
     "accept: crm_resource -r {lun} -p accepted_differences -v '{value}'; or make the nodes alike, so that it is "
     "{before} on both"
 )
-# Where space reclamation is what differs.
+# Added if UNMAP differs.
 _DISCARD = " (a disk that can discard: lsblk --discard)"
 
 WOULD_NOT_SERVE = Reason(
@@ -38,8 +38,8 @@ SERVES_WITH_OTHER_UNMAP = Reason(Degraded, "{node} serves {fields}", _ACCEPT + _
 
 
 def ailment(lun: Lun, accepted: Iterable[str]) -> str:
-    """Return in what another node would serve the LUN otherwise, or this node does since it took over, as a reason; ""
-    for nothing. `accepted` are the FIELD=VALUE words that the administrator has accepted.
+    """Return the reason if another node would serve the LUN with other values, or if this node does so since it took
+    over; else "". `accepted` are the FIELD=VALUE words that the administrator has accepted.
     """
     mine = ledger.served_record(lun.resource) if lun.resource else None
     if mine is None:
@@ -71,16 +71,16 @@ def _since_failover(lun: Lun, mine: Fingerprint, accepted: Iterable[str]) -> str
 
 
 def _reduced(mine: Fingerprint, names: Iterable[str]) -> Fingerprint:
-    """The fingerprint with the fields `names` alone."""
+    """The fingerprint with only the fields `names`."""
     return Fingerprint(mine.node, {name: mine.fields[name] for name in names if name in mine.fields})
 
 
 def _expected_elsewhere(path: str) -> dict[str, dict[str, str]]:
-    """The fields that other nodes published for the DRBD devices below `path`, by the nodes' names."""
+    """The fields that other nodes published for the DRBD devices below `path`, by node name."""
     found: dict[str, dict[str, str]] = {}
     for minor in block_tree.drbd_minors(path):
         for node, fields in shared_limits.expected_fingerprints(minor).items():
-            # What lies between changes the queue.
+            # A device mapper between DRBD and the LUN changes the queue's sizes.
             kept = fields if block_tree.is_drbd(path) else _without_sizes(fields)
             found.setdefault(node, {}).update(kept)
     return found
@@ -99,7 +99,7 @@ def _in_unmap(changes: list[Difference]) -> bool:
 
 
 def _values(lun: Lun, changes: list[Difference], accepted: Iterable[str]) -> dict[str, str]:
-    """The values of a reason that says what to accept."""
+    """The values for the template of a reason that says what to accept."""
     words = [change.word for change in changes]
     before = " ".join(f"{change.name}={fingerprint.quote(change.before)}" for change in changes)
     return {"lun": lun.resource, "fields": " ".join(words), "value": " ".join((*accepted, *words)), "before": before}

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The rules for the parameters of a LUN that no single declaration expresses."""
+"""The rules for the parameters of a LUN that a single declaration cannot express."""
 
 from __future__ import annotations
 
 from twinsan.errors import Misconfigured, Reason
 from twinsan.lio import naa, primitives
 
-# The room in the SCSI INQUIRY data (SPC-3, 6.4.2); for the serial, that of the name of a file, which the kernel writes
-# the reservations to (aptpl_SERIAL).
+# In characters. The room in the SCSI INQUIRY data (SPC-3, 6.4.2); for the serial, the room in the name of the file to
+# which the kernel writes the reservations (aptpl_SERIAL).
 _LONGEST = {"vendor_id": 8, "product_id": 16, "scsi_sn": 240}
 
-# ocf:heartbeat:iSCSILogicalUnit made serials of so many hexadecimal digits. Fewer would all look alike.
+# ocf:heartbeat:iSCSILogicalUnit makes serials of this many hexadecimal digits. With fewer, NAA names are too alike.
 _FEWEST_DIGITS = 8
 
 TOO_LONG = Reason(Misconfigured, "parameter {parameter} is longer than {longest} characters: {value!r}...")
@@ -71,8 +71,8 @@ def check_accepted(words: tuple[str, ...]) -> None:
 def check_primitives(
     required: tuple[str, ...], preferred: tuple[str, ...], attributes: dict[str, int], *, named: bool
 ) -> None:
-    """Check that no primitive is both required and preferred, and that `attributes` switch off none of them. `named`
-    says whether the required ones are named by the configuration: a default yields to the switches. Raises
+    """Check that no primitive is both required and preferred, and that `attributes` switch off none of them. `named` is
+    whether the configuration names the required ones; if not, they are a default, which the switches override. Raises
     Misconfigured.
     """
     for primitive in required:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The promotion score of a replica, as the cluster is told it."""
+"""Publish the promotion score of a replica to the cluster."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 
 def publish_score(replica: str, resource: Resource | None, deadline: Deadline, *, always: bool = False) -> None:
-    """Set the promotion score of the primitive `replica` from the state of its DRBD resource; none where that is down
-    (None) or must not be promoted. A score that was published before is set again only if `always` is set.
+    """Set the promotion score of the primitive `replica` from the state of its DRBD resource, None if that is down. A
+    resource that is down or must not be promoted gets no score. The same score is set again within 300 s only if
+    `always` is set.
     """
     score = None if resource is None or _is_split(resource) else promotion_score.of(resource)
     set_promotion_score(replica, score, deadline, always=always)
 
 
 def _is_split(resource: Resource) -> bool:
-    """Which replica of a split brain counts is for the operator to decide; a Primary serves on."""
+    """Whether this is a Secondary in a split brain: the operator decides which replica counts, a Primary serves on."""
     return not resource.primary and split_brain.is_unresolved(resource)

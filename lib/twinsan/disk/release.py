@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The release of frozen I/O below a LUN that is removed. No initiator may see that I/O fail."""
+"""Release frozen I/O below a LUN that is about to be removed. No initiator may see that I/O fail."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ FROZEN_WITH_PORTAL = Reason(
 
 
 def device_io(device: str, iqn: str, deadline: Deadline, log: Callable[[str], None]) -> None:
-    """Release the frozen I/O of the DRBD resources below a block device, through any stack of mappers, so that the LUN
-    that target `iqn` shows of it can be removed. Does nothing where none is frozen.
+    """Release the frozen I/O of the DRBD resources below a block device, through any stack of mappers, so that its LUN
+    of target `iqn` can be removed. Does nothing if no I/O is frozen.
 
-    Where DRBD cannot be asked, that is logged and the removal goes on: most often nothing is frozen. Raises Failure
-    where initiators would see the I/O fail.
+    If DRBD does not answer, that is logged and the removal goes on: most often nothing is frozen. Raises Failure if
+    initiators would see the I/O fail.
     """
     try:
         resources = drbd_setup.owners(device, deadline.within(_SECONDS_TO_ASK))
@@ -46,10 +46,10 @@ def device_io(device: str, iqn: str, deadline: Deadline, log: Callable[[str], No
 
 
 def _require_silence(resource: Resource, iqn: str, deadline: Deadline) -> None:
-    """Raise Failure where initiators would see the I/O fail.
+    """Raise Failure if initiators would see the I/O fail: if a portal of the target can be reached here.
 
-    Further volumes may be LUNs of other targets, and their I/O fails as well. The cluster stops those at the same time,
-    so they are waited for.
+    Other volumes of the resource may be LUNs of other targets, and their I/O fails as well. The cluster stops those
+    targets at the same time, so wait for them, at most for half of the remaining time.
     """
     portal = portal_group.listening_portal(iqn)
     if not portal and len(resource.volumes) > 1:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The removal of a LUN, whatever state it is in and whether or not its I/O is frozen."""
+"""Remove a LUN, whatever state it is in and whether or not its I/O is frozen."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from twinsan.deadline import Deadline
     from twinsan.lio.lun import Lun
 
-# A claim of the device may outlive its holder by a moment.
+# The claim on the device may outlive the storage object by a moment.
 _SECONDS_UNTIL_FREE = 3.0
 
 
 def remove(lun: Lun, deadline: Deadline, log: Callable[[str], None]) -> None:
-    """Remove the LUN from LIO, and wait until its device is free. Frozen I/O is released first. A device that somebody
-    else holds is logged. Raises Failure.
+    """Remove the LUN from LIO, and wait until its device is free. Frozen I/O is released first. If somebody else holds
+    the device, that is only logged. Raises Failure.
     """
     _release(lun, deadline, log)
     try:
@@ -49,7 +49,7 @@ def _remove_in_child(lun: Lun, deadline: Deadline, patience: Deadline, log: Call
                 lambda: block_device.is_free(device), "the device is free", interval=0.02
             )
         except DeadlinePassed:
-            # Whoever else holds it is not this agent's to fail for; the demotion that follows will say who.
+            # Another holder is no failure of this agent; the demotion that follows names it.
             log(f"{device} is still in use, though not by this LUN; see 'lsblk {device}'")
 
     child.run(remove_and_wait, patience, f"removing {lun}")

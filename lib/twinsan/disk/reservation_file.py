@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The file in a state volume that keeps the persistent reservations of a LUN, and a copy of it.
 
-The kernel empties the file and then writes it. btrfs puts both on the disk at once. Where a file system puts one after
-the other a power cut in between finds an empty file, and then the copy counts that the last monitor made.
+The kernel empties the file and then writes it. btrfs commits both to the disk together. A file system that commits one
+after the other has an empty file after a power cut in between; then the copy counts, which the last monitor made.
 """
 
 from __future__ import annotations
@@ -20,14 +20,12 @@ if TYPE_CHECKING:
 
     from twinsan.deadline import Deadline
 
-# The copy is made in the background of a monitor, and must not outlast it where DRBD has frozen its I/O.
+# The copy is made in a child of the monitor, and must not outlast the monitor if DRBD has frozen its I/O.
 _SECONDS_FOR_COPY = 3.0
 
 
 class ReservationFile:
-    """The file of the LUN with unit serial `serial` in a state volume that is mounted at `where`. `log` writes to the
-    log.
-    """
+    """The file of the LUN with unit serial `serial` in a state volume mounted at `where`. `log` writes to the log."""
 
     def __init__(self, where: str, serial: str, log: Callable[[str], None]) -> None:
         self.path = f"{where}/reservations/{serial}"
@@ -36,8 +34,8 @@ class ReservationFile:
         self._log = log
 
     def read(self) -> tuple[str | None, float]:
-        """Return what the file has, None where there is none, and when it was written, in seconds since the epoch.
-        Raises OSError where it cannot be read.
+        """Return (text, time): the content of the file, None if there is none, and when it was written, in seconds
+        since the epoch. For a truncated file, the text of the copy. Raises OSError if it cannot be read.
         """
         text = durable_file.read(self.path)
         if text is None:
@@ -49,8 +47,8 @@ class ReservationFile:
         return text, written
 
     def write(self, text: str, *, anew: bool) -> None:
-        """Have the file hold `text`, synchronously from now on. With `anew` it is written although it holds that
-        already: what takes the place of the attribute has to be newer than it.
+        """Write `text` to the file, and make the file synchronous from now on. With `anew` it is written even if it
+        holds that text already: a file that replaces the node attribute has to be newer than it.
         """
         os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
         if anew or durable_file.read(self.path) != text:
@@ -63,8 +61,8 @@ class ReservationFile:
         durable_file.write(self._copy, text)
 
     def copy(self, place: str, deadline: Deadline) -> None:
-        """Copy the file where the reservations of the storage object at `place` have changed. It is done in a child:
-        where DRBD has frozen the I/O of the volume, a monitor must not hang with it. A failure is logged.
+        """Copy the file if the reservations of the storage object at `place` have changed. The copy is made in a child:
+        if DRBD has frozen the I/O of the volume, a monitor must not hang with it. A failure is logged.
         """
         now = reservations.signature(place)
         if self._copied.read() == now:
@@ -89,5 +87,5 @@ class ReservationFile:
 
 
 def copied_note(serial: str) -> Note:
-    """Return the note of what was reserved when the copy was made."""
+    """Return the note of the reservations (see `reservations.signature`) at the time of the copy."""
     return Note(f"reservations-copied.{serial[:200]}")

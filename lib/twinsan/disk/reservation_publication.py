@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What this node publishes of the reservations of a LUN, and how often; and what it asks the cluster about them."""
+"""Publish the reservations of a LUN to the cluster, as often as is due, and ask the cluster for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from twinsan.deadline import Deadline
     from twinsan.disk.reservation_record import Record
 
-# What the cluster may take to say or to learn what is reserved; without an answer the LUN is served all the same.
+# How long the cluster may take to answer or to be updated. Without an answer the LUN is served all the same.
 _SECONDS_FOR_CLUSTER = 3.0
 
 # A node that joins the cluster again has forgotten what was published.
@@ -22,8 +22,8 @@ _SECONDS_UNTIL_REPEATED = 60.0
 
 
 class Publication:
-    """The record that the cluster has of the LUN with unit serial `serial`. Where there is no cluster (`clustered` is
-    not set) nothing is asked or published. `log` writes to the log.
+    """The record that the cluster has of the LUN with unit serial `serial`. If `clustered` is not set, there is no
+    cluster, and nothing is asked or published. `log` writes to the log.
     """
 
     def __init__(self, serial: str, log: Callable[[str], None], *, clustered: bool) -> None:
@@ -32,8 +32,8 @@ class Publication:
         self._clustered = clustered
 
     def ask(self, deadline: Deadline, *, attempts: int) -> Record | None:
-        """Return the latest record; None where there is none, or where the cluster does not answer any of `attempts`
-        questions, which is logged.
+        """Return the latest record; None if there is none, or if the cluster answers none of `attempts` queries, which
+        is logged.
         """
         if not self._clustered:
             return None
@@ -47,7 +47,7 @@ class Publication:
         return None
 
     def publish(self, text: str, deadline: Deadline) -> None:
-        """Publish `text` now; the next monitor does so again. Raises Failure or OSError where the cluster does not take
+        """Publish `text` now; the next monitor does so again. Raises Failure or OSError if the cluster does not accept
         it.
         """
         if self._clustered:
@@ -57,10 +57,10 @@ class Publication:
         self._published.forget()
 
     def publish_when_due(self, text: str, deadline: Deadline, *, silent: bool, repeat: bool = True) -> None:
-        """Publish `text` where it has changed, or, if `repeat` is set, was published 60 s ago. A failure is logged.
+        """Publish `text` if it has changed, or, if `repeat` is set, if it was published 60 s ago. A failure is logged.
 
-        That nothing is reserved need not be repeated. It need not be published at all where no reservation was, if
-        `silent` is set.
+        That nothing is reserved is not repeated. With `silent` it is not published at all if nothing was published
+        before.
         """
         from twinsan.disk import reservation_record
 
@@ -81,7 +81,7 @@ class Publication:
         self._published.replace(text)
 
     def begin_with(self, record: Record | None) -> None:
-        """Take `record` for what was published last, None for nothing: a start begins with what the cluster has."""
+        """Take `record`, None for nothing, as what was published last: a start begins with what the cluster has."""
         self._published.forget()
         if record is not None:
             self._published.replace(record.text)

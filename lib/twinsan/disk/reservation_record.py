@@ -2,7 +2,7 @@
 """What the cluster knows of the persistent reservations of a LUN: a private attribute of every node.
 
 Without a state volume the attribute holds the reservations themselves. With one it only says whether the LUN is
-reserved: a node that cannot read the volume has to know that, and nothing there may be taken for a reservation later.
+reserved, because a node that cannot read the volume has to know that. It must not be taken for the reservations later.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.deadline import Deadline
 
-# In the place of the reservations, where they are in the state volume: whether there are any.
+# The text instead of the reservations if they are in the state volume: whether there are any.
 RESERVED = "reserved, in the state volume"
 UNRESERVED = "not reserved, by the state volume"
 
 
 class Record:
-    """`time` is when it was published, in seconds since the epoch by the clock of the node that did. `text` are the
-    reservations as the kernel writes them, or one of the two texts above.
+    """`time` is when it was published, in seconds since the epoch by the clock of the publishing node. `text` has the
+    reservations as the kernel writes them, or is one of the two texts above.
     """
 
     __slots__ = ("text", "time")
@@ -33,7 +33,7 @@ class Record:
 
     @property
     def in_volume(self) -> bool:
-        """Whether the reservations are in the state volume, if there are any."""
+        """Whether the reservations, if any, are in the state volume."""
         return self.text in (RESERVED, UNRESERVED)
 
 
@@ -43,19 +43,19 @@ def attribute(serial: str) -> str:
 
 
 def summary(*, reserved: bool) -> str:
-    """Return the text that stands for reservations which are in the state volume."""
+    """Return the text that is published for reservations in the state volume."""
     return RESERVED if reserved else UNRESERVED
 
 
 def read(serial: str, deadline: Deadline) -> Record | None:
-    """Return the latest record; None where no node has one. Raises Failure where the cluster does not answer."""
+    """Return the latest record; None if no node has one. Raises Failure if the cluster does not answer."""
     records = [_parse(value) for value in attributes.get_node_attributes(attribute(serial), deadline).values()]
-    # The nodes were told one after the other.
+    # The attributes of the nodes are set one after the other, so they may differ.
     return max(records, key=lambda record: record.time, default=None)
 
 
 def publish(serial: str, text: str, deadline: Deadline) -> None:
-    """Set the attribute of every node. Raises Failure where the cluster does not take it."""
+    """Set the attribute of every node. Raises Failure if the cluster does not accept it."""
     attributes.set_on_every_node(attribute(serial), f"{time.time():.3f};" + text.replace("\n", ";"), deadline)
 
 

@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where the persistent reservations of a LUN are kept between two nodes that serve it.
+"""Keep the persistent reservations of a LUN over a failover. If its DRBD resource has a state volume, they are in it
+(see `reservation_file`): the kernel's file is a symbolic link into the volume, so that no reservation is acknowledged
+before it is on both nodes.
 
-In the state volume, where its DRBD resource has one (see `reservation_file`). The kernel's file is a link into it, so
-that no reservation is acknowledged before it is on both nodes.
+Without a state volume, each monitor and the stop publish them in an attribute of all nodes (see `reservation_record`).
+Reservations acknowledged since the last monitor are then lost with the node, and all of them when both nodes go down. A
+LUN that was started before its state volume was there uses the attribute until its next start.
 
-Without a state volume each monitor, and the stop, publishes them in an attribute of all nodes (see
-`reservation_record`). What was acknowledged since the last monitor is lost with the node, and all of it when both nodes
-go down. A LUN that was started before its state volume was there goes on with the attribute until its next start.
-
-Of the two, the one that was written last counts: a LUN may have been served for a while without its volume. Where the
-volume has them and cannot be read, an older attribute is none the better for it; the LUN is not served then, unless it
-is known that nothing was reserved, or nothing is known.
-
-A file that a node has kept by itself is never believed: another node may have served since.
+Of the two, the one written last counts, because a LUN may have been served for a while without its volume. If the
+volume is known to hold reservations and cannot be read, the LUN is not served. It is served if nothing was reserved, or
+if nothing is known of a reservation. A file that a node has kept by itself is never used: another node may have served
+since.
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Lost(Failure):
-    """Reservations that are known to have been made, and cannot be given back to the kernel."""
+    """Reservations are known to have been made, and cannot be restored in the kernel."""
 
 
 _OR_WITHOUT = (
@@ -77,8 +75,9 @@ WITHOUT_VOLUME = Reason(
 
 
 class Store:
-    """The reservations of the LUN with unit serial `serial`. `name` is that of its resource, for what to type. `volume`
-    is its state volume. `clustered` says whether there is a cluster to publish to. `log` writes to the log.
+    """The reservations of the LUN with unit serial `serial`. `name` is that of its cluster resource, for commands in
+    reasons. `volume` is its state volume. `clustered` is whether there is a cluster to publish to. `log` writes to the
+    log.
     """
 
     def __init__(
@@ -88,15 +87,14 @@ class Store:
         self._name = name
         self._volume = volume
         self._log = log
-        # The file that the kernel writes, and the one in the state volume, where that is mounted.
+        # The path that the kernel writes to, and the file in the state volume if that is mounted.
         self._kernels = reservations.aptpl_file(serial)
         self._file = ReservationFile(volume.where, serial, log) if volume.mounted else None
         self._publication = Publication(serial, log, clustered=clustered)
 
     def restore(self, place: str, deadline: Deadline, *, required: bool = True) -> None:
-        """Give the kernel what is reserved, for the storage object at `place`, before initiators see the LUN. Raises
-        Lost where something is known to be reserved and cannot be given back; if `required` is not set, that is logged
-        and the LUN is served without.
+        """Give the kernel the reservations, for the storage object at `place`, before initiators see the LUN. Raises
+        Lost if something is known to be reserved and cannot be restored; if `required` is not set, that is only logged.
         """
         record = self._ask(deadline)
 
@@ -118,13 +116,13 @@ class Store:
         self._publication.publish_when_due(due, deadline, silent=self._silent)
 
     def last_reservations(self, deadline: Deadline) -> str:
-        """Return what was reserved when the LUN was served last, on whatever node, as the kernel writes it. Raises Lost
-        where that is unknown and something is known to be reserved.
+        """Return what was reserved when the LUN was served last, on any node, as the kernel writes it. Raises Lost if
+        something is known to be reserved and it cannot be read.
         """
         return self._later_of(self._ask(deadline))
 
     def replace(self, text: str, deadline: Deadline) -> None:
-        """Put other reservations in their place, while nobody serves the LUN. Raises Failure or OSError."""
+        """Replace the reservations by those in `text`, while no node serves the LUN. Raises Failure or OSError."""
         if self._file is not None:
             from twinsan.disk import reservation_record
 
@@ -134,7 +132,7 @@ class Store:
 
     @property
     def kept_in(self) -> str:
-        """Where they are kept, in words for an operator."""
+        """Where the reservations are kept, in words for the operator."""
         return f"state volume of {self._volume.resource}" if self._file is not None else "cluster"
 
     @property
@@ -145,7 +143,7 @@ class Store:
 
     @property
     def fault(self) -> str:
-        """The reason why the kernel does not write to the state volume; "" where it does."""
+        """The reason why the kernel does not write to the state volume; "" if it does."""
         if self.connected:
             return ""
         if self._file is not None:
@@ -155,9 +153,7 @@ class Store:
         return WITHOUT_VOLUME.text(lun=self._name)
 
     def save(self, place: str, deadline: Deadline) -> None:
-        """Copy and publish what is reserved now in the storage object at `place`, where it is due: the task of a
-        monitor.
-        """
+        """Copy and publish the present reservations of the storage object at `place`, if that is due. For a monitor."""
         if self._file is not None and self.connected:
             self._file.copy(place, deadline)
         if self.connected or os.path.isfile(self._kernels):
@@ -165,21 +161,21 @@ class Store:
             self._publication.publish_when_due(due, deadline, silent=self._silent)
 
     def save_at_stop(self, reserved: bool | None, deadline: Deadline) -> None:
-        """Publish what was reserved, and leave no file on this node: the task of a stop, when the LUN is gone.
-        `reserved` says whether any initiator was registered; None where the LUN was gone before.
+        """Publish what was reserved, and remove the kernel's file. For a stop, after the LUN was removed. `reserved` is
+        whether any initiator was registered; None if the LUN was gone before the stop.
 
-        The state volume is left alone, as its I/O may be frozen; the kernel has written there already.
+        The state volume is not touched, because its I/O may be frozen. The kernel has written to it already.
         """
         if reserved is not None and os.path.lexists(self._kernels):
             self._publication.publish_when_due(self._due(reserved), deadline, silent=self._silent, repeat=False)
         _remove(self._kernels)
 
     def _ask(self, deadline: Deadline) -> Record | None:
-        # Twice where nothing else can tell: what passes by itself must not lose a reservation.
+        # Twice if there is no file to read: a transient failure must not lose a reservation.
         return self._publication.ask(deadline, attempts=1 if self._file is not None else 2)
 
     def _later_of(self, record: Record | None) -> str:
-        """What was reserved last: by the state volume or by the cluster's record, whichever is later."""
+        """What was reserved last, by the state volume or by the cluster's record, whichever is later. Raises Lost."""
         from twinsan.disk import reservation_record
 
         in_record = None if record is None or record.in_volume else record
@@ -198,7 +194,7 @@ class Store:
         return reservations.NONE if in_file is None else in_file
 
     def _read_file(self) -> tuple[str | None, float]:
-        """As ReservationFile.read; also raises OSError where a state volume is configured and not mounted."""
+        """As ReservationFile.read. Also raises OSError if a state volume is configured and not mounted."""
         if self._file is not None:
             return self._file.read()
         if self._volume.where:
@@ -213,12 +209,12 @@ class Store:
 
     @property
     def _device(self) -> str:
-        """The device of the state volume, as it stands in what to type."""
+        """The device of the state volume, for commands in reasons."""
         return self._volume.device or "DEVICE"
 
     def _connect(self, text: str, record: Record | None) -> None:
-        """Let the kernel keep what is reserved from now on, where `text` was: before anybody sees the LUN. What the
-        cluster knows of it is `record`.
+        """Prepare the file for the kernel, with `text` in it, before initiators see the LUN: a link into the state
+        volume, or a plain file if that is not possible. `record` is what the cluster knows.
         """
         reservation_file.copied_note(self._serial).forget()
         self._publication.begin_with(record)
@@ -233,7 +229,7 @@ class Store:
         _write(self._kernels, text)
 
     def _due(self, reserved: bool, text: str | None = None) -> str:
-        """What the cluster has to know; `text` is what the kernel's file says, where that was read already."""
+        """The text to publish to the cluster. `text` is the content of the kernel's file, if it was read already."""
         from twinsan.disk import reservation_record
 
         if self.connected:
@@ -242,8 +238,8 @@ class Store:
 
     @property
     def _silent(self) -> bool:
-        """Whether nobody has to be told that nothing is reserved. A volume that is not in reach may hold reservations,
-        which do not count any more.
+        """Whether it need not be published that nothing is reserved. It must be if a state volume is configured and not
+        in use: that may hold old reservations, which do not count any more.
         """
         return self.connected or not self._volume.where
 

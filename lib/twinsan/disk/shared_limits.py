@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The limits of the disks below a DRBD resource on each node, and the fingerprint that a LUN of it would have there.
+"""The limits of the disks below a DRBD resource on each node, and the fingerprint that a LUN on it would have there.
 
-Each node publishes its own, volume by volume, in a private node attribute. What this node knows of all nodes is in a
-file of /run/twinsan, so that a monitor compares without starting a program, and the start of a LUN need not ask. The
-file is written anew when something has changed here, and every few minutes. It may be removed at any time.
+Each node publishes its own, for each volume, in a private node attribute. What this node knows of all nodes is in a
+file in /run/twinsan, so that a monitor can compare without starting a program, and the start of a LUN need not ask the
+cluster. The file is rewritten when something has changed here, and every few minutes. It may be removed at any time.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from twinsan.deadline import Deadline
     from twinsan.drbd.events2 import Resource
 
-# How long the file is current: what was published may get lost (an operator's clean-up), and a peer may get another
-# disk. Nodes that start together know nothing of each other at first.
+# How long the file is current: what was published may get lost (by an operator's clean-up), and a peer may get another
+# disk. The second value is for nodes that start together, which know nothing of each other at first.
 _SECONDS = 300.0
 _SECONDS_WITHOUT_PEER = 30.0
 
 _PREFIX = "device-limits."
 
-# How the words begin that have the fields of a fingerprint; versions that do not know them pass them over.
+# The beginning of a word with the fields of a fingerprint. Versions that do not know it skip it.
 _EXPECTED = "would."
 
 
 class KnownLimits:
-    """What this node knows of a DRBD resource: `minors` are the minor numbers here, by the numbers of its volumes;
-    `published` is the text of each node, by its name; `age` is how old that is, in seconds.
+    """What this node knows of a DRBD resource. `minors` has the minor numbers here, by volume number. `published` has
+    the text of each node, by node name. `age` is how old that is, in seconds.
     """
 
     def __init__(self, resource: str, minors: dict[int, int], published: dict[str, str], age: float = 0.0) -> None:
@@ -48,20 +48,20 @@ class KnownLimits:
         return self.published.get(os.uname().nodename, "")
 
     def peers(self, minor: int) -> dict[str, Limits]:
-        """Return the limits of the disks of other nodes, by the nodes' names, for the volume that has the minor number
-        `minor` here.
+        """Return the limits of the disks of other nodes, by node name, for the volume that has the minor number `minor`
+        here.
         """
         here = os.uname().nodename
         found = {node: self._of(text, minor) for node, text in self.published.items() if node != here}
         return {node: limits for node, limits in found.items() if limits is not None}
 
     def limits(self, minor: int) -> Limits | None:
-        """Return the limits of the disk below a device of this node; None where it has no disk now."""
+        """Return the limits of the disk below a device of this node; None if it has no disk now."""
         return self._of(self.own, minor)
 
     def expected_fingerprints(self, minor: int) -> dict[str, dict[str, str]]:
-        """Return the fields of the fingerprint that a LUN of a device of this node would have on other nodes, by the
-        nodes' names.
+        """Return the fields of the fingerprint that a LUN on the device `minor` of this node would have on other nodes,
+        by node name.
         """
         here = os.uname().nodename
         words = [f"{_EXPECTED}{volume}:" for volume in self._volumes(minor)]
@@ -82,25 +82,25 @@ class KnownLimits:
 
     @property
     def unequal(self) -> bool:
-        """Whether the text of another node differs from this one's."""
+        """Whether the text of another node differs from that of this one."""
         return any(text != self.own for text in self.published.values())
 
     def is_current(self, *, alone: bool) -> bool:
-        """Whether the cluster need not be asked again. `alone` says that no peer is expected to have published."""
+        """Whether the cluster need not be asked again. `alone` is whether no peer is expected to have published."""
         complete = alone or any(node != os.uname().nodename for node in self.published)
         return 0 <= self.age < (_SECONDS if complete else _SECONDS_WITHOUT_PEER)
 
 
 def share(resource: Resource, deadline: Deadline) -> KnownLimits:
-    """Publish the limits of this node's disks, and return those of all nodes. Starts no program where nothing has
-    changed and the file is current. Raises Failure where the cluster does not answer.
+    """Publish the limits of this node's disks, and return those of all nodes. Starts no program if nothing has changed
+    and the file is current. Raises Failure if the cluster does not answer.
     """
     minors = {volume.number: volume.minor for volume in resource.volumes}
     own = " ".join(word for volume, minor in minors.items() for word in _words(volume, minor))
     known = load(resource.name)
     if known is not None and (known.own, known.minors) == (own, minors) and known.is_current(alone=resource.alone):
         return known
-    # Forgotten first: where the cluster cannot be reached, the next monitor tries again.
+    # Forget the file first: if the cluster cannot be reached, the next monitor tries again.
     from twinsan.cluster import attributes
 
     _file(resource.name).forget()
@@ -109,7 +109,7 @@ def share(resource: Resource, deadline: Deadline) -> KnownLimits:
 
 
 def load(resource: str) -> KnownLimits | None:
-    """Read the file of a DRBD resource; None where there is none, or one that cannot be read."""
+    """Read the file of a DRBD resource; None if there is none or it cannot be read."""
     try:
         file = _file(resource)
         age = file.age()
@@ -122,8 +122,8 @@ def load(resource: str) -> KnownLimits | None:
 
 
 def expected_fingerprints(minor: int) -> dict[str, dict[str, str]]:
-    """Return the fields of the fingerprint that a LUN of a DRBD device of this node would have on other nodes, by the
-    nodes' names, as far as they are known.
+    """Return the fields of the fingerprint that a LUN on the DRBD device `minor` of this node would have on other
+    nodes, by node name, as far as they are known.
     """
     return {node: fields for known in _all() for node, fields in known.expected_fingerprints(minor).items()}
 
@@ -157,7 +157,7 @@ def _attribute(resource: str) -> str:
 
 
 def _words(volume: int, minor: int) -> list[str]:
-    """Words such as ``0:logical_block_size=512,...`` and ``would.0:block_size=512,...``; none of a volume without a
+    """Words such as ``0:logical_block_size=512,...`` and ``would.0:block_size=512,...``; none for a volume without a
     disk.
     """
     limits = device_limits.of_backing_device(minor)
@@ -168,7 +168,7 @@ def _words(volume: int, minor: int) -> list[str]:
 
 
 def _parse(text: str) -> dict[int, Limits]:
-    """The limits in a text of `_words`, by the numbers of the volumes; words of another version are passed over."""
+    """The limits in a text of `_words`, by volume number. Words of another version are skipped."""
     found = {}
     for word in text.split():
         number, _, limits = word.partition(":")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The comparison that a node makes before it serves a LUN: it must be the disk that was served last.
 
-Only what would destroy data or the disk's identity is refused. All else is served, and reported: in the log, and by the
-monitors until the administrator accepts it (see `node_differences`).
+Only a difference that would destroy data or the disk's identity is refused. With any other the LUN is served, and the
+difference is reported: in the log, and by the monitors until the administrator accepts it (see `node_differences`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ANOTHER_DISK = Reason(
     NotHere,
-    # Short, and what differs first: of a reason crm_mon shows no more than about 130 characters.
+    # Short, and the difference first: crm_mon shows no more than about 130 characters of a reason.
     "{differences}: {node} would serve another disk than {server} served last as {lun}",
     "make the nodes alike, or allow it with: crm_resource --resource {resource} --set-parameter accepted_differences "
     "--parameter-value '{value}'",
@@ -26,7 +26,7 @@ ANOTHER_DISK = Reason(
 
 
 class Succession:
-    """The three steps of a start, to be called in their order. Outside of a cluster they do nothing."""
+    """The three steps of a start, to be called in this order. Outside of a cluster they do nothing."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -36,8 +36,8 @@ class Succession:
         self._unknown = False
 
     def read_last_record(self) -> bool:
-        """Read the record of who served the LUN last. Returns whether hosts may know the LUN. Without an answer they
-        may, and nothing is compared.
+        """Read the record of which node served the LUN last. Returns whether hosts may know the LUN. If there is no
+        answer, the result is True and nothing is compared.
         """
         if not self._lun.resource:
             return False
@@ -49,7 +49,7 @@ class Succession:
         return self._unknown or self._last is not None
 
     def require_same(self, accepted: tuple[str, ...]) -> None:
-        """Raise NotHere where the LUN, which is complete and not shown yet, would be another disk than was served last.
+        """Raise NotHere if the LUN, which is complete and not exported yet, would be another disk than was served last.
         `accepted` are the FIELD=VALUE words that the administrator has accepted.
         """
         if not self._lun.resource:
@@ -70,12 +70,12 @@ class Succession:
                 value=" ".join((*accepted, *(change.word for change in refused))),
             )
         self._note_differences(last, changes)
-        # A number that comes after all others takes a whole answer.
+        # The next count can be known only if the cluster answered.
         complete = self._ledger.complete
         self._ledger.attempt(lambda: self._ledger.publish_later(mine) if complete else self._ledger.forget())
 
     def _note_differences(self, last: Fingerprint | None, changes: list[Difference]) -> None:
-        """Note for the monitors what hosts had before. A node that starts the LUN once more keeps the note it has."""
+        """Note for the monitors the values that hosts saw before. A node that starts the LUN again keeps its note."""
         from twinsan.disk import fingerprint
 
         note = predecessor_note(self._lun.resource)
@@ -86,8 +86,8 @@ class Succession:
             note.forget()
 
     def publish_changes(self) -> None:
-        """Publish the new record where a field has changed. Where only the node has changed, the first monitor
-        publishes it: up to then the record is right in all that is compared, and the start need not wait.
+        """Publish the new record if there was none, or if the size or a compared field has changed. Otherwise the first
+        monitor publishes it: until then the old record is right in all that is compared, and the start need not wait.
         """
         mine, last = self._mine, self._last
         if mine is None or not self._ledger.complete:
@@ -98,5 +98,5 @@ class Succession:
 
 
 def predecessor_note(resource: str) -> Note:
-    """Return the note of those fields that were otherwise on the node that served the LUN of `resource` before."""
+    """Return the note of the fields that had other values on the node that served the LUN of `resource` before."""
     return Note(f"fingerprint-before.{resource}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How a node begins to serve a LUN that the other node may have served before, and changes one that it serves."""
+"""Begin to serve a LUN that the other node may have served before, and change one that is served."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def serve(
     deadline: Deadline,
     log: Callable[[str], None],
 ) -> None:
-    """Make the LUN of `ledger`, or what is missing of it, and show it to its initiators. `new` is the same LUN as it
-    must be where no host knows it yet. `store` gives the store of its reservations. `accepted` are the FIELD=VALUE
-    words that the administrator has accepted. With `reservations_required` the LUN is not served without what was
-    reserved. Raises Failure.
+    """Make the LUN of `ledger`, or what is missing of it, and export it to its initiators. `new` is the same LUN with
+    the configuration to use if no host knows it yet. `store` returns the store of its reservations. `accepted` are the
+    FIELD=VALUE words that the administrator has accepted. With `reservations_required` the LUN is not served if its
+    reservations cannot be restored. Raises Failure.
     """
     comparison = Succession(ledger)
 
@@ -41,7 +41,7 @@ def serve(
             store().restore(ledger.lun.storage.place, deadline, required=reservations_required)
 
     def make() -> None:
-        # What a host does not know yet it cannot miss.
+        # A LUN that hosts know already is served with less, if need be, than a new one must have.
         lun = ledger.lun if comparison.read_last_record() else new
         lio_core.change(lambda: lio_lun.ensure(lun, log, agree), deadline, log)
         comparison.publish_changes()
@@ -51,8 +51,8 @@ def serve(
 
 
 def change(ledger: Ledger, deadline: Deadline, log: Callable[[str], None]) -> str:
-    """Change the LUN of `ledger`, which is served, to what it shall be; returns what its hosts have to do about it, ""
-    for nothing. Raises Failure; Passing where it may succeed later.
+    """Change the LUN of `ledger`, which is served, to its configuration. Returns what its hosts have to do about it, ""
+    for nothing. Raises Failure; Passing if it may succeed later.
     """
 
     def change_and_publish() -> str:

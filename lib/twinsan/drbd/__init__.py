@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""DRBD: what its tools tell and do, roles, health, split brain, the state volume."""
+"""DRBD: its tools and the state that they print, roles, health, split brain, the state volume."""

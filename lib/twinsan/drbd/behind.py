@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def since(resource: Resource) -> str:
-    """Return since when this node lacks data, as words that follow a state (" since 10:15"); "" where it lacks none.
+    """Return since when this node lacks data, as words to follow a state (" since 10:15"); "" if it lacks none.
 
-    Notes the time at the first call that finds data missing. Raises OSError or ValueError where the note cannot be
-    written or read.
+    The first call that finds data missing notes the time. Raises OSError or ValueError if the note cannot be written
+    or read.
     """
     note = Note(f"behind.{resource.name}")
     if resource.complete:
@@ -27,6 +27,6 @@ def since(resource: Resource) -> str:
 
 
 def clock(moment: float) -> str:
-    """Return a time, in seconds since the epoch, as HH:MM, with its date where it is not of today."""
+    """Return a time, given in seconds since the epoch, as HH:MM; with the date if it is not today."""
     then, today = time.localtime(moment), time.localtime()
     return time.strftime("%H:%M" if then[:3] == today[:3] else "%F %H:%M", then)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Bring a DRBD resource up, as its configuration has it, and give its peer a moment to connect."""
+"""Bring a DRBD resource up as configured, and wait for its peers to connect."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ _SECONDS_FOR_DEVICES = 30.0
 
 
 def bring_up(name: str, drbdconf: str, deadline: Deadline, note: Callable[[str], None]) -> None:
-    """Bring a resource up as a Secondary, from whatever state, until its devices are there. `note` takes what an
-    operator should know. Raises NotHere for what DRBD's configuration does not have, NotInstalled, and Failure.
+    """Bring a resource up as Secondary, whatever its state is now, and wait up to 30 s for its devices to appear.
+
+    `note` is called with each message for the operator. Raises NotHere if DRBD's configuration is missing, unreadable
+    or without this resource, NotInstalled if the kernel has no DRBD module, and Failure if DRBD refuses.
     """
     devices = configuration.devices(name, drbdconf, deadline)
     configuration.load(deadline)
@@ -36,7 +38,9 @@ def bring_up(name: str, drbdconf: str, deadline: Deadline, note: Callable[[str],
 
 
 def wait_for_peer(name: str, deadline: Deadline, note: Callable[[str], None]) -> None:
-    """Wait until every peer is connected, or cut off on purpose. One that does not come by the deadline is noted."""
+    """Wait until every peer is connected or StandAlone, and no state is transient. At the deadline, pass the reason to
+    `note` and return. Raises Failure if the resource is not up.
+    """
 
     def connected() -> bool:
         resource = role.require_up(name, deadline)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""DRBD by ``drbdadm``: what the configuration files say of a resource, and making the kernel follow them."""
+"""DRBD through ``drbdadm``: what the configuration says of a resource, and making the kernel follow it."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ NOT_ADJUSTED = Reason(
     "look at 'dmesg', and try by hand: drbdadm -c {drbdconf} adjust {resource}",
 )
 
-# drbdadm prints these on standard error when it succeeds as well.
+# drbdadm prints these on standard error even when it succeeds.
 _CHATTER = ("modinfo: ERROR", "found __DRBD_NODE__", "PRETENDING")
 
 _SECONDS_FOR_DISKS = 10.0
 
 
 def load(deadline: Deadline) -> None:
-    """Load the module. Raises NotInstalled where this kernel has none."""
+    """Load DRBD's kernel module unless it is loaded. Raises NotInstalled if modprobe fails."""
     if not setup.loaded():
         result = command.run("modprobe", "drbd", deadline=deadline, check=False)
         if not result.ok:
@@ -51,8 +51,8 @@ def load(deadline: Deadline) -> None:
 
 
 def devices(name: str, drbdconf: str, deadline: Deadline) -> list[str]:
-    """Return the paths of the devices that the configuration gives to a resource. Raises NotHere, with what DRBD says,
-    for a resource that it does not know or a file that it cannot read.
+    """Return the device paths that DRBD's configuration gives to a resource. Raises NotHere if the file `drbdconf` is
+    missing, if it does not define the resource for this host, or, with DRBD's message, if DRBD cannot read it.
     """
     if not os.path.exists(drbdconf):
         raise NO_FILE(drbdconf=drbdconf)
@@ -68,8 +68,8 @@ def devices(name: str, drbdconf: str, deadline: Deadline) -> list[str]:
 def adjust(name: str, drbdconf: str, deadline: Deadline) -> None:
     """Make the kernel's state follow the configuration: create, attach and connect what is missing.
 
-    What fails is tried again for 10 s, at most for half of the deadline: udev or LVM may hold a disk for a moment.
-    Raises Failure with what drbdadm says.
+    A failure is retried for 10 s, at most for half of the remaining time: udev or LVM may hold a disk for a moment.
+    Raises Failure with drbdadm's message.
     """
     results: list[command.Result] = []
 
@@ -87,7 +87,7 @@ def adjust(name: str, drbdconf: str, deadline: Deadline) -> None:
 
 
 def _complaint(result: command.Result) -> str:
-    """What drbdadm says went wrong, in one line of at most 300 characters."""
+    """Return drbdadm's error message as one line of at most 300 characters."""
     lines = [line.strip() for line in result.stderr.splitlines()]
     kept = [line for line in lines if line and line != "." and not any(words in line for words in _CHATTER)]
     return " ".join(kept)[:300] or f"drbdadm ended with exit status {result.status}"

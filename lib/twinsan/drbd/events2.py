@@ -27,10 +27,10 @@ class PeerVolume:
         self.disk = fields.get("peer-disk", "DUnknown")
         self.client = fields.get("peer-client") == "yes"
         self.resync_suspended = fields.get("resync-suspended", "no")
-        # Percent of a running resync or verify, and how long it will take; "" and None where the version does not tell.
+        # Percent done and seconds left of a running resync or verify; "" and None if this version prints none.
         self.done = fields.get("done", "")
         self.seconds_left = _number(fields, "eta")
-        # KiB that differ: what a resync has still to copy, or what has changed here since the peer was lost.
+        # KiB out of sync: what a resync still has to copy, or what has changed here since the peer was lost.
         self.out_of_sync = _number(fields, "out-of-sync")
 
     @property
@@ -52,17 +52,17 @@ class Connection:
 
     @property
     def connected(self) -> bool:
-        """Whether the connection is up. Where it is, 8.4 has the state of replication here, such as SyncSource."""
+        """Whether the connection is up. On 8.4, `state` is then the state of replication, such as SyncSource."""
         return self.state not in _NOT_CONNECTED
 
     @property
     def peer(self) -> str:
-        """The peer's name in words: 8.4 tells none, and "the peer" stands for it."""
+        """The peer's name; "the peer" on 8.4, which prints no name."""
         return "the peer" if self.name == "peer" else self.name
 
     @property
     def diskless(self) -> bool:
-        """Whether the peer has no disk on purpose, as a tie-breaker has none."""
+        """Whether the peer is diskless on purpose, like a tie-breaker."""
         return bool(self.volumes) and all(volume.client for volume in self.volumes)
 
     def has_all_of(self, number: int) -> bool:
@@ -71,7 +71,7 @@ class Connection:
         return replica is not None and replica.disk == "UpToDate"
 
     def volume(self, number: int) -> PeerVolume | None:
-        """The peer's replica of a volume, where one is known."""
+        """The peer's replica of a volume; None if none is known."""
         return next((volume for volume in self.volumes if volume.number == number), None)
 
 
@@ -84,7 +84,7 @@ class Volume:
         self.number = int(fields.get("volume", "0"))
         self.minor = int(fields.get("minor", "0"))
         self.disk = fields.get("disk", "Diskless")
-        # Without a disk on purpose.
+        # Diskless on purpose.
         self.client = fields.get("client") == "yes"
         # None on 8.4, which has no quorum.
         self.quorum = fields["quorum"] == "yes" if "quorum" in fields else None
@@ -114,7 +114,7 @@ class Resource:
 
     @property
     def alone(self) -> bool:
-        """Whether a peer is missing that should be connected."""
+        """Whether a configured peer is not connected."""
         return not all(connection.connected for connection in self.connections)
 
     @property
@@ -146,8 +146,8 @@ class Resource:
 
     @property
     def speaks_8_4(self) -> bool:
-        """Whether drbdsetup takes minor numbers for this resource, as in 8.4, and not its name. The version of the
-        module does not tell: a module of 9 can serve configurations of 8.4.
+        """Whether drbdsetup wants this resource's minor numbers, as in 8.4, instead of its name. The module's version
+        does not decide this: a module of 9 can serve configurations of 8.4.
         """
         return bool(self.volumes) and all(volume.quorum is None for volume in self.volumes)
 
@@ -163,7 +163,7 @@ class Resource:
         return any(replica.disk == "UpToDate" for _, replica in self.replicas(volume))
 
     def name_of(self, volume: Volume) -> str:
-        """The name of a volume for an operator: that of the resource, with the volume's number where it has several."""
+        """A volume's name for the operator: the resource's name, with the volume number if it has several volumes."""
         return self.name if len(self.volumes) == 1 else f"{self.name}/{volume.number}"
 
 
@@ -173,12 +173,12 @@ _NOT_CONNECTED = frozenset((
 ))  # fmt: skip
 
 
-# What a replica does when nothing is copied; a verify reads only.
+# States of replication in which nothing is copied. A verify only reads.
 _RESTING = frozenset(("Off", "Established", "VerifyS", "VerifyT"))
 
 
 def parse(text: str, name: str) -> Resource | None:
-    """Return the state of the resource `name`; None where the kernel does not have it."""
+    """Return the state of the resource `name`; None if the kernel does not have it."""
     resource: Resource | None = None
     connections: dict[str, Connection] = {}
     replicas: list[dict[str, str]] = []
@@ -204,16 +204,14 @@ def parse(text: str, name: str) -> Resource | None:
 
 
 def owners(text: str, minors: Collection[int]) -> list[str]:
-    """Return the names of the resources that the devices with these minor numbers belong to, each once; empty where no
-    resource has any of them.
-    """
+    """Return the names of the resources that have a device with one of these minor numbers, each name once."""
     devices = (fields for kind, fields in _objects(text) if kind == "device")
     found = {fields.get("name", ""): None for fields in devices if _number(fields, "minor") in minors}
     return [name for name in found if name]
 
 
 def _objects(text: str, name: str | None = None) -> Iterator[tuple[str, dict[str, str]]]:
-    """The objects of the resource `name`, of all resources without one, each with its kind."""
+    """Yield (kind, fields) for each object of the resource `name`, or of all resources if `name` is None."""
     for line in text.splitlines():
         words = line.split()
         if len(words) < 3 or words[0] != "exists":

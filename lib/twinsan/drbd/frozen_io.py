@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Release the I/O that DRBD has frozen, on a node that gives up serving.
 
-What is frozen cannot be torn down: LIO waits for its commands where nothing can kill it, and DRBD refuses to demote a
-device that a frozen writer holds open. So the I/O has to end first, in one of two ways:
+With frozen I/O nothing can be torn down: LIO waits for its commands unkillably, and DRBD refuses to demote a device
+that a frozen writer holds open. So the I/O is resumed, if somebody froze it by hand (``suspend-io``) and no peer can
+have been promoted meanwhile. Otherwise it is failed. That loses nothing: acknowledged writes are on the peer's disk as
+well, and frozen writes were never acknowledged. Resuming them would be wrong, because the peer may be promoted at any
+moment: DRBD would begin a new data generation here, each node would have writes that the other lacks, and that is a
+split brain.
 
-- It goes on, where that is harmless: somebody froze it by hand (``suspend-io``), and there is no peer that could have
-  gone its own way.
-- It fails. That loses nothing: what was acknowledged is on the peer's disk as well, and what is frozen was never
-  acknowledged. To let it go on here would be wrong, because the peer may be promoted any moment: DRBD would begin a new
-  data generation for it, and both nodes would have written what the other lacks: a split brain.
-
-DRBD 9 fails it by ``secondary --force``. 8.4 fails it only where no data is in reach and on-no-data-accessible is
-io-error, so its disk is detached for the time being. The disk keeps its generation: the next ``adjust`` attaches it,
-and its peer brings it up to date.
-
-No initiator may see these errors, for a virtual machine would believe them. The portal address has to be gone before.
+DRBD 9 fails I/O by ``secondary --force``. 8.4 fails it only if no data is in reach and on-no-data-accessible is
+io-error, so its disk is detached for a while. The disk keeps its generation: the next ``adjust`` attaches it, and its
+peer brings it up to date. No initiator may see these errors, because a virtual machine would believe them: the portal
+address has to leave the node first.
 """
 
 from __future__ import annotations
@@ -51,8 +48,8 @@ _SECONDS_TO_THAW = 5.0
 
 
 def release(resource: Resource, deadline: Deadline, note: Callable[[str], None]) -> None:
-    """Release the frozen I/O of a resource; nothing where none is frozen. `note` takes what an operator should know.
-    Raises Failure where it stays frozen.
+    """Release the frozen I/O of a resource; do nothing if none is frozen. `note` is called with each message for the
+    operator. Raises Failure if the I/O stays frozen.
     """
     if not is_frozen(resource):
         return
@@ -66,17 +63,21 @@ def release(resource: Resource, deadline: Deadline, note: Callable[[str], None])
 
 
 def has_no_lun(resource: Resource) -> bool:
-    """Whether no LUN of LIO is made of the resource, through any stack of mappers: no initiator then sees I/O fail."""
+    """Whether no backstore of LIO lies on the resource, through any stack of mappers. If so, no initiator sees I/O
+    fail.
+    """
     return not any(holders.backstores(block_tree.drbd_path(minor)) for minor in resource.minors)
 
 
 def failed_note(name: str) -> Note:
-    """Return the note that is there while DRBD is not as configured, because I/O had to fail."""
+    """Return the note that exists while DRBD is not as configured because I/O had to be failed."""
     return Note(f"io-failed.{name}")
 
 
 def restore(name: str, drbdconf: str, deadline: Deadline) -> None:
-    """Attach what was detached, and let I/O wait for data again; nothing where no I/O had to fail. Raises Failure."""
+    """Undo what `release` changed to fail I/O, if it did: attach the disk, and let I/O wait for data again. Raises
+    Failure.
+    """
     if failed_note(name).exists():
         from twinsan.drbd import configuration
 
@@ -85,7 +86,7 @@ def restore(name: str, drbdconf: str, deadline: Deadline) -> None:
 
 
 def forget(name: str) -> None:
-    """Note that DRBD is as configured again."""
+    """Remove the note of `failed_note`: DRBD is as configured again."""
     failed_note(name).forget()
 
 
@@ -100,8 +101,8 @@ def reasons(resource: Resource) -> str:
 
 
 def may_go_on(resource: Resource) -> bool:
-    """Whether frozen I/O may go on instead of failing: somebody froze it by hand, and no peer can lack it and be
-    promoted.
+    """Whether frozen I/O may be resumed: somebody froze it by hand, this node can serve, and the state of every peer's
+    disk is known, so that no peer can have been promoted without these writes.
     """
     replicas = [connection.volume(volume.number) for connection in resource.connections for volume in resource.volumes]
     known = all(replica is not None and replica.disk != "DUnknown" for replica in replicas)
@@ -135,10 +136,10 @@ def _set(name: str, policies: list[str], deadline: Deadline) -> None:
 
 
 def _detach(resource: Resource, deadline: Deadline) -> None:
-    """Detach the local disks. By force, since DRBD keeps a Primary from losing its last disk.
+    """Detach the local disks, by force: otherwise DRBD refuses to detach the last disk of a Primary.
 
-    Force does not wait for the disk, whose late answer would then be written into memory that is somebody else's by
-    now. So the disk must have nothing under way; nothing new comes to it while I/O is frozen.
+    A forced detach does not wait for the disk. A late answer would be written into memory that has another owner by
+    then. So wait until the disk has no pending requests; it gets no new ones while I/O is frozen.
     """
 
     def idle() -> bool:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How well a DRBD resource is: why a Primary cannot serve, and what is not well although it serves.
+"""The health of a DRBD resource: why a Primary cannot serve, and what is wrong although it serves.
 
-The cluster shows 128 characters of a reason: what to type begins early.
+The cluster shows 128 characters of a reason, so the command to type comes early.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.drbd.events2 import Connection, PeerVolume, Resource, Volume
 
-# The peer first: a disk that was lost first is not attached to a Primary that has no other data (150).
+# The peer first: to a Primary without data, DRBD does not attach a disk that was lost before the peer (error 150).
 WITHOUT_DATA = Reason(
     Failure,
     "{volume} is Primary without data ({disk})",
@@ -48,7 +48,7 @@ FAILS_BY_FORCE = Reason(
     "end that program: fuser -v /dev/drbd*",
 )
 NO_QUORUM = Reason(Degraded, "{resource} has no quorum", "bring the other nodes back: drbdadm status {resource}")
-# `attach` would stop at the first volume that has its disk (drbdadm of 8.4 and 9).
+# Not `attach`: it stops at the first volume that has its disk (drbdadm of 8.4 and 9).
 DISK_GONE = Reason(
     Degraded,
     "the local disk of {volume} is gone ({disk})",
@@ -119,15 +119,15 @@ PEER_DISK_BEHIND = Reason(
     "look there: drbdadm status {resource}, dmesg",
 )
 
-# Disk states that pass by themselves: DRBD is reading meta data, or asking its peer.
+# Transient disk states: DRBD is reading meta data, or asking its peer.
 TRANSIENT_DISKS = ("Attaching", "Negotiating", "Consistent")
 
-# What the peer has of what a disk in this state lacks.
+# What the peer has, by the state of the local disk.
 _ELSEWHERE = {"Outdated": "has newer data", "Consistent": "may have newer data", "Inconsistent": "has the rest"}
 
 
 def is_transient(resource: Resource) -> bool:
-    """Whether the state is about to change by itself, so that one look at it proves nothing."""
+    """Whether the state is about to change by itself, so that one query proves nothing."""
     disks = any(volume.disk in TRANSIENT_DISKS for volume in resource.volumes)
     handshakes = any(
         replica.replication == "Off" for volume in resource.volumes for _, replica in resource.replicas(volume)
@@ -136,7 +136,7 @@ def is_transient(resource: Resource) -> bool:
 
 
 def failure(resource: Resource) -> str:
-    """Return the reason why a Primary cannot serve; "" where it can, or will be able to when its I/O is thawed."""
+    """Return the reason why a Primary cannot serve; "" if it can, or can as soon as its I/O is resumed."""
     name = resource.name
     for volume in resource.volumes:
         where = resource.name_of(volume)
@@ -148,7 +148,7 @@ def failure(resource: Resource) -> str:
 
 
 def can_serve(resource: Resource) -> bool:
-    """Whether a Primary can serve, or will be able to when its I/O is thawed: whether it has no `failure`."""
+    """Whether a Primary can serve, or can as soon as its I/O is resumed: whether `failure` returns ""."""
     return all(_has_data(resource, volume) and not _fails_io(resource, volume) for volume in resource.volumes)
 
 
@@ -161,8 +161,8 @@ def _fails_io(resource: Resource, volume: Volume) -> bool:
 
 
 def ailment(resource: Resource, since: str = "") -> str:
-    """Return the gravest reason why the resource is not well; "" where all is well. `since` follows the state of a
-    disk that lacks data, such as " since 10:15" (see `behind`).
+    """Return the most serious reason why the resource is not well; "" if all is well. `since` is text such as " since
+    10:15" (see `behind`), to follow the state of a disk that lacks data.
     """
     return (
         _frozen(resource)
@@ -176,7 +176,7 @@ def ailment(resource: Resource, since: str = "") -> str:
 
 
 def duration(seconds: int) -> str:
-    """Return a time span in words that stay right for a disk of any size: ``1:02:03 h``, ``2:03 min``, ``3 s``."""
+    """Return a time span with its unit: ``1:02:03 h``, ``2:03 min``, ``3 s``. It may exceed a day."""
     minutes, rest = divmod(seconds, 60)
     if minutes < 60:
         return f"{minutes}:{rest:02} min" if minutes else f"{rest} s"
@@ -220,7 +220,7 @@ def _local_disk(resource: Resource) -> str:
 
 
 def _behind(resource: Resource, since: str) -> str:
-    """That this replica cannot serve, and its peer is away."""
+    """Return the reason why this Secondary's replica cannot serve while no peer is connected; "" if there is none."""
     if resource.primary or any(connection.connected for connection in resource.connections):
         return ""
     cut = any(connection.state == "StandAlone" for connection in resource.connections)

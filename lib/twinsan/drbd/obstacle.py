@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What keeps a replica from being promoted, before DRBD is asked."""
+"""What keeps a replica from being promoted, found before DRBD is asked to promote it."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ NO_DATA = Reason(
 
 
 def find(resource: Resource) -> tuple[str, bool] | None:
-    """Return the reason why this node cannot be promoted, and whether it may pass by itself; None where there is none
-    and DRBD may be asked.
+    """Return (reason, transient): why this node cannot be promoted, and whether that may pass by itself. None if DRBD
+    may be asked to promote it.
     """
     name = resource.name
     for connection in resource.connections:

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The promotion score of a replica: how well its node could serve.
 
-The first line that fits a volume counts; of several volumes, the worst:
+The first line that fits a volume counts. Of several volumes, the lowest score counts:
 
 ======================================================================  ======
-Primary that reaches UpToDate data for every volume                      10000
+Primary that reaches UpToDate data for every volume and fails no I/O     10000
 Secondary: I/O suspended, failing by force, or no quorum                  none
 UpToDate here; each peer is UpToDate, or known to be worse               10000
 UpToDate here; a peer is StandAlone and its disk is unknown               none
 UpToDate here; a peer cannot be reached and its disk is unknown           1000
+UpToDate here; no peer is configured                                      1000
 Diskless here; a connected peer is UpToDate                                 10
 anything else: Inconsistent, Outdated, Consistent, still attaching        none
 ======================================================================  ======
 
-A Primary keeps its score when its own disk dies: it goes on through the peer's, and to move the SAN is for the operator
-to decide. StandAlone may be a split brain: whoever is Primary then has what the other one lacks.
+A Primary keeps its score when its own disk dies: it goes on through the peer's disk, and the operator decides whether
+to move the SAN. StandAlone may be a split brain: whichever node is Primary then has writes that the other lacks.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ THROUGH_PEER = 10
 
 
 def of(resource: Resource) -> int | None:
-    """Return the score of this node by the table above; None where it has none."""
+    """Return the score of this node by the table above; None if it has none."""
     if resource.primary:
         return BEST if health.can_serve(resource) else None
     if resource.suspended or resource.force_io_failures or not resource.volumes:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A replica as a cluster runs it: DRBD's part, the state volume, and the notes for a split brain.
+"""A replica as the cluster runs it: the role in DRBD, the state volume, and the notes for a split brain.
 
-What does not keep a replica from its role fails no change of it: it is given to `warn`.
+A problem that does not keep the replica from its role does not fail the change of role: it is passed to `warn`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _SECONDS_TO_RESTORE = 30.0
 
 
 def promote(name: str, drbdconf: str, deadline: Deadline) -> Resource:
-    """Make this node Primary, after bringing back what frozen I/O had to be failed for: a Primary whose I/O would still
-    fail instead of waiting must not be. Returns the state then. Raises Failure.
+    """Make this node Primary and return the new state. Before that, undo what `frozen_io.release` changed to fail I/O:
+    a Primary must wait for data instead of failing I/O. Raises Failure.
     """
     from twinsan.drbd import frozen_io, role
 
@@ -36,8 +36,8 @@ def demote(
     note: Callable[[str], None],
     warn: Callable[[str], None],
 ) -> None:
-    """Make this node Secondary, and bring back what frozen I/O had to be failed for. `note` takes what an operator
-    should know. Raises Failure where this node stays Primary.
+    """Make this node Secondary, then undo what `frozen_io.release` changed to fail I/O; `warn` is called if that fails.
+    `note` is called with each message for the operator. Raises Failure if this node stays Primary.
     """
     from twinsan.drbd import frozen_io, role
 
@@ -52,7 +52,7 @@ def mount_state(
     resource: Resource, state_device: Callable[[], str], deadline: Deadline, warn: Callable[[str], None]
 ) -> None:
     """Mount the state volume of a Primary. `state_device` returns its device, "" for none; it may raise Failure for a
-    wrong one. Without it the data can be served all the same: the monitor says what is missing.
+    wrong one. Data can be served without the volume, so a failure is passed to `warn`; the monitor reports it.
     """
     from twinsan.drbd import state_mount, state_volume
 
@@ -67,8 +67,8 @@ def mount_state(
 
 
 def note_role(resource: Resource, deadline: Deadline, note: Callable[[str], None]) -> None:
-    """Note since when this node is Primary without its peer, and forget a split brain that is healed. Nothing depends
-    on it: `note` takes why it was not possible.
+    """Note since when this node is Primary without its peer, and forget a healed split brain. Nothing depends on it: a
+    failure is passed to `note`.
     """
     try:
         split_brain.note_primary_alone(resource)

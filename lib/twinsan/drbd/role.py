@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Change the role of a DRBD resource. What DRBD refuses is tried again for a while, unless it cannot pass by itself.
-
-Whatever is refused is refused with the reason and with what to type.
+"""Change the role of a DRBD resource. A change that DRBD refuses is retried for a while, unless the cause cannot pass
+by itself.
 """
 
 from __future__ import annotations
@@ -37,14 +36,14 @@ HELD_OPEN = Reason(
 CHANGE_REFUSED = Reason(Failure, "{resource} cannot be {changed}: {refusal}")
 STILL_UP = Reason(Failure, "DRBD resource {resource} is still up", "see 'dmesg', and try: drbdsetup down {resource}")
 
-# How long a device that is held open is waited for: udev's probes let go of it within moments, a LUN never does.
+# How long to wait for a device that is held open: udev's probes close it within moments, a LUN never does.
 _SECONDS_FOR_HOLDERS = 10.0
 
 _SECONDS_UNTIL_WRITABLE = 10.0
 
 
 def require_up(name: str, deadline: Deadline) -> Resource:
-    """Return the state of a resource. Raises Failure where it is not up."""
+    """Return the state of a resource. Raises Failure if it is not up."""
     resource = setup.query(name, deadline)
     if resource is None:
         raise NOT_UP(resource=name)
@@ -52,8 +51,8 @@ def require_up(name: str, deadline: Deadline) -> Resource:
 
 
 def wait_while_transient(resource: Resource, deadline: Deadline) -> Resource:
-    """Return the state once it is not about to change by itself, or as it is at the deadline: right after the peer is
-    lost, one look proves nothing.
+    """Return the state once it is not about to change by itself, or as it is at the deadline. Right after the peer is
+    lost, one query proves nothing. Raises Failure if the resource is not up.
     """
     states = [resource]
 
@@ -69,10 +68,10 @@ def wait_while_transient(resource: Resource, deadline: Deadline) -> Resource:
 
 
 def promote(name: str, deadline: Deadline) -> Resource:
-    """Make this node Primary and wait until its devices can be written. Returns the state then.
+    """Make this node Primary and wait until its devices can be written. Returns the state then. Raises Failure.
 
-    What may pass is waited for as long as half of the time: a peer that is still Primary, data that is not yet known to
-    be the newest. The other half belongs to DRBD, which waits inside the kernel for its fence handler. Raises Failure.
+    A transient obstacle, such as a peer that is still Primary or data not yet known to be the newest, is waited for at
+    most half of the remaining time. The other half is for DRBD, which waits inside the kernel for its fence handler.
     """
     reasons = [""]
     patience = deadline.within(deadline.remaining() / 2)
@@ -90,11 +89,11 @@ def promote(name: str, deadline: Deadline) -> Resource:
 
 
 def demote(resource: Resource, deadline: Deadline, note: Callable[[str], None]) -> None:
-    """Make this node Secondary; a Secondary stays what it is. `note` takes what an operator should know. Raises
-    Failure.
+    """Unmount the state volume and make this node Secondary; a Secondary stays one. `note` is called with each message
+    for the operator. Raises Failure.
 
-    Frozen I/O is released, unless a LUN is made of the resource, whose initiators would see it fail: DRBD then says
-    that the device is held open. The state volume is unmounted in between: with frozen I/O the kernel could not end it.
+    Frozen I/O is released first, because the kernel cannot unmount the volume while I/O is frozen. It is not released
+    if a LUN lies on the resource, whose initiators would see I/O fail: DRBD then refuses, with the device held open.
     """
     frozen = resource.primary and bool(resource.suspended)
     if not frozen or frozen_io.has_no_lun(resource):
@@ -105,7 +104,7 @@ def demote(resource: Resource, deadline: Deadline, note: Callable[[str], None]) 
 
 
 def take_down(resource: Resource, deadline: Deadline, note: Callable[[str], None]) -> None:
-    """Take the resource out of the kernel, whatever its role. `note` as for demote. Raises Failure."""
+    """Take the resource out of the kernel, whatever its role. `note` is as for `demote`. Raises Failure."""
     demote(resource, deadline, note)
     _until_released(resource, "taken down", lambda: setup.down(resource.name, deadline), deadline)
     if setup.query(resource.name, deadline) is not None:
@@ -113,7 +112,9 @@ def take_down(resource: Resource, deadline: Deadline, note: Callable[[str], None
 
 
 def _try_to_promote(name: str, deadline: Deadline, reasons: list[str]) -> bool:
-    """Whether this node is Primary now. Where it is not, why is added to `reasons`; Failure where that cannot pass."""
+    """Try once to promote. Returns whether this node is Primary now; if not, appends why to `reasons`. Raises Failure
+    if the obstacle cannot pass by itself.
+    """
     resource = require_up(name, deadline)
     if resource.primary:
         return True
@@ -143,7 +144,9 @@ def _why_not_promoted(resource: Resource, refused: Refused) -> str:
 
 
 def _until_released(resource: Resource, changed: str, change: Callable[[], None], deadline: Deadline) -> None:
-    """Make a change that DRBD refuses as long as somebody holds the device open. `changed` says what is then done."""
+    """Make a change that DRBD refuses while the device is held open: retry for 10 s, at most for half of the remaining
+    time. `changed` is the change as a participle, such as "demoted". Raises Failure.
+    """
     refusals: list[Refused] = []
 
     def accepted() -> bool:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""DRBD by ``drbdsetup``: the state of resources, and the changes that need no configuration file.
+"""DRBD through ``drbdsetup``: the state of resources, and the changes that need no configuration file.
 
-One broken file in /etc/drbd.d breaks ``drbdadm`` for every resource. So stop, promote, demote and monitor do without
-it; what needs it is in `configuration`.
+One broken file in /etc/drbd.d breaks ``drbdadm`` for every resource. So stop, promote, demote and monitor do not use
+``drbdadm``; what needs it is in `configuration`.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ HELD_OPEN = -12
 
 
 class Refused(Failure):
-    """The kernel refuses a change of state. `number` is its own code, such as HELD_OPEN; 0 where it tells none.
-    `openers` are the programs that hold the device open, in words, as far as DRBD 9 tells them.
+    """The kernel refuses a change of state. `number` is its error code, such as HELD_OPEN; 0 if it gives none.
+    `openers` describes the programs that hold the device open; only DRBD 9 names them.
     """
 
     def __init__(self, text: str, result: command.Result) -> None:
@@ -63,9 +63,9 @@ def has_devices() -> bool:
 
 
 def query(name: str, deadline: Deadline) -> Resource | None:
-    """Return the state of a resource; None where it is not up. Loads nothing and runs nothing where DRBD is not loaded.
+    """Return the state of a resource; None if it is not up. Loads nothing and runs nothing if DRBD is not loaded.
 
-    Raises NotInstalled where there are DRBD devices and no drbdsetup, and DeadlinePassed where DRBD does not answer.
+    Raises NotInstalled if there are DRBD devices but no drbdsetup, and TooSlow if DRBD does not answer.
     """
     if not loaded():
         return None
@@ -81,7 +81,9 @@ def query(name: str, deadline: Deadline) -> Resource | None:
 
 
 def look(name: str, deadline: Deadline) -> Resource | None:
-    """The same, for an action that must not take a missing drbdsetup for a resource that is down: that is a Failure."""
+    """As `query`, but raise Failure instead of NotInstalled, for an action that must not take a missing drbdsetup for a
+    resource that is down.
+    """
     try:
         return query(name, deadline)
     except NotInstalled as missing:
@@ -89,8 +91,8 @@ def look(name: str, deadline: Deadline) -> Resource | None:
 
 
 def owners(path: str, deadline: Deadline) -> list[Resource]:
-    """Return the resources that the block device at `path` is made of, through any stack of mappers; empty where it is
-    gone, or made of none. Runs nothing where no DRBD device is below it.
+    """Return the resources that the block device at `path` lies on, through any stack of mappers; empty if the device
+    is gone or lies on none. Runs no program if no DRBD device is below it.
     """
     minors = block_tree.drbd_minors(path)
     if not minors or not loaded():
@@ -104,14 +106,14 @@ def _events2(deadline: Deadline, *name: str) -> str:
     argv = ("drbdsetup", "events2", "--now", "--statistics", *name)
     try:
         result = command.run(*argv, deadline=deadline, check=False)
-        # Once is no answer: a monitor that failed for it would take the SAN down.
+        # Ask twice: a monitor that failed because of one error would take the SAN down.
         return result.stdout if result.ok else command.run(*argv, deadline=deadline).stdout
     except DeadlinePassed as passed:
         raise NO_ANSWER(error=passed) from None
 
 
 def _add_progress(resource: Resource) -> None:
-    """How far a resync of 8.4 is: it tells that in /proc/drbd alone, which is read while one runs."""
+    """Add the progress of a resync on 8.4, which has it in /proc/drbd only. The file is read only during a resync."""
     for volume in resource.volumes:
         for _, replica in resource.replicas(volume):
             if replica.resyncing:
@@ -119,7 +121,9 @@ def _add_progress(resource: Resource) -> None:
 
 
 def _progress(minor: int) -> tuple[str, int | None]:
-    """Percent done, and seconds left, from lines such as ``sync'ed:  7.7% (...)`` and ``finish: 0:01:33 speed: ...``"""
+    """Return (percent done, seconds left), from lines like ``sync'ed:  7.7% (...)`` and ``finish: 0:01:33 speed: ...``;
+    "" and None for what is missing.
+    """
     try:
         with open(PROC, encoding="ascii", errors="replace") as file:
             text = file.read()
@@ -135,7 +139,7 @@ def _progress(minor: int) -> tuple[str, int | None]:
 
 
 def promote(resource: Resource, deadline: Deadline) -> None:
-    """Make this node Primary, of all volumes or of none. Never by force. Raises Refused."""
+    """Make this node Primary for all volumes or for none, never by force. Raises Refused."""
     done: list[str] = []
     for target in _targets(resource):
         try:
@@ -155,23 +159,25 @@ def demote(resource: Resource, deadline: Deadline) -> None:
 
 
 def down(name: str, deadline: Deadline) -> None:
-    """Take the resource out of the kernel; one that is not there is fine. Raises Refused."""
+    """Take the resource out of the kernel; no error if it is not there. Raises Refused."""
     _change("down", name, name, deadline)
 
 
 def resume(resource: Resource, deadline: Deadline) -> None:
-    """Let frozen I/O go on, whatever has frozen it. A Primary without its peer begins a new data generation with it."""
+    """Resume frozen I/O, whatever froze it. A Primary without its peer then begins a new data generation."""
     for minor in resource.minors:
         command.run("drbdsetup", "resume-io", str(minor), deadline=deadline)
 
 
 def writable(resource: Resource) -> bool:
-    """Whether the kernel lets all devices be written. Some versions do so a moment after the promotion."""
+    """Whether all devices are writable. In some versions they become so only a moment after the promotion."""
     return all(_read_only(minor) == "0" for minor in resource.minors)
 
 
 def held_by(resource: Resource, refused: Refused | None = None) -> str:
-    """Return who holds the devices open, in words: as the refusal says where it does, else as far as can be seen."""
+    """Return who holds the devices open, in words: the openers in the refusal if it names any, else the holders that
+    this host shows.
+    """
     if refused is not None and refused.openers:
         return ", ".join(refused.openers)
     devices = map(block_tree.drbd_path, resource.minors)
@@ -180,7 +186,7 @@ def held_by(resource: Resource, refused: Refused | None = None) -> str:
 
 
 def _targets(resource: Resource) -> list[str]:
-    """What drbdsetup takes for the resource: 8.4 wants the number of each device."""
+    """The arguments that stand for the resource in drbdsetup: its name, or on 8.4 each minor number."""
     return [str(minor) for minor in resource.minors] if resource.speaks_8_4 else [resource.name]
 
 
@@ -198,7 +204,7 @@ def _change(verb: str, name: str, target: str, deadline: Deadline) -> None:
 
 
 def _number(text: str) -> int:
-    """The kernel's code in a line such as ``State change failed: (-12) Device is held open by someone``."""
+    """The kernel's code in a line such as ``State change failed: (-12) Device is held open by someone``; 0 for none."""
     inside = text.partition("(-")[2].partition(")")[0]
     return -int(inside) if inside.isdecimal() else 0
 

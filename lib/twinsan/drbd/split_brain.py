@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Split brain: both replicas were written while they were not connected, and DRBD refuses to connect them.
 
-DRBD's status has StandAlone for it, and for a connection that somebody took down as well. So it is known by the handler
-``split-brain``, which DRBD calls on each node as it refuses (``twinsan split-brain``). Nor does DRBD keep the time, so
-the monitors note since when this node is Primary without its peer. Each node knows its own part only, and publishes it
-in a private node attribute; where that is not possible, the other's part is unknown.
+DRBD's status shows StandAlone for it, but also for a connection that somebody took down. So it is detected by the
+handler ``split-brain`` (``twinsan split-brain``), which DRBD calls on each node when it refuses to connect. DRBD does
+not record times either, so the monitors note since when this node is Primary without its peer. Each node knows only its
+own part, and publishes it in a private node attribute. If that fails, the other node's part is unknown.
 
-Which changes are thrown away is for the operator to decide. Nothing here changes DRBD.
+The operator decides which changes are thrown away. Nothing here changes DRBD.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SPLIT_BRAIN = Reason(
     "{resource}', then the survivor 'drbdadm connect {resource}'; the victim's changes are thrown away. "
     "Found {when}: {parts}",
 )
-# 8.4 takes it amiss if a connection is taken down that is none.
+# On 8.4 `disconnect` fails if there is no connection.
 SPLIT_BRAIN_8_4 = Reason(
     Degraded,
     "split brain of {resource}",
@@ -44,8 +44,9 @@ _SECONDS_FOR_CLUSTER = 5.0
 
 
 class Part:
-    """What one node did while it was alone. It was Primary from `begin` to `end`, in seconds since the epoch; `begin`
-    is 0 where it is unknown, `end` where it is Primary still. `kibibytes` have changed there, None for unknown.
+    """What one node did while it was alone. It was Primary from `begin` to `end`, in seconds since the epoch. `begin`
+    is 0 if unknown; `end` is 0 if `begin` is, or if the node is still Primary. `kibibytes` is the amount that changed
+    there; None if unknown.
     """
 
     def __init__(self, begin: int, end: int, kibibytes: int | None) -> None:
@@ -58,12 +59,12 @@ class Part:
 
     @classmethod
     def parse(cls, text: str) -> Part:
-        """Return the part that `str` made the text of. Raises ValueError for another text."""
+        """Return the part whose `str` is `text`. Raises ValueError for any other text."""
         begin, end, kibibytes = text.split()
         return cls(int(begin), int(end), None if kibibytes == "?" else int(kibibytes))
 
     def describe(self, node: str) -> str:
-        """Return the part in words, as that of `node`."""
+        """Return the part in words, with `node` as the name of its node."""
         changed = "an unknown amount" if self.kibibytes is None else f"{self.kibibytes} KiB"
         if not self.begin:
             return f"{node} changed {changed}, when is unknown"
@@ -73,22 +74,22 @@ class Part:
 
 
 def found_note(name: str) -> Note:
-    """Return the note that is there from the moment when DRBD found the split brain until the replicas are equal."""
+    """Return the note that exists from when DRBD found the split brain until the replicas are equal again."""
     return Note(f"split-brain.{name}")
 
 
 def _alone_note(name: str) -> Note:
-    """The note of since when this node is Primary without its peer; its own time says until when."""
+    """The note that holds since when this node is Primary without its peer. Its modification time is until when."""
     return Note(f"primary-alone.{name}")
 
 
 def record(name: str) -> None:
-    """Note that DRBD has found a split brain. It finds it again at each attempt to connect; the first time counts."""
+    """Note when DRBD found a split brain. It finds it again at each attempt to connect; the first time is kept."""
     found_note(name).create(str(int(time.time())))
 
 
 def note_primary_alone(resource: Resource) -> None:
-    """Note since when, and until when, this node is Primary without its peer, should it come to a split brain."""
+    """Note since when, and until when, this node is Primary without its peer, in case of a split brain."""
     note = _alone_note(resource.name)
     if not (resource.primary and resource.alone):
         return
@@ -97,8 +98,8 @@ def note_primary_alone(resource: Resource) -> None:
 
 
 def forget(resource: Resource, deadline: Deadline) -> None:
-    """Forget all once the replicas are equal again, and have the cluster forget it. Raises Failure where it cannot be
-    told. Where nothing was noted, it costs two looks at a folder.
+    """Once the replicas are equal again, remove the notes, and the node attribute if a split brain had been found.
+    Raises Failure if the cluster cannot be reached. If nothing was noted, the cost is a few system calls.
     """
     if not resource.in_sync:
         return
@@ -110,13 +111,13 @@ def forget(resource: Resource, deadline: Deadline) -> None:
 
 
 def is_unresolved(resource: Resource) -> bool:
-    """Whether DRBD has found a split brain of the resource that is not healed."""
+    """Whether DRBD has found a split brain of the resource, and it is not healed."""
     return resource.alone and found_note(resource.name).exists()
 
 
 def ailment(resource: Resource, deadline: Deadline, note: Callable[[str], None]) -> str:
     """Return the reason for an unresolved split brain, with what is known of both nodes' parts. Publishes this node's
-    part; where the cluster cannot be reached, `note` takes why.
+    part. If the cluster cannot be reached, `note` is called with why.
     """
     here = os.uname().nodename
     own = _own_part(resource)
@@ -142,7 +143,7 @@ def _own_part(resource: Resource) -> Part:
 
 
 def _moment(note: Note) -> int:
-    """The time that a note holds; 0 where there is none."""
+    """The time that a note holds; 0 if it holds none."""
     try:
         return int(note.read() or 0)
     except ValueError:
@@ -150,7 +151,7 @@ def _moment(note: Note) -> int:
 
 
 def _clock(moment: int) -> str:
-    """A time of today, or of another day with its date."""
+    """A time as HH:MM:SS; with the date if it is not today."""
     if not moment:
         return "at an unknown time"
     then, today = time.localtime(moment), time.localtime()

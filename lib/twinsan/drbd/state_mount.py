@@ -33,25 +33,26 @@ IN_USE = Reason(
 
 _OPTIONS = "nodev,nosuid,noexec,noatime"
 
-# A device that udev looks at is busy for a moment, and one that has just appeared may have no name yet; mount(8) says
-# so in these words. Nothing else passes, and who waits for it keeps the data from being served.
+# mount(8) prints these words for a device that udev is probing, which is busy for a moment, and for one that has just
+# appeared and may have no name yet. No other failure is transient, and waiting keeps the data from being served.
 _TRANSIENT = ("busy", "does not exist", "Can't open blockdev")
 _SECONDS_FOR_DEVICE = 5.0
 
 # A file system that was not unmounted replays its journal: of this size, a moment.
 _SECONDS_TO_MOUNT = 30.0
 
-# How long users of the files are waited for in all. Of that time, who only looks gets the first part to leave; who
-# stays is asked to end, and after the second part ended.
+# How long to wait in all for processes that use the volume. After the first part of that time, which is enough for one
+# that only looks, they get SIGTERM; after the second part, also counted from the beginning, SIGKILL.
 _SECONDS_FOR_USERS = 10.0
 _PART_TO_LEAVE, _PART_TO_END = 0.1, 0.3
 _SECONDS_TO_SEARCH = 3.0
 
 
 def mount(resource: Resource, device: str, deadline: Deadline) -> None:
-    """Mount `device` as the state volume of a Primary, and note it for its LUNs; it may take 30 s. Raises Failure.
+    """Mount `device` as the state volume of a Primary, and note it for the resource's LUNs. Takes up to 30 s. Raises
+    Failure.
 
-    One that is mounted stays, even if it is another device: the LUNs' reservations are in it.
+    A volume that is mounted already stays, even if it is another device: the LUNs' reservations are in it.
     """
     deadline = deadline.within(_SECONDS_TO_MOUNT)
     where = state_volume.place(resource.name)
@@ -85,11 +86,11 @@ def _mount(device: str, where: str, deadline: Deadline) -> None:
 
 
 def unmount(resource: str, deadline: Deadline, note: Callable[[str], None] = lambda _text: None) -> None:
-    """Unmount the state volume of a resource, in every mount namespace. Processes that keep it busy are ended: a shell
-    in it is no reason for a fencing. `note` takes which. Raises Failure where it is still in use after 10 s, or after
-    half of the deadline.
+    """Unmount the state volume of a resource, in every mount namespace. Ends the processes that keep it busy, because a
+    shell in it is no reason for fencing; `note` is called with their names. Raises Failure if the volume is still in
+    use after 10 s, or after half of the remaining time if that is less.
 
-    It is never detached from its place while it is used (``umount --lazy``): its files could be written still.
+    It is never detached while in use (``umount --lazy``), because its files could still be written.
     """
     from twinsan.host import mount_users
 
@@ -102,7 +103,7 @@ def unmount(resource: str, deadline: Deadline, note: Callable[[str], None] = lam
 
     def unmounted() -> bool:
         if os.path.ismount(where):
-            # Whatever somebody has mounted in it, too.
+            # With whatever somebody has mounted in it.
             complaints.append(command.run("umount", "--recursive", where, deadline=deadline, check=False).complaint)
         for process, there in [] if os.path.ismount(where) else mount_users.mounts_elsewhere(device):
             space = f"--mount=/proc/{process}/ns/mnt"
@@ -120,7 +121,7 @@ def unmount(resource: str, deadline: Deadline, note: Callable[[str], None] = lam
 
 
 def _end_users(where: str, asked: set[int], deadline: Deadline, note: Callable[[str], None], *, by_force: bool) -> None:
-    """Ask the processes in the volume to end, each once; with `by_force`, end them."""
+    """Send SIGTERM to the processes in the volume, to each once; with `by_force`, also SIGKILL."""
     from twinsan.host import child, mount_users
 
     search = deadline.within(_SECONDS_TO_SEARCH)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The state volume: a small volume of a DRBD resource with a file system for what has to travel with the data.
 
-It is mounted where its resource is Primary, and nowhere else (see `state_mount`). What is written to it before a
-command is answered is on both nodes when the command is: DRBD replicates it like the data. Here is which volume belongs
-to a LUN, and whether it is there. That starts no program and waits for nothing.
+It is mounted only where its resource is Primary (see `state_mount`). DRBD replicates it like the data: what is written
+to it before a SCSI command is answered is on both nodes by the time of the answer. This module finds the volume of a
+LUN and whether it is mounted. It starts no program and waits for nothing.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _MOUNTS = "/proc/self/mountinfo"
 
 
 class Volume:
-    """The state volume of a DRBD resource, as its promotion has noted it. `where` is where it is mounted, "" for none;
-    `device` is its device, "" where that is not known.
+    """The state volume of a DRBD resource, as noted at the promotion. `where` is its mount point, "" if the resource
+    has no state volume; `device` is its device, "" if unknown.
     """
 
     __slots__ = ("device", "where")
@@ -50,24 +50,24 @@ class Volume:
 
     @property
     def mounted(self) -> bool:
-        """Whether it is mounted. A volume that still has another one in its place is not."""
+        """Whether it is mounted. False while another device is mounted in its place."""
         return bool(self.where) and os.path.ismount(self.where) and not self.replaced
 
     @property
     def replaced(self) -> str:
-        """The device that is mounted in its place; "" for none."""
+        """The other device that is mounted in its place; "" for none."""
         mounted = mounted_device(self.where) if self.device else ""
         return mounted if mounted and os.path.realpath(mounted) != os.path.realpath(self.device) else ""
 
 
 def place(resource: str) -> str:
-    """Return where the state volume of a resource is mounted, if it is."""
+    """Return the mount point of the state volume of a resource, mounted or not."""
     return rundir.path(f"state.{resource}")
 
 
 def of(device: str, resource: str = "") -> Volume:
-    """Return the state volume of the DRBD resource that a device is made of, through any stack of mappers, or of
-    `resource` where that is given.
+    """Return the state volume of `resource` if that is given, or else of the DRBD resource that `device` lies on,
+    through any stack of mappers.
     """
     where = place(resource) if resource else _noted_place(device)
     if not where:
@@ -78,27 +78,27 @@ def of(device: str, resource: str = "") -> Volume:
 
 
 def folder(device: str, resource: str = "") -> str | None:
-    """Return where that volume is mounted; None where it is not."""
+    """Return the mount point of the volume that `of` returns; None if it is not mounted."""
     volume = of(device, resource)
     return volume.where if volume.mounted else None
 
 
 def mounted_device(where: str) -> str:
-    """Return the device that is mounted at a place, as /proc names it; "" for none. Its number would not do: btrfs has
-    numbers of its own.
+    """Return the device that is mounted at `where`, as /proc names it; "" for none. Its number is of no use: btrfs has
+    device numbers of its own.
     """
     found = ""
     with open(_MOUNTS, encoding="utf-8", errors="replace") as file:
         for line in file:
             before, _, after = line.partition(" - ")
-            # The last one hides those before.
+            # A later mount hides the earlier ones.
             if before.split()[4] == where:
                 found = after.split()[1]
     return found
 
 
 def ailment(resource: str, device: str) -> str:
-    """Return the reason why `device` is not mounted as the state volume of a resource; "" where it is."""
+    """Return the reason why `device` is not mounted as the state volume of a resource; "" if it is."""
     volume = Volume(place(resource), device)
     if volume.mounted:
         return ""
@@ -108,7 +108,7 @@ def ailment(resource: str, device: str) -> str:
 
 
 def configure(resource: Resource, device: str) -> None:
-    """Note that a resource has the state volume `device`, for its LUNs to find it by."""
+    """Note `device` as the state volume of a resource, so that the resource's LUNs find it."""
     note = device_note(resource.name)
     if note.read() != device:
         note.replace(device)
@@ -124,12 +124,12 @@ def forget(resource: Resource) -> None:
 
 
 def device_note(resource: str) -> Note:
-    """Return the note of the device that the resource was given last."""
+    """Return the note that holds the state device last given to the resource."""
     return Note(f"state-device.{resource}")
 
 
 def _noted_place(device: str) -> str:
-    """Where the state volume of a device's resource is mounted, by what its promotion has noted; "" for nowhere."""
+    """The mount point of the state volume of a device's resource, as noted at the promotion; "" if none was noted."""
     for minor in block_tree.drbd_minors(device):
         try:
             return rundir.path(os.readlink(_link(minor).path))
@@ -139,7 +139,7 @@ def _noted_place(device: str) -> str:
 
 
 def _link(minor: int) -> Note:
-    """What leads from a DRBD device to its state volume: a link."""
+    """The symbolic link that leads from a DRBD device to its state volume."""
     return Note(f"state-of.drbd{minor}")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The fence constraint in the CIB: create it, take a node out of those it allows, remove it."""
+"""The fence constraint in the CIB: create it, ban one more node, remove it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ CHANGED_MEANWHILE = Reason(
 
 
 def ban(view: View, own: Resource, me: str, peer: str, budget: Deadline) -> bool:
-    """Have a constraint that keeps `peer` from promotion. `me` is the cluster's name of this node, `own` the state of
-    its replica. Returns whether the constraint had to be created. Raises Failure; Undecided where somebody else has
+    """Make sure that a constraint keeps `peer` from promotion. `me` is the cluster's name of this node, `own` the state
+    of its replica. Returns whether the constraint had to be created. Raises Failure; Undecided if somebody else has
     changed the constraint meanwhile.
 
-    A resource without a clone is promoted by hand or not at all: there is nothing to ban.
+    A resource without a clone in the cluster is promoted by hand or not at all, so it needs no constraint.
     """
     resource = own.name
     if not view.clone_of(resource):
@@ -41,15 +41,15 @@ def ban(view: View, own: Resource, me: str, peer: str, budget: Deadline) -> bool
         return False
     if present is not None:
         cib.delete_constraint(present.id, deadline)
-    # Creating fails where the peer was quicker: the next attempt then sees its constraint.
+    # Creation fails if the peer was quicker. The next attempt then sees the peer's constraint.
     cib.create_constraint(view.new_constraint(resource, me, view.complete_nodes(own) - {peer}), deadline)
     journal.write_note(fence.constraint_note(resource), "")
     return True
 
 
 def _exclude(present: Constraint, own: Resource, me: str, peer: str, deadline: Deadline) -> None:
-    """Take `peer` out of those who may be promoted. It may be doing the same to this node: then one of the two finds
-    itself banned, or both do. There is never a moment without a constraint.
+    """Remove `peer` from the nodes that the constraint allows. The peer may be doing the same to this node: then one of
+    the two finds itself banned, or both do. There is never a moment without a constraint.
     """
     cib.delete_expression(present.expression_id(peer), deadline)
     narrowed = View(cib.query(deadline)).constraint(own.name)

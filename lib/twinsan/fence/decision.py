@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The decision about a lost peer: one look at DRBD and the cluster. The package's docstring says why it is right."""
+"""The decision about a lost peer, from one query of DRBD and the cluster. The package's docstring explains it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PEER_OUTDATED = 4
 PEER_IS_ACTIVE = 6
 PEER_FENCED = 7
 
-# crmadmin asks the peer's controller, which answers within milliseconds or not at all.
+# For crmadmin, which asks the peer's controller: that answers within milliseconds or not at all.
 _SECONDS_FOR_PROOF = 3.0
 
 _CONFIRM = "once it is off for sure: stonith_admin --confirm={peer}"
@@ -67,7 +67,7 @@ NO_CLONE = Reason(
 
 
 class Call:
-    """A call of the handler: DRBD's name of the resource, and the peer's host name, "" where that is not known."""
+    """A call of the handler: DRBD's name of the resource, and the peer's host name, "" if that is not known."""
 
     def __init__(self, resource: str, peer: str) -> None:
         self.resource = resource
@@ -75,15 +75,15 @@ class Call:
 
     @classmethod
     def of(cls, resource: str, variables: Mapping[str, str]) -> Call:
-        """Read the call from the environment of a handler: DRBD 9 numbers the nodes, 8.4 names the one peer."""
+        """Read the call from the environment of a handler. DRBD 9 gives the node ids, 8.4 the name of the one peer."""
         numbered = variables.get(f"DRBD_NODE_ID_{variables.get('DRBD_PEER_NODE_ID', '')}", "")
         others = [name for name in variables.get("DRBD_PEERS", "").split() if name != os.uname().nodename]
         return cls(resource, numbered or variables.get("DRBD_PEER", "") or (others[0] if len(others) == 1 else ""))
 
 
 def attempt(call: Call, budget: Deadline) -> tuple[int, str]:
-    """Look once at everything, and create the constraint where it is due. Returns the exit status for DRBD, and why.
-    Raises Failure, which says what is missing, as long as nothing is certain.
+    """Query DRBD and the cluster once, and create the constraint if it is due. Returns (exit status for DRBD, why).
+    Raises Failure, with what is missing, as long as nothing is certain.
     """
     own = replica.query(call.resource, budget.within(SECONDS_FOR_QUERY))
     peers = _connections(own, call.peer)
@@ -110,7 +110,7 @@ def attempt(call: Call, budget: Deadline) -> tuple[int, str]:
 
 
 def _node_names(view: View, call: Call) -> tuple[str, str]:
-    """The cluster's names of this node and of the peer."""
+    """Return the cluster's names of this node and of the peer. Raises Undecided if the cluster does not know one."""
     host = os.uname().nodename
     me = view.node_name(host)
     if not me:
@@ -122,21 +122,21 @@ def _node_names(view: View, call: Call) -> tuple[str, str]:
 
 
 def _connections(own: Resource, peer: str) -> list[Connection]:
-    """The connections to the peer; all of them where none has its name."""
+    """The connections to the peer; all connections if none has its name."""
     return [connection for connection in own.connections if connection.name in ("peer", peer)] or own.connections
 
 
 def _answer_of_the_banned(own: Resource, present: Constraint) -> tuple[int, str]:
-    """The answer where the peer has gone on without this node: what was written there is missing here."""
+    """The answer if the peer has gone on without this node: what was written there is missing here."""
     owner = " or ".join(sorted(present.allowed))
     if own.primary:
-        # DRBD does not outdate a Primary. Nothing was acknowledged here since the link broke: to stay frozen is right.
+        # DRBD does not outdate a Primary. Nothing was acknowledged here since the link broke, so I/O must stay frozen.
         raise OTHER_WENT_ON(owner=owner, resource=own.name, constraint=present.id)
     return PEER_IS_ACTIVE, f"{owner} has gone on without this node (constraint {present.id}); bring {owner} back"
 
 
 def _settle_with_living(view: View, own: Resource, me: str, peer: str, budget: Deadline) -> tuple[int, str]:
-    """The answer for a peer that lives: it has to answer before the constraint is created and after it."""
+    """The answer for a peer that is alive: it has to answer before and after the constraint is created."""
     if not view.clone_of(own.name):
         raise NO_CLONE(peer=peer, resource=own.name)
     if not cib.answers(peer, budget.within(_SECONDS_FOR_PROOF)):

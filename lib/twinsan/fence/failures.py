@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Failures of the fence handlers, which DRBD is answered by."""
+"""Failures of the fence handlers, whose exit status is DRBD's answer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from twinsan.errors import Failure
 
 
 class Undecided(Failure):
-    """The fate of the peer is not certain yet: another look may find it so."""
+    """The state of the peer is not certain yet. It may be at the next attempt."""
 
 
 class NotUp(Failure):
-    """The DRBD resource is not up on this node: no other look will find more."""
+    """The DRBD resource is not up on this node. Another attempt would not help."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The handler fence-peer: decide what to tell DRBD about a lost peer, in the time that there is; and the monitor's
-repetition of it.
+"""The handler fence-peer, which decides within the available time what to answer DRBD about a lost peer; and the
+monitor's repetition of that decision.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.drbd.events2 import Resource
 
-# A promotion waits inside the kernel for the answer; the agent gives it 180 s. A fencing that was confirmed takes no
-# time here, since the cluster promotes only after it.
+# A promotion waits inside the kernel for the answer; the agent gives it 180 s. Fencing takes no time here, because the
+# cluster promotes only after it is confirmed.
 _SECONDS_FOR_PROMOTION = 60.0
 
-# A Primary is frozen as long as nobody answers, so to give up early only makes an operator thaw it by hand. After 600 s
-# drbdadm, which stands between the kernel and this handler, gives up itself.
+# The I/O of a Primary is frozen until there is an answer, so giving up early would only make an operator resume it by
+# hand. After 600 s drbdadm, which is between the kernel and this handler, gives up itself.
 _SECONDS_FOR_PRIMARY = 580.0
 
 # The next monitor of a frozen Primary begins 10 s after this one.
@@ -46,7 +46,7 @@ CHANGED_MEANWHILE = Reason(Undecided, "{resource} has changed meanwhile")
 def fence_peer(call: Call, seconds: float | None = None) -> int:
     """Find out what became of the peer. Returns the exit status for DRBD, and logs why.
 
-    Gives up after `seconds`; by default after 580 on a Primary, and after 60 where a promotion waits for the answer.
+    Gives up after `seconds`; by default after 580 s on a Primary, and after 60 s if a promotion waits for the answer.
     """
     started = time.monotonic()
     if call.peer:
@@ -65,7 +65,7 @@ def _decide_in_time(call: Call, seconds: float | None) -> tuple[int, str]:
     own = patience.repeat(lambda: replica.query(call.resource, budget.within(SECONDS_FOR_QUERY)), budget)
     if not own.primary and seconds is None:
         budget = budget.within(_SECONDS_FOR_PROMOTION)
-    # A second call waits for the first one, and then finds what that has arranged.
+    # A second call waits for the first one, and then finds its result.
     with lock.Held(lock_name(call.resource), budget):
         try:
             return _decide(call, budget)
@@ -74,13 +74,13 @@ def _decide_in_time(call: Call, seconds: float | None) -> tuple[int, str]:
 
 
 def _consequence(undecided: Undecided, own: Resource) -> Failure:
-    """The failure with what becomes of I/O when the handler gives up."""
+    """The failure of a handler that gives up; on a Primary it says that I/O stays frozen."""
     return STAYS_FROZEN(reason=undecided, resource=own.name) if own.primary else undecided
 
 
 def decide_again(resource: str) -> None:
-    """Repeat the decision for a Primary whose handler has given up, and do what DRBD would where it is certain now.
-    Does nothing where a handler is at work. A failure is only noted for the monitor.
+    """Repeat the decision for a Primary whose handler has given up. If it is certain now, resume I/O, as DRBD would. Do
+    nothing while a handler is running. A failure is only noted for the monitor.
     """
     budget = Deadline(_SECONDS_FOR_MONITOR)
     try:
@@ -90,24 +90,25 @@ def decide_again(resource: str) -> None:
                 _thaw(resource, budget)
                 journal.log(f"I/O of {resource} goes on: {'; '.join(reason for _, reason in answers)}")
     except Failure as failure:
-        # The note has it for the monitor; the journal would get the same every 10 s.
+        # The note has it for the monitor. The journal would get the same line every 10 s.
         syslog.syslog(syslog.LOG_DEBUG, f"{resource}: {failure}")
 
 
 def _lost_peers(resource: str, budget: Deadline) -> list[str]:
-    """The peers that are not connected, by the host names that `Call` wants."""
+    """The host names of the promotable peers that are not connected, as `Call` takes them."""
     own = replica.query(resource, budget.within(SECONDS_FOR_QUERY))
     view = View(cib.query(budget.within(SECONDS_FOR_QUERY)))
-    # 8.4 tells its peer's name to the handler only.
+    # 8.4 gives its peer's name to the handler only.
     names = {"peer": fence.peer_note(resource).read() or ""}
     return [names.get(peer.name, peer.name) for peer in view.promotable_peers(own) if not peer.connected]
 
 
 def _thaw(resource: str, budget: Deadline) -> None:
-    """Let frozen I/O go on, as DRBD does when it hears that the peer is fenced or outdated.
+    """Resume frozen I/O, as DRBD does when the handler answers that the peer is fenced or outdated.
 
-    The lock of fencing is held: whoever could lift the constraint has to wait, also where the peer has come back and is
-    gone again meanwhile. An action of the cluster that gives this node up is not disturbed.
+    The caller holds the fencing lock: a process that would lift the constraint has to wait, even if the peer has come
+    back and is gone again meanwhile. An action of the cluster that is giving up this node holds the other lock, and is
+    not disturbed.
     """
     with lock.Held(f"drbd.{resource}", Deadline(0)):
         own = replica.query(resource, budget.within(SECONDS_FOR_QUERY))
@@ -117,12 +118,12 @@ def _thaw(resource: str, budget: Deadline) -> None:
 
 
 def lock_name(resource: str) -> str:
-    """Return the name of the lock that whoever decides about a resource, or lifts its constraint, holds."""
+    """Return the name of the lock to hold while deciding about a resource or lifting its constraint."""
     return f"fence.{resource}"
 
 
 def _decide(call: Call, budget: Deadline) -> tuple[int, str]:
-    """Look until it is certain. A note tells the monitors what is missing meanwhile."""
+    """Repeat the attempt until the answer is certain. Meanwhile a note tells the monitors what is missing."""
 
     def look() -> tuple[int, str]:
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The removal of the fence constraint once it is not needed: the handler unfence-peer, and the monitor's review."""
+"""Remove the fence constraint once it is not needed: the handler unfence-peer, and the monitor's review."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from twinsan.drbd.events2 import Resource
     from twinsan.fence.view import Constraint
 
-# For a CIB that does not answer, an election, a node that is booting. After that the monitors do it.
+# Enough for a CIB that does not answer, an election, a node that is booting. After that the monitors do it.
 SECONDS_FOR_DRBD = 600.0
 
 _SECONDS_FOR_LOCK = 60.0
@@ -36,8 +36,9 @@ OF_ANOTHER_NODE = Reason(Failure, "{owner} has made the constraint", "type there
 
 
 def unfence_peer(resource: str, *, force: bool = False, seconds: float = SECONDS_FOR_QUERY) -> int:
-    """Remove the constraint of a resource, once the peer's replica is complete; with `force` in any case. What keeps it
-    from that is tried again for `seconds`. Returns the exit status: 0 where no constraint is left, 1 where it stays.
+    """Remove the constraint of a resource if the peer's replica is complete; with `force` in any case. A failure is
+    retried for `seconds`. Returns the exit status: 0 if the constraint was removed, was not there, or allows more nodes
+    now; 1 if it stays.
     """
     started = time.monotonic()
     status = 1
@@ -52,8 +53,8 @@ def unfence_peer(resource: str, *, force: bool = False, seconds: float = SECONDS
 
 
 def publish_score(resource: str) -> None:
-    """Publish the promotion score of this replica where its resync has just ended. The next monitor, which would do so,
-    is up to 20 s away, and until then a failover would find nobody to promote. All other scores, and this one where it
+    """Publish the promotion score of this replica after its resync has ended. The next monitor, which would do so, is
+    up to 20 s away, and until then a failover would find no node to promote. All other scores, and this one if it
     cannot be published, are left to the monitor.
     """
     try:
@@ -68,10 +69,10 @@ def publish_score(resource: str) -> None:
 
 
 def review(resource: str) -> None:
-    """Remove a constraint that was left behind, and note one that bans this node: what a monitor does in the
+    """Remove a constraint that was left behind, and note one that bans this node. A monitor does this in the
     background. A failure is left to the next monitor.
 
-    The look needs no lock, which a promotion may be waiting for; to remove needs it, and looks again.
+    The first query takes no lock, because a promotion may be waiting for it. The removal takes it, and queries again.
     """
     try:
         view = View(cib.query(Deadline(SECONDS_FOR_QUERY)))
@@ -84,7 +85,8 @@ def review(resource: str) -> None:
             outcome = _lift_where_complete(resource)
         journal.log(f"monitor of {resource}: {outcome}")
     except Failure:
-        # A handler is at work, or nobody answers. The next monitor tries again, and says that the constraint stands.
+        # A handler is running, or the cluster does not answer. The next monitor tries again, and reports a constraint
+        # that still exists.
         return
 
 
@@ -113,10 +115,10 @@ def _unfence_peer(resource: str, *, force: bool) -> str:
 
 
 def _lift(view: View, own: Resource, present: Constraint) -> str:
-    """Take the constraint away, or out of it who is complete again. Returns what was done.
+    """Remove the constraint, or make it allow the nodes that are complete again. Returns what was done.
 
-    Only who would have to rely on the constraint may lift it: its owner, or the Primary. Another one may still see a
-    connection that the owner knows to be lost (for seconds: until a ping is not answered).
+    A node that the constraint bans may lift it only as Primary. For seconds, until a ping is not answered, it may still
+    see a connection that the owner knows to be lost.
     """
     me = view.node_name(os.uname().nodename)
     if present.bans(me) and not own.primary:

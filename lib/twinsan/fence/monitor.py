@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a monitor of a replica finds: fencing, split brain, DRBD, the state volume, the disks of both nodes."""
+"""What a monitor of a replica checks: fencing, split brain, DRBD, the state volume, the disks of both nodes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _SECONDS_FOR_CLUSTER = 10.0
 
 
 class Look:
-    """How a monitor looks. `note` takes what an operator should know. Outside of a cluster nobody removes a constraint
-    that was left behind; a probe notes nothing.
+    """The context of a monitor. `note` is called with each message for the operator. Outside of a cluster no background
+    work removes a constraint that was left behind. A probe writes no notes.
     """
 
     def __init__(self, deadline: Deadline, note: Callable[[str], None], *, in_cluster: bool, is_probe: bool) -> None:
@@ -33,10 +33,10 @@ class Look:
 
 
 def ailment(resource: Resource, state_device: Callable[[], str], limits: KnownLimits | None, look: Look) -> str:
-    """Return the gravest reason why a replica is not well; "" where all is well.
+    """Return the most serious reason why a replica is not well; "" if all is well.
 
     `state_device` returns the configured state volume, "" for none, or raises Failure for a wrong one. `limits` is what
-    is known of the disks of each node, None where nothing is.
+    is known of the disks of each node, None for nothing.
     """
     if split_brain.is_unresolved(resource):
         return split_brain.ailment(resource, look.deadline, look.note)
@@ -56,8 +56,8 @@ def may_serve(resource: Resource) -> bool:
 
 
 def share_limits(resource: Resource, look: Look) -> KnownLimits | None:
-    """Publish to the cluster what the disks of this node can do. Returns what is known of each node's; None where that
-    is nothing, as outside of a cluster.
+    """Publish the limits of this node's disks to the cluster. Returns what is known of the disks of each node; None if
+    that is nothing, as outside of a cluster. A failure is passed to `look.note`.
     """
     if not look.in_cluster:
         return None
@@ -71,7 +71,9 @@ def share_limits(resource: Resource, look: Look) -> KnownLimits | None:
 
 
 def go_on(resource: Resource, look: Look) -> None:
-    """Let what the fence handlers had to leave go on in the background, unless it is a probe that looks."""
+    """Start the background work that continues what the fence handlers left undone. No effect in a probe or outside of
+    a cluster.
+    """
     if not look.in_cluster or look.is_probe:
         return
     try:
@@ -81,7 +83,9 @@ def go_on(resource: Resource, look: Look) -> None:
 
 
 def _on_primary(resource: Resource, state_device: Callable[[], str], limits: KnownLimits | None) -> str:
-    """What only the Primary knows: it has the state volume mounted, and LUNs whose hosts would notice another disk."""
+    """The reason that only a Primary can find, which has the LUNs: its state volume is not mounted, or the disks of the
+    nodes differ; "" for none.
+    """
     if not resource.primary:
         return ""
     device = state_device()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The patience of the handlers: what fails is tried again, often at first and more seldom after a minute."""
+"""The retries of the handlers: every 0.25 s at first, every 2 s after a minute."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     _Found = TypeVar("_Found")
 
-# Of the time for all, what one query of DRBD or of the cluster may take.
+# How long one query of DRBD or of the cluster may take, within the time for all attempts.
 SECONDS_FOR_QUERY = 10.0
 
 _POLL_SECONDS = 0.25
@@ -26,8 +26,8 @@ _POLLS_BEFORE_SLOW = 240
 
 
 def repeat(attempt: Callable[[], _Found], budget: Deadline) -> _Found:
-    """Call `attempt` until it raises no Failure, and return what it returns. When time is up, raises the last Failure
-    that says what is missing. What no later attempt can mend (NotInstalled, NotUp) is raised at once.
+    """Call `attempt` until it raises no Failure, and return its result. When time is up, raises the last Failure that
+    says what is missing. NotInstalled and NotUp, which no later attempt can mend, are raised at once.
     """
     attempts = 0
     missing: Failure | None = None
@@ -46,5 +46,5 @@ def repeat(attempt: Callable[[], _Found], budget: Deadline) -> _Found:
 
 
 def is_cut_short(failure: Failure, budget: Deadline) -> bool:
-    """Whether an attempt only failed because the time for all of them is up: that says nothing of what is missing."""
+    """Whether an attempt failed only because the time for all of them is up: it does not say what is missing."""
     return isinstance(failure, DeadlinePassed) and budget.expired()

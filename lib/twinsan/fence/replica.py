@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The replica of this node, which the handlers decide about."""
+"""The replica on this node, as the handlers query it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOT_UP = Reason(NotUp, "{resource} is not up here", "bring it up: drbdadm up {re
 
 
 def query(resource: str, deadline: Deadline) -> Resource:
-    """Return the state of a DRBD resource. Raises NotUp where it is down here."""
+    """Return the state of a DRBD resource. Raises NotUp if it is down on this node."""
     own = drbd_setup.query(resource, deadline)
     if own is None:
         raise NOT_UP(resource=resource)

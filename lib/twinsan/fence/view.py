@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A view of the CIB: what fencing has to know of it. It takes the XML and asks nobody."""
+"""A view of the CIB: what fencing needs to know from it. It parses XML and runs no program."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
     from twinsan.drbd.events2 import Connection, Resource
 
-# The first schema that knows the role Promoted; older ones say Master.
+# The first schema that has the role Promoted. Older ones have Master.
 _SCHEMA_WITH_PROMOTED = (3, 7)
 
 UNREADABLE = Reason(Failure, "the CIB cannot be read: {error}", "try: cibadmin --query")
 
 
 class Constraint:
-    """A fence constraint in the CIB: nobody but the nodes `allowed` may be promoted. `owner` is the node that has made
-    it. One that is not `effective` bans nobody.
+    """A fence constraint in the CIB: only the nodes `allowed` may be promoted. `owner` is the node that created it. A
+    constraint that is not `effective` bans no node.
     """
 
     def __init__(self, element: ET.Element) -> None:
@@ -39,12 +39,12 @@ class Constraint:
         return self.effective and node not in self.allowed
 
     def expression_id(self, node: str) -> str:
-        """Return the id of the expression that allows a node; one that is not allowed is a KeyError."""
+        """Return the id of the expression that allows a node. Raises KeyError for a node that is not allowed."""
         return self._expressions[node]
 
 
 class View:
-    """The CIB at one moment, as `cibadmin --query` gives it. Raises Failure where that is no XML."""
+    """The CIB at one moment, as `cibadmin --query` prints it. Raises Failure if that is no XML."""
 
     def __init__(self, xml: str) -> None:
         try:
@@ -54,11 +54,11 @@ class View:
 
     @property
     def has_quorum(self) -> bool:
-        """Whether this node's partition may act."""
+        """Whether this node's partition has quorum."""
         return self._cib.get("have-quorum") == "1"
 
     def node_name(self, host: str) -> str:
-        """Return the cluster's name of a host, which may carry its domain or not; "" where there is no such node."""
+        """Return the cluster's name of a host, given with or without its domain; "" if there is no such node."""
         names = {element.get("uname", "") for element in self._cib.findall("./configuration/nodes/node")}
         names |= {element.get("uname", "") for element in self._cib.findall("./status/node_state")}
         if host in names:
@@ -67,18 +67,18 @@ class View:
         return next((name for name in sorted(names) if name and name.partition(".")[0].lower() == short), "")
 
     def only_other_node(self, node: str) -> str:
-        """Return the only node beside `node`; "" where there are none or several."""
+        """Return the only other node beside `node`; "" if there is none or several."""
         states = [element.get("uname", "") for element in self._cib.findall("./status/node_state")]
         others = [name for name in states if name != node]
         return others[0] if len(others) == 1 else ""
 
     def is_member(self, node: str) -> bool:
-        """Whether a node is a member of the cluster, as far as is known here."""
+        """Whether a node is a member of the cluster, as far as this node knows."""
         state = self._node_state(node)
         return state is not None and _in_membership(state) and state.get("join") == "member"
 
     def is_down(self, node: str) -> bool:
-        """Whether a node is down for sure: it was fenced, or it left in good order. A node that was just lost is still
+        """Whether a node is certainly down: it was fenced, or was shut down cleanly. A node that was just lost is still
         expected to be a member.
         """
         state = self._node_state(node)
@@ -91,28 +91,29 @@ class View:
         )
 
     def complete_nodes(self, own: Resource) -> set[str]:
-        """Return the nodes beside this one whose replica is connected and complete: what is written here is there as
+        """Return the other nodes whose replica is connected and complete: what is written here is written there as
         well. `own` is the state of this node's replica.
         """
         return {self.node_name(connection.name) for connection in own.complete_peers} - {""}
 
     def promotable_peers(self, own: Resource) -> list[Connection]:
-        """Return the peers that this cluster could promote with data of their own. A diskless one has none, and what is
-        not a node here (an off-site replica) is not promoted by anybody here. 8.4 does not tell its peer's name.
+        """Return the peers that this cluster could promote with data of their own. A diskless peer has none. A peer
+        that is no node of this cluster (an off-site replica) is not promoted by it. The one peer of 8.4, which gives no
+        name, counts as a node.
         """
         known = (peer for peer in own.connections if peer.name == "peer" or self.node_name(peer.name))
         return [peer for peer in known if not peer.diskless]
 
     def clone_of(self, resource: str) -> str:
-        """Return the id of the clone that runs a DRBD resource; "" where there is none."""
+        """Return the id of the clone that runs a DRBD resource; "" if there is none."""
         return self._clone_of(resource)[0]
 
     def replica_of(self, resource: str) -> str:
-        """Return the id of the primitive in that clone; "" where there is none."""
+        """Return the id of the primitive in that clone; "" if there is none."""
         return self._clone_of(resource)[1]
 
     def _clone_of(self, resource: str) -> tuple[str, str]:
-        """Clone and primitive. They are found by the parameter drbd_resource, which all agents for DRBD share."""
+        """Return the ids of (clone, primitive), found by the parameter drbd_resource, which all DRBD agents have."""
         resources = self._cib.find("./configuration/resources")
         if resources is None:
             return "", ""
@@ -124,7 +125,7 @@ class View:
         return "", ""
 
     def constraint(self, resource: str) -> Constraint | None:
-        """Return the fence constraint of a DRBD resource, whichever handler made it; None where there is none."""
+        """Return the fence constraint of a DRBD resource, whichever handler created it; None if there is none."""
         return next(self._constraints(resource), None)
 
     def _constraints(self, resource: str) -> Iterator[Constraint]:
@@ -134,8 +135,8 @@ class View:
                 yield Constraint(element)
 
     def new_constraint(self, resource: str, owner: str, others: Iterable[str] = ()) -> str:
-        """Return the XML of a constraint that lets only the nodes `owner` and `others` be promoted. An expression keeps
-        its id as long as its node is allowed.
+        """Return the XML of a constraint that allows only the nodes `owner` and `others` to be promoted. An expression
+        keeps its id as long as its node is allowed.
         """
         clone = self.clone_of(resource)
         name = f"drbd-fence-by-handler-{resource}"
@@ -149,8 +150,8 @@ class View:
 
     @property
     def _role(self) -> str:
-        """The name of the promoted role in this CIB's schema. A name that the schema lacks is refused, and one that it
-        calls obsolete makes Pacemaker 3 warn.
+        """The name of the promoted role in this CIB's schema. The cluster refuses a name that the schema lacks, and
+        Pacemaker 3 warns of an obsolete one.
         """
         numbers = self._cib.get("validate-with", "").rpartition("-")[2].split(".")
         known = all(number.isdecimal() for number in numbers)
@@ -162,7 +163,7 @@ class View:
 
 
 def constraint_id(resource: str, clone: str) -> str:
-    """Return the id that all handlers for DRBD give to the constraint of a resource (crm-fence-peer.sh)."""
+    """Return the id that all DRBD handlers give to the constraint of a resource (crm-fence-peer.sh)."""
     return f"drbd-fence-by-handler-{resource}-{clone}"
 
 
@@ -171,7 +172,9 @@ def _in_membership(state: ET.Element) -> bool:
 
 
 def _is_true(value: str | None) -> bool:
-    """Whether a node takes part. Up to Pacemaker 2.1.6 these are words; since then, the time since when, or 0."""
+    """Whether a value of in_ccm or crmd means that the node takes part. Up to Pacemaker 2.1.6 the values are words; in
+    later versions they are the time since when it does, or 0.
+    """
     if value is None:
         return False
     return int(value) > 0 if value.isdecimal() else value in ("true", "online")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the monitors do for the handlers, which DRBD calls only once: they decide again, and review the constraint.
+"""What the monitors do for the handlers, which DRBD calls only once: repeat the decision, and review the constraint.
 
-That is done in a process of its own, bounded, and no monitor waits for it. A monitor only reads the notes of the last
-one.
+That is done in a process of its own, with a time limit, and no monitor waits for it. A monitor only reads the notes
+that the last such process has left.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.drbd.events2 import Resource
 
-# How often the CIB is asked where DRBD's state did not change: seldom, or often while a constraint is known to stand or
-# the peer, which may be making one, is away.
+# How often to query the CIB while DRBD's state does not change: often while a constraint is known to exist, or while
+# the peer is away, which may be creating one; else seldom.
 _SECONDS = 300.0
 _SECONDS_WITH_CONSTRAINT = 20.0
 
@@ -43,8 +43,8 @@ LEFT_BEHIND = Reason(
 
 
 def start_background_work(resource: Resource) -> None:
-    """Start in the background what the state of the resource asks for: to decide again where I/O is frozen, or to
-    review the constraint. After a change of the state, as by a promotion, the review is due at once.
+    """Start the background work that the state of the resource asks for: repeat the decision if I/O is frozen, else
+    review the constraint if that is due. After a change of the state, such as a promotion, it is due at once.
     """
     name = resource.name
     if _frozen(resource):
@@ -56,20 +56,18 @@ def start_background_work(resource: Resource) -> None:
 
 
 def freeze_ailment(resource: Resource) -> str:
-    """Return the reason why the I/O of a Primary stays frozen; "" where it is not frozen, or nobody knows."""
+    """Return the reason why the I/O of a Primary stays frozen; "" if it is not frozen, or if the reason is unknown."""
     if not _frozen(resource):
         return ""
     missing, peer = fence.undecided_note(resource.name).read(), fence.peer_note(resource.name).read()
     if missing:
         return FROZEN.text(resource=resource.name, missing=missing)
-    # The handler has not looked yet. The cluster keeps showing what it is told first.
+    # The handler has not noted anything yet. The cluster keeps showing the first reason that it gets.
     return FROZEN_UNFENCED.text(resource=resource.name, peer=peer) if peer else ""
 
 
 def ban_ailment(resource: Resource) -> str:
-    """Return the reason where this node may not be promoted and the one that may is away; "" where it may, as far as is
-    known.
-    """
+    """Return the reason if this node may not be promoted while the peer that may be is away; else ""."""
     note = fence.ban_note(resource.name)
     owner = "" if resource.primary or not resource.alone else note.read()
     if not owner:
@@ -78,8 +76,8 @@ def ban_ailment(resource: Resource) -> str:
 
 
 def leftover_ailment(resource: Resource, *, at_once: bool = False) -> str:
-    """Return the reason where nobody has removed a fence constraint although the replicas are complete; "" where there
-    is none, or where no monitor has had the time to remove it, which `at_once` does not ask for.
+    """Return the reason if this is a Primary and a fence constraint was left behind; else "". The caller has found the
+    replicas complete. Unless `at_once` is set, the result is "" until a monitor had the chance to remove it.
     """
     name = resource.name
     if not resource.primary or not fence.constraint_note(name).exists():
@@ -94,7 +92,7 @@ def _frozen(resource: Resource) -> bool:
 
 
 def _is_reviewed(resource: Resource) -> bool:
-    """Whether the CIB was looked at a short time ago, in the state that DRBD is in."""
+    """Whether the CIB was queried a short time ago, while DRBD was in its present state."""
     name = resource.name
     constrained = fence.constraint_note(name).exists() or fence.ban_note(name).exists()
     seconds = _SECONDS_WITH_CONSTRAINT if constrained or resource.alone else _SECONDS
@@ -106,7 +104,7 @@ def _is_reviewed(resource: Resource) -> bool:
 
 
 def _reviewed_state(resource: Resource) -> str:
-    """What of the state makes a constraint needed or not."""
+    """The part of the state that decides whether a constraint is needed, as a text to compare."""
     peers = ",".join(sorted(peer.name for peer in resource.complete_peers))
     return f"{resource.role} {'complete' if resource.complete else 'behind'} {peers}"
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The access control lists of a portal group: which initiators may log in, by which CHAP credentials, and which LUNs
-they see. An initiator without a list has no access, unless the group is in demo mode.
+"""The ACLs of a portal group: which initiators may log in, with which CHAP credentials, and which LUNs they see. An
+initiator without an ACL has no access, unless the group is in demo mode.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from twinsan.lio import chap
 
-# How a list without a session begins its "info" (iscsi_target_configfs.c, lio_target_nacl_info_show).
+# The beginning of an ACL's "info" if it has no session (iscsi_target_configfs.c, lio_target_nacl_info_show).
 _NO_SESSION = "No active iSCSI Session"
 
-# What each attribute of CHAP is called in a reason.
+# The name of each CHAP attribute in a reason.
 _WORDS = {
     "userid": "CHAP user name",
     "password": "CHAP secret",
@@ -27,35 +27,35 @@ _WORDS = {
 
 
 def place(group: str, initiator: str) -> str:
-    """The place of an initiator's list in the portal group at `group`."""
+    """The configfs path of an initiator's ACL in the portal group at `group`."""
     return f"{group}/acls/{initiator}"
 
 
 def initiators(group: str) -> list[str]:
-    """The initiators that the portal group admits: those that have a list."""
+    """The initiators that the portal group admits: those that have an ACL."""
     return configfs.names(f"{group}/acls")
 
 
 def mapped_lun(group: str, initiator: str, number: int) -> str:
-    """The place of LUN `number` in an initiator's list. It has the same number there."""
+    """The configfs path of the mapped LUN of LUN `number` in an initiator's ACL. It has the same number."""
     return f"{place(group, initiator)}/lun_{number}"
 
 
 def ensure(group: str, initiator: str, credentials: chap.Credentials, depth: int) -> None:
-    """Admit an initiator with these credentials and a queue of `depth` commands, and show it the LUNs that are meant
-    for it. A session that lives keeps its depth.
+    """Admit an initiator with these credentials and a queue depth of `depth` commands, and map the LUNs that are meant
+    for it. While the initiator has a session, its depth is not changed.
     """
     path = place(group, initiator)
     configfs.make(path)
     set_credentials(path, credentials)
     if configfs.read(f"{path}/cmdsn_depth") != str(depth) and not _has_session(path):
-        # With a session, the kernel would end it to make the change.
+        # The kernel would end a session to make the change.
         configfs.write(f"{path}/cmdsn_depth", str(depth))
     _show_its_luns(group, initiator)
 
 
 def set_credentials(path: str, credentials: chap.Credentials) -> None:
-    """Set the credentials of a list, or of the group in demo mode. Sessions that live are not asked again."""
+    """Set the credentials of an ACL, or of the group for demo mode. Existing sessions do not authenticate again."""
     from twinsan.lio.chap import UNSET
 
     for name, wanted in _differing(path, credentials):
@@ -63,12 +63,12 @@ def set_credentials(path: str, credentials: chap.Credentials) -> None:
 
 
 def differing_credentials(path: str, credentials: chap.Credentials) -> list[str]:
-    """Which credentials of a list, or of the group, differ from these, in words that show none of them."""
+    """The names of those credentials of an ACL, or of the group, that differ from these; never their values."""
     return [_WORDS[name] for name, _ in _differing(path, credentials)]
 
 
 def _differing(path: str, credentials: chap.Credentials) -> Iterator[tuple[str, str]]:
-    """The attributes that hold another value, each with the one that is wanted."""
+    """Yield (attribute, wanted value) for each attribute that holds another value."""
     from twinsan.lio.chap import UNSET
 
     for name, wanted in credentials.values().items():
@@ -78,7 +78,7 @@ def _differing(path: str, credentials: chap.Credentials) -> Iterator[tuple[str, 
 
 
 def remove(group: str, initiator: str) -> None:
-    """Remove an initiator's list, with the LUNs that it shows. Its session ends."""
+    """Remove an initiator's ACL with its mapped LUNs. Its session ends."""
     path = place(group, initiator)
     for mapped in [name for name in configfs.names(path) if name.startswith("lun_")]:
         hide(group, initiator, int(mapped[4:]))
@@ -86,10 +86,10 @@ def remove(group: str, initiator: str) -> None:
 
 
 def show(group: str, initiator: str, number: int, name: str) -> None:
-    """Show LUN `number` to an initiator, writable; `name` is what the link to it is called."""
+    """Map LUN `number` for an initiator, writable. `name` is the name of the symbolic link to the LUN."""
     path = mapped_lun(group, initiator, number)
     if configfs.read(f"{path}/write_protect") == "":
-        # The LUN was removed under it: such a mapping stays, and is dead.
+        # The LUN was removed first: the mapped LUN stays, and leads nowhere.
         hide(group, initiator, number)
     configfs.make(path)
     configfs.link(f"{group}/lun/lun_{number}", f"{path}/{name}")
@@ -97,7 +97,7 @@ def show(group: str, initiator: str, number: int, name: str) -> None:
 
 
 def hide(group: str, initiator: str, number: int) -> None:
-    """Show LUN `number` to an initiator no longer."""
+    """Remove the mapped LUN of LUN `number` from an initiator's ACL."""
     path = mapped_lun(group, initiator, number)
     for link in configfs.links(path):
         configfs.unlink(f"{path}/{link}")
@@ -105,7 +105,7 @@ def hide(group: str, initiator: str, number: int) -> None:
 
 
 def sees(group: str, initiator: str, number: int) -> bool:
-    """Whether an initiator is shown LUN `number`. A mapping whose LUN was removed shows nothing."""
+    """Whether an initiator sees LUN `number`. A mapped LUN whose LUN was removed shows nothing."""
     return bool(configfs.read(f"{mapped_lun(group, initiator, number)}/write_protect"))
 
 
@@ -119,18 +119,18 @@ def _show_its_luns(group: str, initiator: str) -> None:
             except OSError:
                 if configfs.exists(f"{group}/lun/{unit}/{link}"):
                     raise
-                # Its stop, which waits for nobody, has taken it away meanwhile.
+                # The stop of that LUN does not wait for the lock for long, and has removed it meanwhile.
                 hide(group, initiator, int(unit[4:]))
 
 
 def is_for_all(storage: str) -> bool:
-    """Whether the LUN of the storage object at `storage` is meant for every initiator that is admitted."""
+    """Whether the LUN of the storage object at `storage` is meant for every admitted initiator."""
     return alias.read(storage).get("audience") == "all"
 
 
 def record_initiators(name: str, initiators: tuple[str, ...]) -> None:
-    """Record in /run which initiators a LUN is meant for, by the `name` of its storage object. One that is admitted
-    later is shown it then. An empty list removes the record: that a LUN is for all stands in its alias (is_for_all).
+    """Record in /run which initiators a LUN is meant for, by the `name` of its storage object, so that one that is
+    admitted later sees it. An empty tuple removes the record: a LUN for all is marked in its alias (is_for_all).
 
     The caller holds core.LOCK.
     """
@@ -142,7 +142,7 @@ def record_initiators(name: str, initiators: tuple[str, ...]) -> None:
 
 
 def _recorded_initiators(name: str) -> list[str]:
-    """The initiators that were recorded for a storage object; none where nothing is."""
+    """The initiators that were recorded for a storage object; empty if none were or the record is unreadable."""
     try:
         return (Note(f"audience.{name}").read() or "").split()
     except OSError:

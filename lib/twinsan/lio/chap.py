@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""CHAP: the names and secrets by which initiators authenticate themselves to the target, and it to them.
+"""CHAP: the names and secrets with which initiators authenticate to the target, and the target to them.
 
-Secrets never stand in a message, an argument list or a core. They come as values from the caller, or from a file that
-root alone can read.
+Secrets never appear in a message, an argument list or a core dump. They come from the caller, or from a file that only
+root can read.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ import stat
 
 from twinsan.errors import Misconfigured, NotHere, Reason
 
-# RFC 7143, 12.1.4 asks for 96 bits where no IPsec is used, which takes 12 characters. LIO's fields have 256 bytes with
-# the end of the text in them; ESXi takes 255 as well.
+# RFC 7143, 12.1.4 asks for 96 bits without IPsec, which takes 12 characters. LIO's fields have 256 bytes including the
+# terminating NUL; ESXi takes 255 characters as well.
 _SHORTEST = 12
 _LONGEST = 255
 
-# LIO takes a value with this beginning for none.
+# LIO treats a value that begins with this as unset.
 UNSET = "NULL"
 
-# What ends a line of the file ends an entry of a value.
+# In a parameter's value this separates the entries, as line ends do in a file.
 _SEPARATOR = ";"
 
 
 class Credentials:
-    """The CHAP name and secret of an initiator; `back_user` and `back_secret` are those of the target (mutual CHAP), ""
-    for none.
+    """The CHAP name and secret of an initiator. `back_user` and `back_secret` are those of the target (mutual CHAP).
+    "" means none.
     """
 
     __slots__ = ("back_secret", "back_user", "secret", "user")
@@ -41,7 +41,7 @@ class Credentials:
         return bool(self.user)
 
     def values(self) -> dict[str, str]:
-        """The attributes of LIO below auth/, each with its value; "" for none."""
+        """The values of LIO's attributes below auth/, by name; "" for none."""
         return {
             "userid": self.user,
             "password": self.secret,
@@ -107,8 +107,8 @@ UNREADABLE = Reason(NotHere, "{path} cannot be read: {error}", "copy it from the
 
 
 def check(credentials: Credentials, whose: str) -> None:
-    """Check the rules of CHAP, LIO and ESXi. `whose` follows "CHAP" in a reason, as "of iqn.x". Raises Misconfigured,
-    which shows no secret.
+    """Check credentials by the rules of CHAP, LIO and ESXi. `whose` follows "CHAP" in a reason, such as "of iqn.x".
+    Raises Misconfigured; its text shows no secret.
     """
     pairs = (
         (credentials.user, credentials.secret, whose),
@@ -156,10 +156,10 @@ def suits_esxi(credentials: Credentials) -> bool:
 
 
 def parse(text: str, where: str) -> dict[str, Credentials]:
-    """The credentials of each initiator, from entries ``INITIATOR NAME SECRET [NAME SECRET]``, a line each or with
-    semicolons between them. A line that begins with # is a comment. `where` is the text's origin, for reasons.
+    """Return the credentials of each initiator, from entries ``INITIATOR NAME SECRET [NAME SECRET]``, separated by line
+    ends or semicolons. An entry that begins with # is a comment. `where` is the text's origin, for reasons.
 
-    Raises Misconfigured, with the number of the entry, which is all that can be shown of it.
+    Raises Misconfigured, which names a malformed entry by its number only: its words may be secrets.
     """
     found: dict[str, Credentials] = {}
     for number, entry in enumerate(text.replace("\n", _SEPARATOR).split(_SEPARATOR), start=1):
@@ -179,10 +179,10 @@ def parse(text: str, where: str) -> dict[str, Credentials]:
 def assign(
     initiators: tuple[str, ...], common: Credentials, own: dict[str, Credentials], *, demo_mode: bool
 ) -> dict[str, Credentials]:
-    """The credentials of each initiator: its own, or else the common ones. In demo mode the common ones are those of
-    "". {} where nobody has any: then there is no authentication.
+    """Return the credentials of each initiator: its own, or else the common ones. In demo mode, the common ones under
+    the name "". {} if there are no credentials at all: then there is no authentication.
 
-    Raises Misconfigured where an initiator has none and others have, and where `own` names one that is not among
+    Raises Misconfigured if an initiator has none while others have, and if `own` names one that is not among
     `initiators`.
     """
     strangers = sorted(set(own) - set(initiators))
@@ -198,11 +198,11 @@ def assign(
 
 
 def read(path: str) -> str:
-    """The text of a file with secrets, up to 64 KiB. Raises NotHere where it is missing, no file, not ASCII, or where
-    others than root can read or write it.
+    """Return the text of a file with secrets, up to 64 KiB. Raises NotHere if it is missing, is no regular file, is not
+    ASCII, is not owned by root, or gives others any permission.
     """
     try:
-        # What is no file shall not make us wait until somebody writes to it.
+        # O_NONBLOCK: opening a pipe must not wait for a writer.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), encoding="ascii") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
@@ -217,17 +217,17 @@ def read(path: str) -> str:
 
 
 def read_secret(path: str) -> str:
-    """The secret in the first line of a file, as `read`; "" where no file is named."""
+    """Return the secret in the first line of a file; "" if `path` is "". Raises NotHere as `read` does."""
     return read(path).partition("\n")[0] if path else ""
 
 
 def keep_out_of_cores() -> None:
-    """Keep the memory of this process and its children, which holds secrets, out of core dumps: core(5),
-    coredump_filter. A kernel without core dumps is fine.
+    """Keep the memory of this process and its children out of core dumps, because it holds secrets: core(5),
+    coredump_filter. No error if the kernel has no core dumps.
     """
     try:
         with open("/proc/self/coredump_filter", "w", encoding="ascii") as file:
             file.write("0")
     except OSError:
-        # A kernel without cores.
+        # A kernel without core dumps.
         return

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""LIO's tree in configfs: the paths of its objects ("places"), and the seven things that can be done there.
+"""LIO's tree in configfs: the paths of its objects ("places"), and the operations on them.
 
-Every look and every change is one system call on ``/sys/kernel/config/target``; nothing is loaded, started or locked to
-read it, so monitors and probes use the same functions as start and stop.
+Reads and changes are plain file operations on ``/sys/kernel/config/target``. Reading loads, starts and locks nothing,
+so monitors and probes use the same functions as start and stop.
 
-Two places must not be entered to look: while a LUN with a dead backing device is being taken away, the kernel holds the
-lock of ``tpgt_1/lun/lun_N`` and that of ``tpgt_1/attrib`` and ``tpgt_1/param``; who lists or reads there hangs as well.
-Asking for a symbolic link by its name is safe, because the name is found in the cache.
+Some directories may be listed or read only in a child process: while a LUN with a dead backing device is being removed,
+the kernel holds the locks of ``tpgt_1/lun/lun_N``, ``tpgt_1/attrib`` and ``tpgt_1/param``, and a reader hangs as well.
+Looking up a symbolic link by its name is safe, because the name is in the dentry cache.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import os
 
 from twinsan.errors import Drifted, Misconfigured, Reason
 
-# The tests set another place; no agent reads it from its environment.
+# The tests set another path; no agent reads it from its environment.
 root = "/sys/kernel/config/target"
 
 _LONGEST_NAME = 255
@@ -26,7 +26,9 @@ DIFFERS = Reason(Drifted, "{attribute} is {present} instead of {planned}")
 
 
 def place(*names: str) -> str:
-    """The path of a place below the root, a name for each level. Raises Misconfigured for a name that leaves it."""
+    """The path of an object below the root, from a name for each level. Raises Misconfigured for a name that is empty,
+    too long or would leave its level.
+    """
     for name in names:
         if not name or name in (".", "..") or "/" in name or "\0" in name or len(name) > _LONGEST_NAME:
             raise BAD_NAME(name=name[:80])
@@ -44,7 +46,7 @@ def exists(path: str) -> bool:
 
 
 def names(path: str) -> list[str]:
-    """What a directory holds, in order; nothing where there is no directory."""
+    """The sorted names in a directory; empty if there is no directory."""
     try:
         return sorted(os.listdir(path))
     except (FileNotFoundError, NotADirectoryError):
@@ -52,12 +54,12 @@ def names(path: str) -> list[str]:
 
 
 def links(path: str) -> list[str]:
-    """The symbolic links in a directory. It must not be a LUN that is being taken away (see above)."""
+    """The names of the symbolic links in a directory. It must not be a LUN that is being removed (see above)."""
     return [name for name in names(path) if os.path.islink(f"{path}/{name}")]
 
 
 def read(path: str) -> str | None:
-    """An attribute without the newline at its end; None where there is no such attribute."""
+    """The value of an attribute, without the newline at its end; None if there is no such attribute."""
     try:
         attribute = os.open(path, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):
@@ -71,8 +73,8 @@ def read(path: str) -> str | None:
 
 
 def differences(place: str, wanted: dict[str, str]) -> list[str]:
-    """The attributes below `place` that hold another value than in `wanted`, in words. One that this kernel does not
-    have counts for equal.
+    """Describe the attributes below `place` whose value differs from that in `wanted`. An attribute that this kernel
+    does not have is no difference.
     """
     found = ((name, read(f"{place}/{name}"), value) for name, value in wanted.items())
     return [
@@ -85,9 +87,9 @@ def differences(place: str, wanted: dict[str, str]) -> list[str]:
 def write(path: str, value: str) -> None:
     """Set an attribute.
 
-    The value goes in one call and without a newline: the kernel keeps a newline as a part of a CHAP secret, and takes
-    each call for a whole value. A missing attribute is a FileNotFoundError; configfs itself answers "permission denied"
-    to the attempt at creating it, which would blame the wrong party.
+    The value is written in one call and without a newline: the kernel takes each call for a whole value, and keeps a
+    newline as part of a CHAP secret. Raises FileNotFoundError for a missing attribute. (With O_CREAT, configfs would
+    answer "permission denied", which misleads.)
     """
     attribute = os.open(path, os.O_WRONLY)
     try:
@@ -99,7 +101,7 @@ def write(path: str, value: str) -> None:
 
 
 def set_if_different(path: str, value: str) -> None:
-    """Set an attribute where it holds another value. Some cannot be written while sessions live, not even with the
+    """Set an attribute if it holds another value. Some cannot be written while there are sessions, not even with the
     value that they have.
     """
     if read(path) != value:
@@ -107,7 +109,7 @@ def set_if_different(path: str, value: str) -> None:
 
 
 def make(path: str) -> bool:
-    """Create an object; False where it exists."""
+    """Create an object; False if it exists."""
     try:
         os.mkdir(path)
     except FileExistsError:
@@ -116,7 +118,7 @@ def make(path: str) -> bool:
 
 
 def remove(path: str) -> bool:
-    """Remove an object; False where there is none."""
+    """Remove an object; False if there is none."""
     try:
         os.rmdir(path)
     except FileNotFoundError:
@@ -125,7 +127,7 @@ def remove(path: str) -> bool:
 
 
 def link(target: str, path: str) -> bool:
-    """Create the symbolic link `path` to the object `target`; False where it exists."""
+    """Create the symbolic link `path` to the object `target`; False if it exists."""
     try:
         os.symlink(target, path)
     except FileExistsError:
@@ -134,7 +136,7 @@ def link(target: str, path: str) -> bool:
 
 
 def unlink(path: str) -> bool:
-    """Remove a symbolic link; False where there is none."""
+    """Remove a symbolic link; False if there is none."""
     try:
         os.unlink(path)
     except FileNotFoundError:
@@ -143,5 +145,5 @@ def unlink(path: str) -> bool:
 
 
 def describe(error: OSError) -> str:
-    """What the kernel said, for a reason: words and the errno's name, which is what one searches for."""
+    """The kernel's error for a reason: its message and the errno's name, which is what one searches for."""
     return f"{error.strerror} ({errno.errorcode.get(error.errno or 0, 'unknown errno')})"

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """LIO as a whole on this host: its modules, its tree, its folder for reservations, its lock.
 
-The agents write configfs themselves and do not use rtslib: every step is one mkdir, symlink or write whose errno says
-what was wrong, where rtslib swallows it; steps come in our order (attributes before a LUN is visible), a half-made
-object can be repaired, nothing is chosen at random, no reservation comes back from an old file; and its import alone
-(pyudev, a udev context) takes longer than all that is done here. `targetcli ls` shows what we make like its own.
+The agents write configfs themselves and do not use rtslib. So every step is one mkdir, symlink or write whose errno
+says what was wrong, which rtslib swallows. The order of the steps is ours (attributes before a LUN is visible), a
+half-made object can be repaired, nothing is chosen at random, and no reservation comes back from an old file. Importing
+rtslib alone (pyudev, a udev context) takes longer than all that is done here. `targetcli ls` shows the agents' objects
+like its own.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
 
     Result = TypeVar("Result")
 
-# The lock that whoever changes LIO's tree holds; see lock.Held. A stop waits for it no longer than this: what it takes
-# away has names that nobody else uses, and waiting for a start that hangs would fence the node.
+# The lock to hold while changing LIO's tree; see lock.Held. A stop waits for it no longer than this: the objects that
+# it removes have names that nobody else uses, and waiting for a start that hangs would fence the node.
 LOCK = "lio"
 _SECONDS_FOR_A_STOP = 2
 _SECONDS_FOR_A_LOOK = 3
 
-# How long a start waits for what may pass by itself: a device that udev or a backup has claimed, a portal of a target
-# that is being stopped. A third of a start's 60 s: where it does not pass, the other node may have the rest.
+# How long a start waits for a transient obstacle: a device that udev or a backup has claimed, a portal of a target that
+# is being stopped. A third of a start's 60 s: if it does not pass, the rest is left for the other node.
 SECONDS_FOR_WHAT_PASSES = 20
 
 TARGET_MODULES = ("target_core_mod", "iscsi_target_mod")
@@ -50,8 +51,8 @@ NO_TREE = Reason(NotInstalled, f"{configfs.root} does not appear although the mo
 
 
 def prepare(modules: tuple[str, ...], deadline: Deadline) -> None:
-    """Load the kernel modules, mount configfs, and make the folder for reservations. Where all is there, it costs a few
-    reads. Raises NotInstalled for a module that cannot be loaded.
+    """Load the kernel modules, mount configfs, and make the folders for reservations and ALUA. If all is there, this
+    costs a few reads. Raises NotInstalled if a module cannot be loaded.
     """
     for module in modules:
         if not os.path.isdir(f"{_loaded_modules}/{module}"):
@@ -62,8 +63,8 @@ def prepare(modules: tuple[str, ...], deadline: Deadline) -> None:
 
 
 def require_modules(modules: tuple[str, ...], deadline: Deadline) -> None:
-    """Raise NotInstalled where a module is neither loaded nor could be, as after an upgrade of the running kernel.
-    Nothing is loaded.
+    """Raise NotInstalled if a module is not loaded and cannot be, as after an upgrade of the running kernel. Nothing is
+    loaded.
     """
     for module in modules:
         if not os.path.isdir(f"{_loaded_modules}/{module}"):
@@ -71,8 +72,9 @@ def require_modules(modules: tuple[str, ...], deadline: Deadline) -> None:
 
 
 def change(work: Callable[[], Result], deadline: Deadline, note: Callable[[str], None]) -> Result:
-    """Do `work` with the lock of LIO's tree, again and again while it raises Passing or the kernel is busy, up to
-    SECONDS_FOR_WHAT_PASSES. Returns what it returns. `note` is told what is waited for. Raises what `work` raised last.
+    """Return the result of `work`, called with the lock of LIO's tree held. While it raises Passing or the kernel is
+    busy, it is called again, for up to SECONDS_FOR_WHAT_PASSES; then its last failure is raised. `note` is called once
+    with what is waited for.
     """
 
     def attempt() -> Result:
@@ -88,14 +90,16 @@ def change(work: Callable[[], Result], deadline: Deadline, note: Callable[[str],
 
 
 def take_away(work: Callable[[], None], deadline: Deadline, note: Callable[[str], None]) -> None:
-    """Do the `work` of a stop, with the lock of LIO's tree where it can be had in time; `note` is told where not."""
+    """Do the `work` of a stop with the lock of LIO's tree; if it is not free within 2 s, call `note` and go on without
+    the lock.
+    """
     with lock.BestEffort(LOCK, deadline.within(_SECONDS_FOR_A_STOP), note):
         work()
 
 
 def look_between_changes(look: Callable[[], Result], deadline: Deadline) -> Result:
-    """Return what `look` returns while nobody changes LIO's tree, so that it sees no change half done. A change that
-    takes longer than 3 s is not waited for.
+    """Return the result of `look`, called while nobody changes LIO's tree, so that it sees no half-done change. A
+    change that takes longer than 3 s is not waited for.
     """
     with lock.BestEffort(LOCK, deadline.within(_SECONDS_FOR_A_LOOK), lambda _why: None):
         return look()
@@ -108,7 +112,7 @@ def _load(module: str, deadline: Deadline, *options: str) -> None:
 
 
 def _mount(deadline: Deadline) -> None:
-    """Mount configfs. The core registers its folder when it is loaded or configfs mounted, whichever comes later."""
+    """Mount configfs. LIO's directory appears when its core is loaded or configfs is mounted, whichever is later."""
     place = os.path.dirname(configfs.root)
     if not os.path.ismount(place):
         command.run("mount", "-t", "configfs", "configfs", place, deadline=deadline)
@@ -120,7 +124,7 @@ def _make_reservation_folders() -> None:
     """Make the folders that the kernel writes persistent reservations and ALUA states to.
 
     Without the first it fails PERSISTENT RESERVE OUT with NOT READY, although it has recorded the registration. No
-    package makes it. Where it belongs only the kernel knows: distributions patch it, and module order changes it.
+    package makes it. Only the kernel knows its path: distributions patch it, and the order of modules changes it.
     """
     base = configfs.read(configfs.place("dbroot")) or "/var/target"
     for name in ("pr", "alua"):

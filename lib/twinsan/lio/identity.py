@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The identity of storage objects as the kernel has it: unit serial, company id, and the NAA name made of both."""
+"""The identity of storage objects as the kernel has it: unit serial, company id, and the NAA name made from both."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAME_IDENTITY = Reason(
 
 
 def unit_serial(place: str) -> str:
-    """The unit serial of the storage object at `place`; "" where there is none."""
+    """The unit serial of the storage object at `place`; "" if there is none."""
     return (configfs.read(f"{place}/wwn/vpd_unit_serial") or "").removeprefix(SERIAL_LABEL)
 
 
@@ -33,15 +33,14 @@ def naa_name(place: str) -> str:
 
 
 def _company_id(place: str) -> str:
-    """The company (IEEE OUI) in the NAA name, 6 hexadecimal digits; kernels before 5.9 know one alone."""
+    """The company id (IEEE OUI) in the NAA name, 6 hexadecimal digits. It is fixed in kernels before 5.9."""
     text = configfs.read(f"{place}/wwn/company_id")
     return f"{int(text, 0):06x}" if text else naa.COMPANY
 
 
 def require_unique(storage: StorageObject) -> None:
-    """Refuse a second device of this node with the same NAA name: initiators would take both for one disk.
-
-    Equal serials with different company ids are different names. Raises Failure.
+    """Raise Failure if another storage object on this node has the same NAA name: initiators would take both for one
+    disk. Equal serials with different company ids are different names.
     """
     ours = naa.name(storage.serial)
     for place in tree.storage_objects():

@@ -8,9 +8,9 @@ import errno
 from twinsan.errors import Misconfigured, Reason
 from twinsan.lio import configfs
 
-# LIO's defaults are those of RFC 7143 and slow: 8 KiB in a PDU, one outstanding R2T, an R2T before each write, two
-# seconds before a lost connection is made again (13.15: the longer of the two sides' counts). ESXi takes the lower of
-# the others and its own.
+# LIO's defaults are those of RFC 7143, and slow: 8 KiB in a PDU, one outstanding R2T, an R2T before each write, two
+# seconds until a lost connection is made again (13.15: the longer value of the two sides counts). Of each other value,
+# ESXi takes the lower of this one and its own.
 TUNED = {
     "DefaultTime2Wait": "0",
     "FirstBurstLength": "262144",
@@ -22,8 +22,8 @@ TUNED = {
     "MaxXmitDataSegmentLength": "262144",
 }
 
-# What else may be asked for, with the kernel's own values (iscsi_target_parameters.h). The others are fixed by its
-# code, or follow from whether CHAP is used.
+# The other parameters that may be set, with the kernel's defaults (iscsi_target_parameters.h). All further ones are
+# fixed by the kernel's code, or follow from whether CHAP is used.
 _KERNEL_DEFAULTS = {
     "DataDigest": "CRC32C,None",
     "DataPDUInOrder": "Yes",
@@ -48,19 +48,19 @@ REFUSED = Reason(
 
 
 def check(given: dict[str, str]) -> None:
-    """Raise Misconfigured for a parameter that cannot be set. Values are for the kernel to judge (see `ensure`)."""
+    """Raise Misconfigured for a parameter that cannot be set. The kernel checks the values (see `ensure`)."""
     unknown = sorted(set(given) - _NAMES)
     if unknown:
         raise UNKNOWN(name=unknown[0], known=" ".join(sorted(_NAMES)))
 
 
 def complete(given: dict[str, str]) -> dict[str, str]:
-    """All parameters with their values: those that are given, and for the others the defaults."""
+    """Return all parameters with their values: those that are given, and the defaults of the others."""
     return {**_KERNEL_DEFAULTS, **TUNED, **given}
 
 
 def ensure(group: str, parameters: dict[str, str]) -> None:
-    """Set the parameters of a portal group. Sessions that live keep theirs. Raises Misconfigured for a value that the
+    """Set the parameters of a portal group. Existing sessions keep theirs. Raises Misconfigured for a value that the
     kernel refuses.
     """
     for name, value in parameters.items():

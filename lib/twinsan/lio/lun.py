@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A LUN: a storage object, shown as a numbered unit of a target to its initiators.
+"""A LUN: a storage object, exported as a numbered unit of a target to its initiators.
 
-Order of a start: the device is checked, the storage object made, configured, enabled, and given its identity and its
-attributes; then it becomes a LUN of the portal group, and then the initiators' own. A stop goes the other way round.
+Order of a start: check the device; create, configure and enable the storage object; set its identity and attributes;
+make it a LUN of the portal group; map it in the ACLs. A stop goes the other way round.
 
-Silence. An initiator that asks for a LUN which is gone gets LOGICAL UNIT NOT SUPPORTED, by which ESXi knows a disk that
-was removed for ever; where the LUN was number 0, it even reads zeros with status GOOD. What keeps this from happening
-is the address: it leaves the node before any LUN does (agent portal-ip), and portals listen on that address alone. For
-targets with other portals there is a net below: the stop that takes the last LUN, or LUN 0, disables the portal group
-first, which ends the sessions; a start that finds the group disabled enables it after the LUN is complete; and the
-target's monitor takes a disabled group without LUNs for well.
+Silence. An initiator that asks for a removed LUN gets LOGICAL UNIT NOT SUPPORTED, which for ESXi means a disk that was
+removed for ever; from a removed LUN 0 it even reads zeros with status GOOD. The address prevents this: it leaves the
+node before any LUN does (agent portal-ip), and portals listen on that address only. Targets with other portals have a
+second protection. A stop that removes the last LUN, or LUN 0, first disables the portal group, which ends the sessions.
+A start that finds the group disabled enables it after the LUN is complete. For the target's monitor a disabled group
+without LUNs is no fault.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# LIO tells nobody that a block device has grown: iblock never raises CAPACITY DATA HAS CHANGED (SPC-3, 2A/09).
+# Initiators do not learn that a block device has grown: iblock never raises CAPACITY DATA HAS CHANGED (SPC-3, 2A/09).
 RESCAN = (
     "have each host look again (ESXi: esxcli storage core adapter rescan --all; "
     "Linux: iscsiadm --mode session --rescan)"
@@ -61,11 +61,11 @@ STILL_THERE = Reason(Failure, "{lun} is still there after its removal", "see 'dm
 
 
 class Lun:
-    """What a LUN shall be. `initiators` are those that see it; empty for all that the target admits. `size` is the
-    least that its device may have, in bytes; 0 for whatever it has. `resource` is the cluster's name for the LUN, ""
-    outside of one.
+    """The configuration of a LUN. `initiators` are those that see it; empty for all that the target admits. `size` is
+    the minimum size of its device in bytes; 0 for any. `resource` is the name of its cluster resource, "" outside of a
+    cluster.
 
-    The further arguments are those of its storage object.
+    The other arguments are those of its storage object.
     """
 
     __slots__ = ("initiators", "iqn", "number", "resource", "size", "storage")
@@ -107,7 +107,7 @@ class Lun:
 
     @property
     def unit(self) -> str:
-        """The place of the LUN in the portal group."""
+        """The configfs path of the LUN in the portal group."""
         return f"{self.group}/lun/lun_{self.number}"
 
     @property
@@ -117,30 +117,30 @@ class Lun:
 
     @property
     def group(self) -> str:
-        """The place of the portal group that it belongs to."""
+        """The configfs path of the portal group that it belongs to."""
         return portal_group.place(self.iqn)
 
 
 def intended_initiators(lun: Lun) -> list[str]:
-    """The initiators that shall see the LUN, of those that the target admits."""
+    """Those initiators that the target admits and that shall see the LUN."""
     admitted = lio_acl.initiators(lun.group)
     return [initiator for initiator in admitted if not lun.initiators or initiator in lun.initiators]
 
 
 def unadmitted_initiators(lun: Lun) -> list[str]:
-    """The initiators that the LUN is meant for by name, and that the target does not admit."""
+    """The initiators that the LUN names and the target does not admit."""
     admitted = lio_acl.initiators(lun.group) if lun.initiators else []
     return [initiator for initiator in lun.initiators if initiator not in admitted]
 
 
 def ensure(lun: Lun, note: Callable[[str], None], agree: Callable[[bool], None] = lambda _created: None) -> None:
-    """Make the LUN as planned; `note` takes what an operator should know. The caller holds core.LOCK.
+    """Make the LUN as configured. `note` is called with each message for the operator. The caller holds core.LOCK.
 
-    `agree` is called when all is complete that initiators will know the LUN by, and before they see it, with whether
-    the storage object is new. Where it raises, they do not see it.
+    `agree` is called when the identity and attributes of the storage object are complete and initiators do not see it
+    yet. Its argument is whether the storage object is new. If it raises, the LUN is not exported.
 
-    Raises Passing for what may pass by itself, such as a device in use; NotHere, Misconfigured or Failure for what does
-    not. A storage object that this call has made is removed then.
+    Raises Passing for a transient obstacle, such as a device in use; NotHere, Misconfigured or Failure for any other. A
+    storage object that this call has created is then removed.
     """
     _require_target(lun)
     _refuse_taken_number(lun)
@@ -149,8 +149,8 @@ def ensure(lun: Lun, note: Callable[[str], None], agree: Callable[[bool], None] 
     if storage_object.exists(lun.storage) and not storage_object.has_planned_identity(lun.storage):
         remove(lun)
     if storage_object.exists(lun.storage) and not configfs.exists(lun.export):
-        # Of a start that was killed. Nobody can ask the kernel which registrations it was told already, and told twice
-        # it would have them twice; so what nobody sees yet is made anew, and is told them all.
+        # Left by a start that was killed. The kernel cannot say which registrations it has been given already, and
+        # would keep twice what it gets twice. Nobody sees the object yet, so make it anew and restore all of them.
         storage_object.remove(lun.storage)
     created = not storage_object.exists(lun.storage)
     try:
@@ -172,8 +172,9 @@ def ensure(lun: Lun, note: Callable[[str], None], agree: Callable[[bool], None] 
 
 
 def reload(lun: Lun) -> str:
-    """Change a LUN that is shown, and stays so, to what is planned. Returns what the initiators have to do about a new
-    size, for the log; "" for nothing. The caller holds core.LOCK. Raises Failure for what only a restart can change.
+    """Change a LUN to its configuration while it stays exported. Returns a line for the log about what the hosts have
+    to do after a change of size; "" if the size is the same. The caller holds core.LOCK. Raises Failure for a change
+    that needs a restart.
     """
     _require_target(lun)
     if not storage_object.has_planned_identity(lun.storage):
@@ -189,7 +190,7 @@ def reload(lun: Lun) -> str:
 
 
 def _unadmitted(lun: Lun) -> str:
-    """A line for the log about initiators that the target does not admit; "" where it admits all. The others are
+    """A line for the log about initiators that the target does not admit; "" if it admits all. The others are
     served.
     """
     absent = unadmitted_initiators(lun)
@@ -197,7 +198,9 @@ def _unadmitted(lun: Lun) -> str:
 
 
 def _require_size(lun: Lun) -> None:
-    """A device that has grown holds all that its hosts know of. Of a smaller one the end is missing."""
+    """Raise NotHere if the device is smaller than `size`: its end would be missing. A larger one holds all blocks that
+    hosts know of.
+    """
     present = block_device.size(lun.storage.path) if lun.size else 0
     if present < lun.size:
         raise TOO_SMALL(path=lun.storage.path, present=present, size=lun.size)
@@ -214,7 +217,7 @@ def _refuse_taken_number(lun: Lun) -> None:
     others = [link for link in configfs.links(lun.unit) if link != lun.storage.name]
     if others:
         held = os.path.basename(os.path.realpath(f"{lun.unit}/{others[0]}"))
-        # Another resource may have had the number up to now, and may be stopping.
+        # The resource that had the number may be stopping.
         raise NUMBER_TAKEN(number=lun.number, backstore=held, iqn=lun.iqn)
 
 
@@ -233,15 +236,15 @@ def _show(lun: Lun) -> None:
 
 
 def remove(lun: Lun) -> None:
-    """Take the LUN away, whatever state it is in, with or without its target. Another LUN of its number stays. Raises
-    Failure where it is still there afterwards.
+    """Remove the LUN, whatever state it is in, with or without its target. Another storage object's LUN of the same
+    number stays. Raises Failure if the LUN is still there afterwards.
     """
     if configfs.exists(lun.export) or (configfs.exists(lun.unit) and not configfs.links(lun.unit)):
         _keep_silent(lun)
         _hide(lun)
         configfs.unlink(lun.export)
-        # A reload of the target may have shown it once more, and while it is shown it is busy. Without its export the
-        # kernel lets nobody show it (target_core_fabric_configfs.c, target_fabric_mappedlun_link).
+        # A reload of the target may have mapped it again, and a mapped LUN is busy. Without the export link the kernel
+        # refuses to map it (target_core_fabric_configfs.c, target_fabric_mappedlun_link).
         _hide(lun)
         configfs.remove(lun.unit)
     storage_object.remove(lun.storage)
@@ -256,6 +259,6 @@ def _hide(lun: Lun) -> None:
 
 
 def _keep_silent(lun: Lun) -> None:
-    """Disable the portal group where its last LUN or LUN 0 goes (see "Silence" above)."""
+    """Disable the portal group if its last LUN or LUN 0 is about to be removed (see "Silence" above)."""
     if lun.number == 0 or configfs.names(os.path.dirname(lun.unit)) == [os.path.basename(lun.unit)]:
         portal_group.disable(lun.iqn)

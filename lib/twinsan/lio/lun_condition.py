@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a LUN has and lacks. Nothing is changed here."""
+"""Compare a LUN in the kernel with its configuration. Nothing is changed here."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SHOWN_AS_WELL = Reason(Drifted, "it is shown to {initiators} as well")
 
 
 def inspect(lun: Lun) -> tuple[bool, str]:
-    """Whether anything of the LUN exists, and what is wrong with it ("" for nothing).
+    """Return (exists, fault): whether anything of the LUN exists, and why it does not work ("" if it does).
 
-    The storage object is made first and removed last, so without it there is nothing.
+    The storage object is created first and removed last, so without it there is nothing.
     """
     if not storage_object.exists(lun.storage):
         return False, ""
@@ -37,7 +37,7 @@ def _fault(lun: Lun) -> str:
 
 
 def drift(lun: Lun) -> list[str]:
-    """What differs from the plan although the LUN works, in words, attribute by attribute."""
+    """Describe what differs from the configuration although the LUN works, one text for each attribute."""
     found = storage_object.drift(lun.storage)
     meant = lio_lun.intended_initiators(lun)
     others = [initiator for initiator in lio_acl.initiators(lun.group) if initiator not in meant]
@@ -48,8 +48,8 @@ def drift(lun: Lun) -> list[str]:
 
 
 def size_change(lun: Lun) -> tuple[int, int] | None:
-    """The size that is configured, or else that initiators were told, and the present one, in bytes; None where they
-    are equal or the first is unknown. Raises NotHere and Passing where there is no such device any more.
+    """Return (expected, present) size in bytes: expected is the configured size, or else the one at the last start or
+    reload. None if both are equal or the expected size is unknown. Raises NotHere or Passing if the device is gone.
     """
     told = lun.size or int(alias.read(lun.storage.place).get("size", "0"))
     present = block_device.size(lun.storage.path)

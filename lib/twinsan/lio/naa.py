@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The identity of a LUN: its unit serial, and the NAA name that the kernel makes of it.
+"""The identity of a LUN: its unit serial, and the NAA name that the kernel makes from it.
 
-An initiator knows a disk by its NAA name. Where it changes, ESXi sees another disk and the datastore is lost to it;
-where two LUNs have the same, hosts take them for two paths to one disk and data is lost. So it is derived from what is
-unique and the same on both nodes, the target's IQN and the LUN's number.
+An initiator knows a disk by its NAA name. If the name changes, ESXi sees another disk and loses the datastore. If two
+LUNs have the same name, hosts take them for two paths to one disk, and data is lost. So the serial is derived from what
+is unique and the same on both nodes: the target's IQN and the LUN's number.
 """
 
 from __future__ import annotations
 
-# The kernel's default company: Datera's, kept because existing disks carry it in their names.
+# The kernel's default company id. It is Datera's, and kept because existing disks have it in their names.
 COMPANY = "001405"
 
-# The vendor's part of an NAA name of type 6 is 100 bits long. The kernel fills it from a serial's hexadecimal digits,
-# in their order, skips every other character, and puts zeros where they do not suffice.
+# The vendor's part of an NAA name of type 6 is 100 bits long. The kernel fills it with the hexadecimal digits of the
+# serial, in their order. It skips all other characters, and pads with zeros.
 DIGITS = 25
 
 _HEXADECIMAL = frozenset("0123456789abcdef")
@@ -29,7 +29,7 @@ def _sha256(data: bytes) -> str:
         try:
             return str(__import__(module).sha256(data).hexdigest())
         except ImportError:
-            # Its name until Python 3.11 is the second; a distribution may leave out both.
+            # The second is the name up to Python 3.11. A distribution may omit both.
             continue
     import hashlib
 

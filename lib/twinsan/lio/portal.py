@@ -18,7 +18,7 @@ REFUSED = Reason(Passing, "the kernel refuses portal {portal}: {error}", "see 's
 
 
 def of_group(group: str) -> list[str]:
-    """The portals of the portal group at `group`, as ADDRESS:PORT."""
+    """The portals of the portal group at the configfs path `group`, as ADDRESS:PORT."""
     return configfs.names(f"{group}/np")
 
 
@@ -40,8 +40,8 @@ def is_reachable(portal: str) -> bool:
 
 
 def ensure(group: str, portal: str) -> None:
-    """Let the target listen on a portal. Raises Passing, which names who has it: a program may end, another target may
-    be stopping.
+    """Make the target listen on a portal. Raises Passing, with the target or process that has it if there is one: a
+    program may end, another target may be stopping.
     """
     try:
         configfs.make(f"{group}/np/{portal}")
@@ -50,7 +50,7 @@ def ensure(group: str, portal: str) -> None:
 
 
 def _refusal(portal: str, error: OSError) -> Failure:
-    """The failure that names who has the portal: LIO says EINVAL for all that can be wrong with one."""
+    """The failure, naming the target or process that has the portal: LIO answers EINVAL whatever is wrong."""
     address, port = _split(portal)
     for group in tree.portal_groups():
         for other in of_group(group):
@@ -65,7 +65,7 @@ def _refusal(portal: str, error: OSError) -> Failure:
 
 
 def occupant(portal: str) -> str:
-    """That a process of this node listens on the portal, so that no target can have it; "" where none does."""
+    """The reason if a process of this node listens on the portal, so that no target can have it; else ""."""
     process = _listening_process(portal)
     return HELD_BY_PROCESS.text(portal=portal, process=process) if process else ""
 
@@ -78,9 +78,9 @@ def _listening_process(portal: str) -> str:
 
 
 def remove(group: str, portal: str) -> None:
-    """Let the target listen on a portal no longer."""
+    """Make the target stop listening on a portal."""
     path = f"{group}/np/{portal}"
-    # A portal of another transport hangs on the TCP portal, and stays behind where it is not taken away first.
+    # A portal of another transport hangs on the TCP portal. It stays behind if it is not removed first.
     for transport in ("iser", "cxgbit"):
         if configfs.read(f"{path}/{transport}") == "1":
             configfs.write(f"{path}/{transport}", "0")

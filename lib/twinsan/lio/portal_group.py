@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The portal group of a target, by the target's IQN: where it is, whether it accepts logins, what it exports.
+"""The target portal group of a target: its configfs path, whether it accepts logins, what it exports.
 
-The agents give each target one group. Its tag is always 1: initiators keep it.
+The agents give each target one group. Its tag is always 1, because initiators remember it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from twinsan.lio import acl as lio_acl
 from twinsan.lio import configfs
 from twinsan.lio import portal as lio_portal
 
-# No session without an access control list, none made up for strangers, and the target shown to its own initiators
-# only.
+# No session without an ACL, no ACL generated for unknown initiators, and discovery for admitted initiators only.
 _CLOSED = {
     "generate_node_acls": "0",
     "cache_dynamic_acls": "0",
@@ -21,7 +20,7 @@ _CLOSED = {
     "prod_mode_write_protect": "0",
 }
 
-# The kernel calls it demo mode: whoever comes gets a list, sees every LUN and may write.
+# The kernel calls it demo mode: every initiator gets an ACL, sees every LUN and may write.
 _DEMO_MODE = {
     **_CLOSED,
     "generate_node_acls": "1",
@@ -38,15 +37,15 @@ NOT_ENABLED = Reason(
 
 
 def place(iqn: str) -> str:
-    """The place of the target's portal group."""
+    """The configfs path of the target's portal group."""
     return configfs.place("iscsi", iqn, "tpgt_1")
 
 
 def attributes(*, demo_mode: bool, authentication: bool, queue_depth: int) -> dict[str, str]:
-    """The attributes of a portal group. `authentication` is whether initiators need CHAP; `queue_depth` how many
+    """The attributes of a portal group. `authentication` is whether initiators need CHAP. `queue_depth` is how many
     commands an initiator may have outstanding in a session.
     """
-    # An access control list takes its queue depth from the group when it is made.
+    # An ACL takes its queue depth from the group when it is created.
     return {
         **(_DEMO_MODE if demo_mode else _CLOSED),
         "authentication": "1" if authentication else "0",
@@ -55,7 +54,9 @@ def attributes(*, demo_mode: bool, authentication: bool, queue_depth: int) -> di
 
 
 def enable(iqn: str) -> None:
-    """Let the target accept logins. Raises Passing: a target that is being stopped may have its relative port."""
+    """Make the target accept logins. Raises Passing if the kernel refuses: a target that is being stopped may still
+    have its relative port identifier.
+    """
     group = place(iqn)
     try:
         configfs.set_if_different(f"{group}/enable", "1")
@@ -64,24 +65,26 @@ def enable(iqn: str) -> None:
 
 
 def disable(iqn: str) -> None:
-    """End all sessions and accept no login."""
+    """End all sessions and accept no logins. No effect if there is no portal group."""
     attribute = f"{place(iqn)}/enable"
     if configfs.exists(attribute):
         configfs.set_if_different(attribute, "0")
 
 
 def in_demo_mode(iqn: str) -> bool:
-    """Whether the target lets every initiator in. It reads what a dying LUN can lock (see configfs)."""
+    """Whether the target admits every initiator. Reads attributes that the removal of a LUN can lock (see configfs)."""
     return configfs.read(f"{place(iqn)}/attrib/generate_node_acls") == "1"
 
 
 def listening_portal(iqn: str) -> str:
-    """A portal of the target whose address is on this host, over which initiators reach it; "" where there is none."""
+    """A portal of the target whose address is on this host, so that initiators can reach it; "" if there is none."""
     return next(filter(lio_portal.is_reachable, lio_portal.of_group(place(iqn))), "")
 
 
 def exported_devices(iqn: str) -> list[str]:
-    """The block devices that are LUNs of the target. It enters what a dying LUN can lock, so it belongs in a child."""
+    """The block devices that are LUNs of the target. Call it in a child: the removal of a LUN can lock what it reads
+    (see configfs).
+    """
     folder = f"{place(iqn)}/lun"
     luns = [f"{folder}/{lun}" for lun in configfs.names(folder)]
     found = {configfs.read(f"{lun}/{link}/udev_path") or "" for lun in luns for link in configfs.links(lun)}
@@ -89,7 +92,7 @@ def exported_devices(iqn: str) -> list[str]:
 
 
 def remove(group: str) -> None:
-    """Remove the portal group at `group`, with all that is in it. Its sessions end first."""
+    """Remove the portal group at the configfs path `group`, with all that is in it. Its sessions end first."""
     configfs.set_if_different(f"{group}/enable", "0")
     for initiator in lio_acl.initiators(group):
         lio_acl.remove(group, initiator)

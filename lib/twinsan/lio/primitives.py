@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The primitives that VMware calls VAAI, and the attributes of LIO that give them.
+"""The primitives that VMware calls VAAI, and the attributes of LIO that provide them.
 
-A LUN has a contract: primitives that it must have, or it is not served; others that it had better have; and what is
-neither is off, whatever the kernel would do by itself.
+A LUN has a contract. Without a required primitive it is not served. A preferred one is provided if possible. All others
+are off, whatever the kernel's defaults are.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ALL = ("ats", "xcopy", "write_same", "unmap")
 _GIVEN_BY = {
     "ats": ("emulate_caw",),
     "xcopy": ("emulate_3pc",),
-    # LIO has no switch for it, but refuses what is longer than this (sbc_setup_write_same): with 0, all of them.
+    # LIO has no switch for it, but refuses a WRITE SAME that is longer than this (sbc_setup_write_same): with 0, each.
     "write_same": ("max_write_same_len",),
     "unmap": ("emulate_tpu", "emulate_tpws"),
 }
@@ -57,7 +57,7 @@ def split(
     """
     off = {name for primitive in ALL if primitive not in required + preferred for name in _GIVEN_BY[primitive]}
     if "max_write_same_len" in off:
-        # A WRITE SAME that may unmap is one all the same.
+        # A WRITE SAME with UNMAP is a WRITE SAME as well.
         off.add("emulate_tpws")
     wanted = {name: 0 if name in off else value for name, value in attributes.items()}
     may = {primitive: {name: wanted[name] for name in _GIVEN_BY[primitive] if wanted[name]} for primitive in preferred}
@@ -72,29 +72,31 @@ def provided_by(attributes: dict[str, int]) -> list[str]:
 
 
 def disabled_attributes(primitive: str, attributes: dict[str, int]) -> list[str]:
-    """The attributes of a primitive, where all of them are 0; [] where one provides it."""
+    """The attributes of a primitive if all of them are 0; [] if any provides it."""
     return [] if primitive in provided_by(attributes) else list(_GIVEN_BY[primitive])
 
 
 def contract_of_known_lun(
     required: tuple[str, ...], preferred: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The contract of a LUN that hosts know already, from the configured one. Returns (required, preferred).
+    """Return (required, preferred) for a LUN that hosts know already, from its configured contract.
 
-    Only ATS stays required: a datastore that was made with it cannot be mounted without it. All else costs time or
-    space, and is no ground not to serve.
+    Only ATS stays required: a datastore that was made with it cannot be mounted without it. Without the others hosts
+    lose time or space, which is no reason not to serve.
     """
     must = tuple(primitive for primitive in required if primitive == "ats")
     return must, tuple(primitive for primitive in required + preferred if primitive not in must)
 
 
 def obstacle(primitive: str, path: str, place: str) -> str:
-    """Why the storage object at `place`, of the device at `path`, cannot have a primitive; a part of a reason."""
+    """Return why the storage object at `place`, with the device `path`, cannot have a primitive: part of a reason."""
     return known_obstacle(primitive, path, place) or "the kernel refused it (see 'dmesg')"
 
 
 def known_obstacle(primitive: str, path: str, place: str) -> str:
-    """The same where it can be seen beforehand (the kernel lacks the attribute, the device cannot discard); "" else."""
+    """As `obstacle`, but only what is known beforehand (the kernel lacks the attribute, the device cannot discard);
+    else "".
+    """
     unknown = [name for name in _GIVEN_BY[primitive] if configfs.read(f"{place}/attrib/{name}") is None]
     if unknown:
         return f"kernel {os.uname().release} has no {unknown[0]}"
@@ -110,7 +112,9 @@ def attributes_of(primitive: str) -> tuple[str, ...]:
 
 
 def refusal(primitive: str, node: str, why: str, attributes: dict[str, int]) -> Failure:
-    """The failure of a start on `node` that cannot give a required primitive, of a LUN that must have `attributes`."""
+    """Return the failure of a start on `node` that cannot provide a required primitive. `attributes` are those that the
+    LUN must have; `why` is the obstacle.
+    """
     rest = " ".join(name for name in provided_by(attributes) if name != primitive) or "none"
     if primitive == "ats":
         return ATS_REFUSED(node=node, why=why, rest=rest)
@@ -118,7 +122,9 @@ def refusal(primitive: str, node: str, why: str, attributes: dict[str, int]) -> 
 
 
 def coarse_granularity(path: str, attributes: dict[str, int]) -> str:
-    """The reason where the device at `path` discards larger pieces than hosts are told to unmap; "" else."""
+    """Return the reason if the device at `path` discards in larger units than the UNMAP granularity that hosts see;
+    else "".
+    """
     limits = device_limits.of(path)
     if limits is None or not limits.discards or "unmap" not in provided_by(attributes):
         return ""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The relative target port identifier of a portal group, by which hosts know the target's port.
 
-Kernels before 6.4 have no attribute `rtpi`. They count the LUNs that are made of a storage object: there it is 1.
+Kernels before 6.4 have no attribute `rtpi`. They number the LUNs of a storage object from 1, so there it is 1.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from twinsan.lio import configfs, tree
 
 
 def ensure(group: str, iqn: str, wanted: int) -> None:
-    """Give the portal group at `group` the relative port `wanted` (1 to 65535), the same on both nodes.
+    """Give the portal group at `group` the relative port identifier `wanted` (1 to 65535), the same on both nodes.
 
-    Newer kernels count up when a group is enabled, so that two targets would swap theirs with the order of their
-    starts. Where another group of this node has the number, it becomes one derived from `iqn`. A group that is
-    enabled keeps what it has, since the kernel does not change it then.
+    By default, newer kernels count up when a group is enabled: two targets would swap their numbers with the order of
+    their starts. If another group on this node has the number, use one derived from `iqn`. An enabled group keeps its
+    number, because the kernel does not change it then.
     """
     if configfs.read(f"{group}/rtpi") is None or configfs.read(f"{group}/enable") == "1":
         return

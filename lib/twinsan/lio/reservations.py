@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The persistent reservations of a storage object (SPC-3, 5.6): as the kernel writes them, and as it takes them.
+"""The persistent reservations of a storage object (SPC-3, 5.6): as the kernel writes them, and as it reads them.
 
-The kernel keeps them in memory. With the attribute force_pr_aptpl it also writes them to a file, before it answers the
-command that changed them, and whether or not the initiator asked for it (APTPL). What such a file says it takes back,
-a line for each registration, as long as nobody sees the storage object. A registration then waits until the LUN is
-shown to its initiator, by name, LUN numbers, target and portal group.
+The kernel keeps them in memory. With the attribute force_pr_aptpl it also writes them to a file before it answers the
+command that changed them, whether or not the initiator asked for it (APTPL). It can be given the content of such a file
+again, one line for each registration, as long as the storage object is not exported. A registration takes effect when
+the LUN is mapped for its initiator; name, LUN numbers, target and portal group must match.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ import errno
 
 from twinsan.lio import configfs
 
-# What the kernel writes where there is none (target_core_pr.c, core_scsi3_update_aptpl_buf).
+# What the kernel writes if there is no registration (target_core_pr.c, core_scsi3_update_aptpl_buf).
 NONE = "No Registrations or Reservations\n"
 
 _BEGIN = "PR_REG_START"
 _END = "PR_REG_END"
 
-# Written in hexadecimal without saying so, and read with a base of its own choice: a type 08 would be refused.
+# The kernel writes these in hexadecimal without a prefix, and reads them with a base that it derives from the prefix: a
+# type 08 would be refused as octal.
 _HEXADECIMAL = ("res_type", "res_scope")
-# The types Write Exclusive and Exclusive Access that all registrants hold.
+# The types Write Exclusive - All Registrants and Exclusive Access - All Registrants.
 ALL_REGISTRANTS = (7, 8)
 
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
@@ -33,13 +34,13 @@ def aptpl_file(serial: str) -> str:
 
 
 def is_truncated(text: str) -> bool:
-    """Whether the text of such a file is empty or cut off: the kernel empties the file before it writes it anew."""
+    """Whether the text of such a file is empty or truncated: the kernel empties the file before it writes it anew."""
     return not text or text.count(f"{_BEGIN}:") != text.count(f"{_END}:")
 
 
 class Registration:
-    """A registration in such a file: the initiator's name, the identifier of its session (ISID; "" for any), its
-    reservation key, and the type of the reservation that it holds (SPC-3, table 107), 0 for none. `lines` are all of
+    """A registration in such a file. `session` is the ISID of the initiator's session, "" for any. `key` is the
+    reservation key. `kind` is the type of the reservation that it holds (SPC-3, table 107), 0 for none. `lines` are all
     its lines.
     """
 
@@ -55,13 +56,13 @@ class Registration:
 
 
 def parse(text: str) -> list[Registration]:
-    """The registrations in the text of such a file. Raises ValueError for a number that is none."""
+    """Return the registrations in the text of such a file. Raises ValueError for a malformed number."""
     return [Registration(lines) for lines in _blocks(text)]
 
 
 def without_initiator(text: str, initiator: str) -> str:
-    """The text of such a file without the registrations of an initiator. A reservation that it holds goes as well; one
-    that all registrants hold passes to the next registrant (SPC-3, 5.6.10.2).
+    """Return the text of such a file without the registrations of an initiator. A reservation that it holds is removed
+    too, unless all registrants hold it: then it passes to the next registrant (SPC-3, 5.6.10.2).
     """
     gone = [each for each in parse(text) if each.initiator == initiator]
     left = [each.lines for each in parse(text) if each.initiator != initiator]
@@ -75,8 +76,8 @@ def without_initiator(text: str, initiator: str) -> str:
 
 
 def metadata_lines(text: str) -> list[str]:
-    """The registrations in the text of such a file, each as the kernel takes it in res_aptpl_metadata: ``name=value``
-    words with commas between them.
+    """Return the registrations in the text of such a file, each in the format of res_aptpl_metadata: ``name=value``
+    words, separated by commas.
     """
     return [",".join(filter(None, map(_word, lines))) for lines in _blocks(text)]
 
@@ -85,7 +86,7 @@ def _word(line: str) -> str:
     name, _, value = line.partition("=")
     if name in _HEXADECIMAL and _HEX_DIGITS.issuperset(value):
         return f"{name}={int(value, 16)}"
-    # Its separators would make it another registration.
+    # A comma in a value would be read as a separator.
     return line.replace(",", "") if value else ""
 
 
@@ -105,8 +106,9 @@ def _blocks(text: str) -> list[list[str]]:
 
 
 def restore(place: str, text: str) -> list[str]:
-    """Give the kernel the registrations in the text of such a file, for the storage object at `place`, which nobody may
-    see yet. Returns those that it refuses, as metadata_lines has them. Raises OSError for any other failure.
+    """Give the kernel the registrations in the text of such a file, for the storage object at `place`, which must not
+    be exported yet. Returns those that it refuses, in the format of metadata_lines. Raises OSError for any other
+    failure.
     """
     refused = []
     for words in metadata_lines(text):
@@ -120,14 +122,14 @@ def restore(place: str, text: str) -> list[str]:
 
 
 def has_registrants(place: str) -> bool | None:
-    """Whether any initiator is registered with the storage object at `place`; None where there is no such object."""
+    """Whether any initiator is registered with the storage object at `place`; None if there is no such object."""
     registrants = configfs.read(f"{place}/pr/res_pr_registered_i_pts")
     return None if registrants is None else not registrants.endswith("\nNone")
 
 
 def signature(place: str) -> str:
-    """A text that changes with every registration and reservation at the storage object, as the kernel has them in
-    memory. No file is read for it.
+    """Return a text that changes with every change of registrations or reservation, from the kernel's memory. Reads no
+    file on a disk.
     """
     names = ("res_pr_generation", "res_pr_type", "res_holder", "res_pr_registered_i_pts")
     return " ".join((configfs.read(f"{place}/pr/{name}") or "").replace("\n", " ") for name in names)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The attributes of a storage object: its abilities (the primitives of VAAI) and its limits."""
+"""The attributes of a storage object: the primitives of VAAI that it has, and its limits."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from twinsan.errors import Failure
     from twinsan.lio.storage_object import StorageObject
 
-# Attributes that can be set only while nobody sees the storage object. They are the same for all.
+# Attributes that can be set only while the storage object is not exported. Each LUN has the same values.
 FIXED = {
-    # Each registration is written to disk, asked for or not: what is not there cannot be carried to the other node.
+    # Write each registration to disk, asked for or not: only from there can it be carried to the other node.
     "force_pr_aptpl": "1",
-    # The kernel takes its cue from the device, so that two nodes may differ; and no DRBD promises zeros after a
+    # By default the kernel takes it from the device, so that two nodes may differ; and no DRBD promises zeros after a
     # discard.
     "unmap_zeroes_data": "0",
 }
@@ -39,22 +39,22 @@ ATTRIBUTE_REFUSED = Reason(
 
 
 def planned(storage: StorageObject) -> dict[str, str]:
-    """All attributes with the values that the configuration gives them."""
+    """Return all attributes with their configured values, with FIXED."""
     values = (storage.attributes, *storage.preferred.values())
     wanted = {name: str(value) for group in values for name, value in group.items()}
     return {**FIXED, **wanted}
 
 
 def effective(storage: StorageObject) -> dict[str, int]:
-    """The attributes that it shall have, without those of preferred primitives that it goes without, and FIXED."""
+    """Return the configured attributes without those of preferred primitives that it lacks, and without FIXED."""
     lacking = _lacking(storage)
     had = [values for primitive, values in storage.preferred.items() if primitive not in lacking]
     return {name: value for values in (storage.attributes, *had) for name, value in values.items()}
 
 
 def shortfall(storage: StorageObject, accepted: Container[str] = ()) -> str:
-    """The reason where a preferred primitive is off, or hosts are told a finer granularity of UNMAP than the device
-    has; "" where neither is so. What `accepted` names as off, such as ``emulate_tpu=0``, is no reason.
+    """Return the reason if a preferred primitive is off, or if hosts see a finer UNMAP granularity than the device has;
+    "" if neither is so. A primitive whose attributes `accepted` names as off, such as ``emulate_tpu=0``, is skipped.
     """
     return missing_primitive(storage, accepted, tuple(storage.preferred)) or primitives.coarse_granularity(
         storage.path, effective(storage)
@@ -62,7 +62,7 @@ def shortfall(storage: StorageObject, accepted: Container[str] = ()) -> str:
 
 
 def missing_primitive(storage: StorageObject, accepted: Container[str], among: tuple[str, ...]) -> str:
-    """The reason where one of the primitives `among` is off; "" where none is. For `accepted` see `shortfall`."""
+    """Return the reason if one of the primitives `among` is off; "" if none is. For `accepted` see `shortfall`."""
     for primitive in _lacking(storage):
         if primitive not in among or all(f"{name}=0" in accepted for name in storage.preferred[primitive]):
             continue
@@ -73,8 +73,8 @@ def missing_primitive(storage: StorageObject, accepted: Container[str], among: t
 
 
 def _lacking(storage: StorageObject) -> list[str]:
-    """The preferred primitives that it goes without; an attribute that this kernel does not have is off. One that the
-    configuration requires goes for an obstacle alone: without one somebody has switched it off.
+    """The preferred primitives that it lacks; an attribute that this kernel does not have counts as off. One that the
+    configuration requires is included only if there is an obstacle: otherwise somebody has switched it off.
     """
 
     def is_off(name: str) -> bool:
@@ -89,9 +89,9 @@ def _lacking(storage: StorageObject) -> list[str]:
 
 
 def ensure(storage: StorageObject) -> None:
-    """Give the storage object its abilities and limits. A preferred primitive that cannot be set is switched off.
+    """Set the attributes of the storage object. A preferred primitive that cannot be set is switched off.
 
-    Raises NotHere for the first attribute that it must have and the kernel refuses; then all are as they were.
+    Raises NotHere for the first required attribute that the kernel refuses; the earlier ones are then set back.
     """
     before: dict[str, int] = {}
     try:
@@ -107,7 +107,7 @@ def ensure(storage: StorageObject) -> None:
 
 
 def _set(storage: StorageObject, values: dict[str, int], before: dict[str, int]) -> None:
-    """Set attributes; `before` takes what they were, as far as they were changed."""
+    """Set attributes, and store their previous values in `before`. Raises OSError for the first that is refused."""
     for name, value in values.items():
         place = f"{storage.place}/attrib/{name}"
         present = configfs.read(place)
@@ -121,7 +121,7 @@ def _set(storage: StorageObject, values: dict[str, int], before: dict[str, int])
 
 
 def _discards(storage: StorageObject) -> bool:
-    """Whether the device can discard, as far as is known. The kernel only asks it while max_unmap_block_desc_count is
+    """Whether the device can discard; True if unknown. The kernel checks this only while max_unmap_block_desc_count is
     0, which it is not here (target_core_configfs.c, emulate_tpu_store).
     """
     limits = device_limits.of(storage.path)
@@ -129,7 +129,7 @@ def _discards(storage: StorageObject) -> bool:
 
 
 def _refusal(storage: StorageObject, error: OSError) -> Failure:
-    """The failure for an attribute that it must have and that the kernel refuses."""
+    """The failure for a required attribute that the kernel refuses."""
     name = os.path.basename(error.filename)
     value = storage.attributes[name]
     refused = primitives.provided_by({name: value})

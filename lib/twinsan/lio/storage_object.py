@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A storage object of LIO (targetcli calls it a backstore): a block device with the identity, the abilities and the
+"""A storage object of LIO (targetcli calls it a backstore): a block device with the identity, the primitives and the
 limits that initiators will see.
 
-It is complete before a LUN is made of it, so that nobody ever sees it with another identity or without an attribute.
-What can change while it is shown is set by `storage_attributes`.
+It is complete before it is exported, so that nobody ever sees it with another identity or without an attribute. What
+can change while it is exported is set by `storage_attributes`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ OTHER_DEVICE = Reason(Broken, "{lun} serves {device} instead of {path}")
 
 
 class StorageObject:
-    """What a storage object shall be; `owner` is the IQN and the LUN number that it is for.
+    """The configuration of a storage object. `owner` is the IQN and the number of its LUN.
 
-    `attributes` are LIO's (``emulate_caw`` and its like); all of them can be set or the start fails. `preferred` are
-    those of each primitive of VAAI that it goes without where they cannot be set. `required` are the primitives among
-    them that hosts may not lose by the configuration: a monitor says so where one is missing. `serial`, `vendor` and
-    `product` stand in the INQUIRY data.
+    `attributes` are LIO's, such as ``emulate_caw``; if one cannot be set, the start fails. `preferred` has the
+    attributes of each VAAI primitive without which the LUN is served if they cannot be set. `required` are those
+    primitives of `preferred` that the parameter vaai requires: a monitor reports one that is missing. `serial`,
+    `vendor` and `product` appear in the INQUIRY data.
     """
 
     __slots__ = (
@@ -55,7 +55,7 @@ class StorageObject:
         required: tuple[str, ...] = (),
     ) -> None:
         iqn, number = owner
-        # In a reason, beside which the cluster shows the resource.
+        # For reasons. The cluster shows the resource's name beside them.
         self.lun = f"LUN {number}"
         self._checksum = binascii.crc32(f"{iqn} {number}".encode("ascii"))
         tail = "".join(character for character in iqn.rpartition(":")[2] if character.isalnum() or character in "-.")
@@ -71,16 +71,16 @@ class StorageObject:
 
     @property
     def adapter(self) -> str:
-        """The place of its adapter.
+        """The configfs path of its adapter.
 
-        Its number is fixed, and so large that no tool picks it: where each start looks for a free one, starts
-        in parallel take the same, or remove each other's.
+        Its number is fixed, and so large that no tool picks it. If each start looked for a free number, parallel starts
+        would take the same one, or remove each other's adapter.
         """
         return configfs.place("core", f"iblock_{self._checksum & 0x7FFFFFFF}")
 
     @property
     def place(self) -> str:
-        """Its place in configfs."""
+        """Its configfs path."""
         return f"{self.adapter}/{self.name}"
 
 
@@ -90,7 +90,7 @@ def exists(storage: StorageObject) -> bool:
 
 
 def fault(storage: StorageObject) -> str:
-    """Why one that exists cannot serve its LUN: it is not enabled, or has another device; "" where it can."""
+    """The reason why an existing one cannot serve its LUN: it is not enabled, or has another device; "" if it can."""
     if configfs.read(f"{storage.place}/enable") != "1":
         return NOT_ENABLED.text(lun=storage.lun, backstore=storage.name)
     device = configfs.read(f"{storage.place}/udev_path")
@@ -98,18 +98,18 @@ def fault(storage: StorageObject) -> str:
 
 
 def has_planned_identity(storage: StorageObject) -> bool:
-    """Whether one that exists is as planned in all that cannot be changed while it is shown."""
+    """Whether an existing one is as configured in all that cannot be changed while it is exported."""
     return not fault(storage) and not configfs.differences(storage.place, _identity(storage))
 
 
 def drift(storage: StorageObject) -> list[str]:
-    """The attributes that somebody has changed: what each holds, and what it should hold, in words."""
+    """Describe the attributes that somebody has changed: what each holds, and what it should hold."""
     wanted = {f"attrib/{name}": str(value) for name, value in storage_attributes.effective(storage).items()}
     return configfs.differences(storage.place, {**_identity(storage), **wanted})
 
 
 def _identity(storage: StorageObject) -> dict[str, str]:
-    """What is set once, before anybody sees it, with the values as the kernel prints them."""
+    """What is set once, before the export, with the values as the kernel prints them."""
     return {
         "wwn/vpd_unit_serial": identity.SERIAL_LABEL + storage.serial,
         "wwn/vendor_id": storage.vendor,
@@ -119,7 +119,7 @@ def _identity(storage: StorageObject) -> dict[str, str]:
 
 
 def create(storage: StorageObject) -> None:
-    """Make it, with its identity, and let it claim the device. Raises Failure where the device cannot be had."""
+    """Create it with its identity, and let it claim the device. Raises Failure if the device cannot be claimed."""
     block_device.require_free(storage.path)
     configfs.make(storage.adapter)
     configfs.make(storage.place)
@@ -140,7 +140,7 @@ def create(storage: StorageObject) -> None:
 
 
 def remove(storage: StorageObject) -> None:
-    """Take it away, and every link to it that somebody made by hand."""
+    """Remove it, with every link to it that somebody made by hand."""
     try:
         configfs.remove(storage.place)
     except OSError as error:
@@ -151,7 +151,7 @@ def remove(storage: StorageObject) -> None:
     try:
         configfs.remove(storage.adapter)
     except OSError as error:
-        # Its number is a checksum of 31 bits; another LUN with the same lives on.
+        # Its number is a checksum of 31 bits: another LUN with the same checksum is still using the adapter.
         if error.errno not in (errno.ENOTEMPTY, errno.EBUSY):
             raise
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An iSCSI target: one IQN with one portal group, its portals and its access control lists.
+"""An iSCSI target: one IQN with one portal group, its portals and its ACLs.
 
-- `make` and `ensure` make a target as planned from whatever is there, and leave nothing of their own where they fail;
-- `remove` takes away whatever is there;
-- what a target has and lacks is told by `target_condition`.
+- `make` and `ensure` make a target as configured from whatever is there. If they fail, they remove a target that they
+  have created.
+- `remove` removes whatever is there.
+- `target_condition` compares a target with its configuration.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ STILL_THERE = Reason(Failure, "target {iqn} is still there after its removal", "
 
 
 class Target:
-    """What a target shall be. Portals are written as LIO writes them: ``10.0.5.50:3260``, ``[2001:db8::50]:3260``.
+    """The configuration of a target. Portals are in LIO's notation: ``10.0.5.50:3260``, ``[2001:db8::50]:3260``.
 
-    `credentials` are the CHAP credentials of each initiator, {} for no authentication. `demo_mode` lets every initiator
-    in, all with the credentials of "". `queue_depth` is how many commands an initiator may have outstanding in a
-    session. `parameters` are iSCSI parameters instead of the defaults. `relative_port` is the number (1 to 65535) that
-    hosts know its port by.
+    `credentials` are the CHAP credentials of each initiator, {} for no authentication. `demo_mode` admits every
+    initiator, all with the credentials of "". `queue_depth` is how many commands an initiator may have outstanding in a
+    session. `parameters` are iSCSI parameters that replace the defaults. `relative_port` is the relative target port
+    identifier (1 to 65535).
     """
 
     __slots__ = (
@@ -65,18 +66,18 @@ class Target:
 
 
 def planned_attributes(target: Target) -> dict[str, str]:
-    """The attributes of the target's portal group, as planned."""
+    """The attributes that the target's portal group shall have."""
     return portal_group.attributes(
         demo_mode=target.demo_mode, authentication=bool(target.credentials), queue_depth=target.queue_depth
     )
 
 
 def make(target: Target, deadline: Deadline, note: Callable[[str], None]) -> str:
-    """Make the target while nobody else changes LIO's tree, and wait for what may pass by itself, such as a portal that
-    a program is letting go.
+    """Make the target with the lock of LIO's tree held, and wait for transient obstacles, such as a portal that a
+    program is about to release.
 
-    Returns why it does not listen on a portal where it does on another one, or "". `note` is told what is waited for.
-    Raises Passing where it does not pass, and Misconfigured for a value that the kernel refuses.
+    Returns why it does not listen on some of its portals; "" if it listens on all. `note` is called with what is waited
+    for. Raises Passing if the obstacle stays, and Misconfigured for a value that the kernel refuses.
     """
     from twinsan.lio import core as lio_core
 
@@ -89,15 +90,15 @@ def make(target: Target, deadline: Deadline, note: Callable[[str], None]) -> str
         try:
             patience.wait_until(lambda: not attempt(), "it listens on all portals", interval=0.5)
         except DeadlinePassed:
-            # One portal is enough to serve; a monitor tells of the other.
+            # One portal is enough to serve; the monitor reports the others.
             return refusal
     return ""
 
 
 def ensure(target: Target) -> str:
-    """Make the target as planned; returns why it does not listen on a portal where it does on another one, or "".
+    """Make the target as configured. Returns why it does not listen on some of its portals; "" if it listens on all.
 
-    The caller holds core.LOCK. Raises Passing for what may pass by itself, such as a portal that is the only one.
+    The caller holds core.LOCK. Raises Passing for a transient obstacle, such as when it can listen on no portal.
     """
     place = configfs.place("iscsi", target.iqn)
     configfs.make(configfs.place("iscsi"))
@@ -111,7 +112,9 @@ def ensure(target: Target) -> str:
 
 
 def _ensure_group(target: Target, group: str) -> str:
-    """Portals come last but one: up to then a new group cannot be reached, whatever address it will listen on."""
+    """As `ensure`. The portals are made just before the group is enabled: up to then a new group cannot be reached,
+    whatever address it will listen on.
+    """
     # A monitor does not need it.
     from twinsan.lio import relative_port
 
@@ -133,7 +136,7 @@ def _ensure_group(target: Target, group: str) -> str:
 
 
 def _listen(portals: tuple[str, ...], group: str) -> str:
-    """Listen on all portals that can be had; returns why not on the others. Raises Passing where there is none."""
+    """Listen on all portals that are free; return why not on the others. Raises Passing if none is free."""
     refusals = []
     for portal in portals:
         try:
@@ -146,8 +149,8 @@ def _listen(portals: tuple[str, ...], group: str) -> str:
 
 
 def remove(iqn: str) -> None:
-    """Take the target away, whatever state it is in, with every portal group that somebody gave it. Raises Failure
-    where it is still there afterwards.
+    """Remove the target, whatever state it is in, with every portal group that somebody gave it. Raises Failure if it
+    is still there afterwards.
     """
     place = configfs.place("iscsi", iqn)
     for group in tree.portal_groups(iqn):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a target has and lacks. Nothing is changed here."""
+"""Compare a target in the kernel with its configuration. Nothing is changed here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOT_ADMITTED = Reason(Broken, "it does not admit {initiators}")
 DISABLED = Reason(Broken, "it is disabled although it has LUNs: somebody wrote 0 to its 'enable'")
 PORTAL_MISSING = Reason(Drifted, "it does not listen on {portals}")
 
-# What a start repairs, and sessions do not feel.
+# A start repairs these without an effect on sessions.
 OTHER_CREDENTIAL = Reason(Drifted, "the {credential} of {initiator} is another")
 STRANGER = Reason(Drifted, "{initiator} is admitted as well")
 OTHER_GROUP = Reason(Drifted, "it has portal group {group} as well")
@@ -32,8 +32,8 @@ DEAD_PORTAL = Reason(Drifted, "nothing listens on {portal}")
 
 
 def inspect(target: Target) -> tuple[bool, str]:
-    """Whether anything of the target exists, and what is wrong with it ("" for nothing). It looks only where it cannot
-    hang.
+    """Return (exists, fault): whether anything of the target exists, and why it does not work ("" if it does). Reads
+    only what cannot hang (see configfs).
     """
     if not configfs.exists(configfs.place("iscsi", target.iqn)):
         return False, ""
@@ -50,23 +50,23 @@ def _fault(target: Target) -> str:
     absent = [initiator for initiator in target.initiators if initiator not in admitted]
     if absent:
         return NOT_ADMITTED.text(initiators=name_list.shorten(absent))
-    # The stop of the last LUN leaves the group disabled (lio.lun, "Silence"): no fault of the target's.
+    # The stop of the last LUN leaves the group disabled (lio.lun, "Silence"): that is no fault of the target.
     if configfs.read(f"{group}/enable") != "1" and configfs.names(f"{group}/lun"):
         return DISABLED.text()
     return ""
 
 
 def missing_portals(target: Target) -> str:
-    """That a target which works does not listen on each of its portals; "" where it does."""
+    """The reason if a target that works does not listen on each of its portals; "" if it does."""
     present = lio_portal.of_group(portal_group.place(target.iqn))
     missing = [portal for portal in target.portals if portal not in present]
     return PORTAL_MISSING.text(portals=name_list.shorten(missing)) if missing else ""
 
 
 def drift(target: Target) -> list[str]:
-    """What differs from the plan although the target works, in words, attribute by attribute.
+    """Describe what differs from the configuration although the target works, one text for each attribute.
 
-    It reads what a dying LUN can lock (see configfs), so it belongs in a child.
+    Call it in a child: the removal of a LUN can lock what it reads (see configfs).
     """
     group = portal_group.place(target.iqn)
     return [
@@ -80,7 +80,7 @@ def drift(target: Target) -> list[str]:
 
 def _other_credentials(target: Target, group: str) -> Iterator[str]:
     places = {initiator: lio_acl.place(group, initiator) for initiator in target.initiators}
-    # The group's own are those of demo mode.
+    # The credentials of the group itself count in demo mode.
     for initiator, place in [*places.items(), ("", group)]:
         for credential in lio_acl.differing_credentials(place, target.credentials.get(initiator, chap.NONE)):
             yield OTHER_CREDENTIAL.text(credential=credential, initiator=initiator or "everybody")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The longest transfer that hosts may send to a storage object. The kernel takes it from the device once, as the LUN
-starts; DRBD that has not met its peer since it was brought up allows less.
+"""The longest transfer that hosts may send to a storage object. The kernel reads it from the device once, when the LUN
+starts. DRBD allows less as long as it has not met its peer since it was brought up.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.lio.storage_object import StorageObject
 
-# In bytes. Below this VMware's transfers are cut to pieces; DRBD 8.4 that never met its peer allows 4 KiB.
+# In bytes. With less, VMware's transfers are split; a DRBD 8.4 that never met its peer allows 4 KiB.
 _USUAL_TRANSFER = 64 * 1024
 
 OUTDATED = Reason(Drifted, "hosts were told that {path} takes {told} KiB at once, and it takes {present} by now")
 
 
 def outdated(storage: StorageObject) -> str:
-    """The reason where the device takes at least twice what hosts were told; "" where it does not.
-
-    Rounding makes up for no half.
+    """Return the reason if the device takes at least twice the limit that hosts were told; else "". A smaller
+    difference may be rounding.
     """
     limits = device_limits.of(storage.path)
     told = _bytes(storage) // 1024
@@ -32,7 +31,7 @@ def outdated(storage: StorageObject) -> str:
 
 
 def warning(storage: StorageObject) -> str:
-    """A line for the log where hosts may send less than 64 KiB at once; "" where they may send more."""
+    """Return a line for the log if hosts may send less than 64 KiB at once; else ""."""
     size = _bytes(storage)
     if not 0 < size < _USUAL_TRANSFER:
         return ""
