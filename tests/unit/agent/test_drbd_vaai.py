@@ -633,7 +633,7 @@ def test_a_demotion_that_cannot_bring_the_disk_back_has_demoted(host: FakeHost, 
     host.bring_up(role="Primary", suspended="fencing")
     host.lose_peer()
     host.configuration_error = fake_drbd.PARSE_ERROR
-    assert run("demote", milliseconds=20000) == 0
+    assert run("demote", milliseconds=4000) == 0
     assert (host.role, host.disk) == ("Secondary", "Diskless")
     assert frozen_io.failed_note("san").exists()
 
