@@ -72,7 +72,7 @@ class Reason:
         self.parameter = parameter
 
     def __call__(self, **values: object) -> Failure:
-        """Return the failure to raise. `values` fill the templates; one named `parameter` is the wrong parameter."""
+        """Return the failure to raise. `values` fill the templates; `parameter` among them names the wrong one."""
         if self.kind is Misconfigured:
             return Misconfigured(self.text(**values), parameter=self.parameter or str(values.get("parameter", "")))
         return self.kind(self.text(**values))

@@ -155,7 +155,7 @@ def find(name: str) -> str:
 
 
 class _Pipes:
-    """This process's ends of the program's pipes, and what was read from them."""
+    """Our ends of the program's pipes, and what was read from them."""
 
     def __init__(self, stdin: int, text: bytes, stdout: int, stderr: int) -> None:
         self.stdin = stdin

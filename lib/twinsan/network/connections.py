@@ -3,7 +3,7 @@
 
 When an address has moved, initiators that were connected to it wait. Their packets stay unanswered; or the host that
 has the address now resets the connection only when they next send, which may take until their own time-outs. A TCP
-segment that fits no connection makes each of them acknowledge where its connection stands. The kernel has no such
+segment that fits no connection makes each of them acknowledge where its connection stands. The kernel here has no such
 connection and answers with a reset, and the initiator connects again at once. That needs the initiators' addresses and
 ports (see connection_record).
 """
@@ -87,7 +87,7 @@ def segment(address: str, port: int, peer: Peer, when: int) -> bytes:
 
 
 def drop(address: str, port: int, peers: list[Peer]) -> None:
-    """End this host's side of connections. After the address was removed: so that none revives when it comes back.
+    """End this host's side of connections. If the address has been removed, none of them revives when it comes back.
 
     The kernel sends the other side a reset only while the address is here (see silence). A kernel without
     CONFIG_INET_DIAG_DESTROY cannot do it; there they end with the target. Never raises for a connection that is gone.

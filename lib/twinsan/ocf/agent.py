@@ -232,8 +232,8 @@ class Agent(Reporter):
             self.log(f"a failure here counts until failure-timeout: {failure}")
 
     def _with_reason_displayed(self, code: int) -> int:
-        """Return the exit code of a recurring monitor: `code`, or for once the code of "well" where the cluster would
-        not display the reason otherwise (see `reason_display`).
+        """Return the exit code of a recurring monitor: `code`, or once the code of "well" if the cluster would not
+        display the reason otherwise (see `reason_display`).
         """
         from twinsan.ocf import reason_display
 
