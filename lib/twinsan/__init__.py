@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """twinsan: two Linux servers as one iSCSI SAN.
 
-A room for each subject; imports go from the top down, and never in a circle::
+A package for each subject. Imports go from the top down, and never in a circle::
 
     agents/*   bin/twinsan: cli, operate
         disk   fence
@@ -9,11 +9,11 @@ A room for each subject; imports go from the top down, and never in a circle::
                 ocf   host
                     errors   deadline
 
-``ocf`` is the frame of an agent: it knows starts and stops, and no storage. ``host`` is Linux beneath all else; only
-its ``command`` starts programs, and only its ``child`` forks. ``cluster``, ``network``, ``drbd`` and ``lio`` have a
-subject each and know no OCF.
-``disk`` is what makes a disk the same over a failover. ``fence`` is what DRBD calls, ``operate`` what operators type.
-``tests/unit/test_architecture.py`` holds this. configfs is written directly: `docs/decisions.md` says why.
+``ocf`` is the framework of an agent: it knows starts and stops, and no storage. ``host`` is Linux itself; only its
+``command`` starts programs, and only its ``child`` forks. ``cluster``, ``network``, ``drbd`` and ``lio`` have one
+subject each and know nothing of OCF. ``disk`` keeps a disk the same across a failover. ``fence`` is what DRBD calls,
+``operate`` what operators type. ``tests/unit/test_architecture.py`` enforces this. configfs is written directly:
+`docs/decisions.md` says why.
 """
 
 __version__ = "0.1.0"

@@ -20,7 +20,7 @@ NO_LUN = Reason(Failure, "of which LUN? Type: twinsan reservations --remove {ini
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the command with the words of its command line (default: those of the process); returns its exit status."""
+    """Run the command line `words`, by default that of the process. Returns the exit status."""
     _open_standard_streams()
     arguments = parser().parse_args(words)
     try:
@@ -36,7 +36,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _open_standard_streams() -> None:
-    """The kernel starts handlers without any open file; what is opened next would pass for standard output."""
+    """Open /dev/null for each standard stream that is closed. The kernel starts DRBD's handlers without any open file:
+    the next file to be opened would become a standard stream.
+    """
     descriptor = os.open(os.devnull, os.O_RDWR)
     while descriptor <= 2:
         descriptor = os.open(os.devnull, os.O_RDWR)
@@ -44,7 +46,7 @@ def _open_standard_streams() -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The words of the command line, which its manual page is made of as well."""
+    """Return the parser of the command line. The manual page is generated from it."""
     parser = argparse.ArgumentParser(prog="twinsan", description="Two Linux servers as one iSCSI SAN.")
     parser.add_argument("--version", action="version", version=f"twinsan {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How long an action may still take, and waiting for a condition within it."""
+"""The deadline of an action, and waiting for a condition until then."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Deadline:
-    """A point in time that is handed down to whatever may block.
+    """A point in time, passed to every function that may block.
 
     ``seconds`` counts from now, on the monotonic clock.
     """
@@ -44,8 +44,8 @@ class Deadline:
             time.sleep(min(interval, max(0.001, self.remaining())))
 
     def retry(self, attempt: Callable[[], Result], note: Callable[[str], None], interval: float = 0.2) -> Result:
-        """What `attempt` returns, called every `interval` seconds until it raises no Passing; that one is raised when
-        time is up. `note` is told what is waited for, once.
+        """Call `attempt` every `interval` seconds until it raises no Passing, and return its result. When time is up,
+        the last Passing is raised. `note` is called once, with a line that says what is waited for.
         """
         told = False
         while True:

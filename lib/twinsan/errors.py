@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Failures, one class for each party who can mend them, and the reasons that are given for them.
+"""Failures, one class for each party who can repair them, and the reasons that are given for them.
 
-The rooms below raise failures without knowing exit codes; ``ocf.agent`` maps the class to the code.
+The library raises failures without knowing exit codes; ``ocf.failure_code`` maps the class to the code.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ class Failure(Exception):
 
 
 class Misconfigured(Failure):
-    """A value that is wrong on every host; of `parameter`, where it is that of one."""
+    """A value that is wrong on every host. `parameter` names the parameter that has it; "" if none does."""
 
     def __init__(self, text: str, *, parameter: str = "") -> None:
         super().__init__(text)
@@ -20,11 +20,11 @@ class Misconfigured(Failure):
 
 
 class Passing(Failure):
-    """Something is in the way that may go away by itself: tried again within the deadline (Deadline.retry)."""
+    """A fault that may be transient: Deadline.retry tries again until its deadline."""
 
 
 class NotHere(Failure):
-    """A right value that does not hold on this host: a missing device, an address that lives elsewhere."""
+    """A valid value that does not fit this host: a network device that it lacks, an address in none of its networks."""
 
 
 class NotInstalled(Failure):
@@ -32,35 +32,35 @@ class NotInstalled(Failure):
 
 
 class NotPermitted(Failure):
-    """The user who runs this may not."""
+    """The user who runs this lacks the permission."""
 
 
 class DeadlinePassed(Failure):
-    """The action gave up in time, instead of being killed. Its reason follows "gave up waiting until"."""
+    """The action gave up in time, instead of being killed. Its reason completes "gave up waiting until ..."."""
 
 
 class TooSlow(DeadlinePassed):
-    """A program or the kernel did not answer in time. Its reason is whole, and follows nothing."""
+    """A program or the kernel did not answer in time. Its reason is a full sentence and completes nothing."""
 
 
 class Degraded(Failure):
-    """The resource works, but is not well. Never raised: a monitor gives the reason with its exit code (190, 191)."""
+    """The resource works, but not fully. Never raised: a monitor gives the reason with its exit code (190, 191)."""
 
 
 class Drifted(Degraded):
-    """It works otherwise than configured, which a restart of the resource mends: ``Agent.drifted`` says so."""
+    """The resource works, but not as configured; a restart repairs it. Never raised: see ``Agent.drifted``."""
 
 
 class Broken(Failure):
-    """It is there and does not work. Never raised: ``Agent.broken`` gives the reason, and says what to type."""
+    """The resource is there and does not work. Never raised: see ``Agent.broken``."""
 
 
 class Reason:
-    """One reason, declared once, as a constant: `what` is wrong and why, and what to type, the `remedy`.
+    """The reason for a failure, declared once, as a constant. `what` says what is wrong and why, `remedy` what to type.
 
     Both are templates of str.format, with their values in braces: "network device {device} is down". `kind` is the
-    class of failure that it is given for. `parameter` names the agent's parameter whose value is wrong, where that is
-    always the same one. The manual pages list every reason that an agent can give, by these templates.
+    class of the failure. `parameter` names the agent's parameter whose value is wrong, if it is always the same one.
+    The manual pages list these templates, for every reason that an agent can give.
     """
 
     __slots__ = ("kind", "parameter", "remedy", "what")
@@ -72,12 +72,12 @@ class Reason:
         self.parameter = parameter
 
     def __call__(self, **values: object) -> Failure:
-        """The failure to raise, with the template's values. A value `parameter` names the parameter that is wrong."""
+        """Return the failure to raise. `values` fill the templates; `parameter` among them names the wrong one."""
         if self.kind is Misconfigured:
             return Misconfigured(self.text(**values), parameter=self.parameter or str(values.get("parameter", "")))
         return self.kind(self.text(**values))
 
     def text(self, **values: object) -> str:
-        """The line: what is wrong, a semicolon, what to type."""
+        """Return the line: what is wrong, a semicolon, what to type."""
         template = f"{self.what}; {self.remedy}" if self.remedy else self.what
         return template.format(**values)

@@ -23,12 +23,12 @@ _MEMBER_STATES = (
 
 
 def query(deadline: Deadline) -> str:
-    """The whole CIB as this node has it, in XML. Raises CommandFailed where no cluster runs."""
+    """The whole CIB as this node has it, in XML. Raises CommandFailed if no cluster runs."""
     return command.run("cibadmin", "--query", "--local", deadline=deadline).stdout
 
 
 def create_constraint(xml: str, deadline: Deadline) -> None:
-    """Add a constraint. Raises CommandFailed where one with its id exists: of two callers one alone succeeds."""
+    """Add a constraint. Raises CommandFailed if one with its id exists: of two callers only one succeeds."""
     command.run("cibadmin", "--create", "--scope", "constraints", "--xml-text", xml, deadline=deadline)
 
 
@@ -43,18 +43,18 @@ def widen_constraint(xml: str, deadline: Deadline) -> None:
 
 
 def delete_expression(identifier: str, deadline: Deadline) -> None:
-    """Delete an expression from a rule. Raises CommandFailed where it is the last one: the schema wants one (exit
+    """Delete an expression from a rule. Raises CommandFailed if it is the last one: the schema requires one (exit
     status 78, CRM_EX_CONFIG, of cibadmin 2.1.5).
     """
     command.run("cibadmin", "--delete", "--xml-text", f'<expression id="{identifier}"/>', deadline=deadline)
 
 
 def answers(node: str, deadline: Deadline) -> bool:
-    """Whether the controller of a node answers now and belongs to the cluster. False where the deadline passes.
+    """Whether the controller of a node answers now and belongs to the cluster. False if the deadline passes.
 
     The question travels through corosync, which delivers in one order everywhere: a node that answers has seen every
     change of the CIB that was made before. The exit status proves nothing, since some versions end with 0 without an
-    answer. The bare number is milliseconds for Pacemaker 2.0 and seconds for 2.1; the deadline is what bounds it.
+    answer. Pacemaker 2.0 takes the bare number as milliseconds, 2.1 as seconds; the deadline is the real limit.
     """
     try:
         result = command.run("crmadmin", "--timeout", "5000", "--status", node, deadline=deadline, check=False)

@@ -12,28 +12,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.deadline import Deadline
 
-# As crm_mon names it where a node is online and resources may not start there.
+# The attributes by which crm_mon marks a node that is online and where no resource may start.
 _OUT_OF_SERVICE = ("standby", "standby_onfail", "maintenance", "pending", "unclean", "shutdown")
 
 UNREADABLE = Reason(Failure, "crm_mon: {error}")
 
 
 def node_name(deadline: Deadline) -> str:
-    """The name of this node in the cluster; the host's name where no cluster runs."""
+    """The name of this node in the cluster; the host's name if no cluster runs."""
     result = command.run("crm_node", "--name", deadline=deadline, check=False)
     return result.stdout.strip() if result.ok and result.stdout.strip() else os.uname().nodename
 
 
 def names(deadline: Deadline) -> list[str]:
-    """The names of the nodes in the cluster now, as this node sees it. Raises CommandFailed where no cluster runs."""
+    """The names of the nodes in the cluster now, as this node sees it. Raises CommandFailed if no cluster runs."""
     return command.run("crm_node", "--partition", deadline=deadline).stdout.split()
 
 
 def in_service(deadline: Deadline) -> set[str]:
-    """The names of the nodes that the cluster may start resources on: those online, but for one in standby or
-    maintenance. Raises Failure where the cluster does not say.
+    """The names of the nodes that the cluster may start resources on: those online and not in standby, maintenance or
+    the like. Raises Failure if the cluster does not answer.
     """
-    # Not needed by an agent that only looks: it costs as much as all else that is imported.
+    # Imported only here: a monitor rarely needs it, and it costs as much as all else that is imported.
     import xml.etree.ElementTree as ET
 
     asked = command.run("crm_mon", "--one-shot", "--output-as=xml", "--include=none,nodes", deadline=deadline)

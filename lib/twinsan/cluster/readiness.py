@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whether each node could take a resource over: told by the node itself, beforehand, and read by the others.
+"""Whether each node could take a resource over: published by the node itself, in advance, and read by the others.
 
-It is a private attribute of the node, which the cluster forgets with the node: who is not there is not ready.
+It is a private attribute of the node. The cluster forgets it when it loses the node: an absent node is not ready.
 """
 
 from __future__ import annotations
@@ -18,21 +18,23 @@ if TYPE_CHECKING:
 
 READY = "ready"
 
-# A daemon that was started anew has forgotten what it was told; and what others told is not asked for in each monitor.
+# The attribute is set again after this time, since a daemon that has been restarted has lost it. Those of the other
+# nodes are read this often, and not in each monitor.
 _SECONDS_UNTIL_REPEATED = 60.0
 
-# What is not known now is left to the next monitor.
+# How long the cluster may take to answer; without an answer, the next monitor tries again.
 _SECONDS_TO_ASK = 2.0
 
-# What an attribute's value may not hold (see attributes.set_node_attribute); a fault quotes what to type.
+# What an attribute's value may not hold (see attributes.set_node_attribute). A fault may, since it quotes a command.
 _PLAIN = str.maketrans("\"'<>&\\", "      ")
 
 
 class Readiness:
-    """What the nodes tell of `what`: "portal-" and an address, or "target-" and an iSCSI name.
+    """What the nodes publish about `what`: a portal ("portal-ADDRESS" or "portal-ADDRESS-NIC") or a target
+    ("target-IQN").
 
-    `node` is the name of this node; where it is "", nobody can be told, and no fault is known. `log` takes a line for
-    each failure of the cluster: none fails an action.
+    `node` is the name of this node; with "" nothing is published, and no fault is known. `log` is called with a line
+    for each failure of the cluster: none fails an action.
     """
 
     def __init__(self, what: str, node: str, deadline: Deadline, log: Callable[[str], None]) -> None:
@@ -42,8 +44,8 @@ class Readiness:
         self._log = log
 
     def tell(self, fault: str) -> None:
-        """Tell the others why this node could not take over, or with "" that it could, where that has changed or was
-        told more than 60 s ago. Takes 2 s at most.
+        """Publish why this node could not take over, or with "" that it could, if that has changed or was published
+        more than 60 s ago. Takes 2 s at most. Never raises Failure or OSError: they are logged.
         """
         if not self._node:
             return
@@ -55,14 +57,14 @@ class Readiness:
             self._log(f"the other node does not know whether this one could take over: {failure}")
 
     def seconds_since_fault(self) -> float:
-        """How many seconds ago this node told that it could not take over; 0 where it tells that it could, or nothing,
-        or told it more than 60 s ago.
+        """How many seconds ago this node published that it could not take over; 0 if it has published that it could, or
+        nothing in the last 60 s.
         """
         note = self._publication.note
         return 0.0 if note.recent(_SECONDS_UNTIL_REPEATED) in (None, READY) else note.age()
 
     def ready_elsewhere(self) -> bool:
-        """Whether another node tells that it could take over, and is in service; False where that is unknown."""
+        """Whether another node publishes that it could take over, and is in service; False if that is unknown."""
         from twinsan.cluster import members
 
         ready = {name for name, value in self._others().items() if value == READY}
@@ -73,7 +75,7 @@ class Readiness:
             return False
 
     def fault_elsewhere(self) -> str:
-        """A node that could not take over, a colon, and why, as of the last 60 s; "" where none says so."""
+        """Another node that could not take over, a colon, and why, as of the last 60 s; "" if there is none."""
         known = self._others_note.recent(_SECONDS_UNTIL_REPEATED) if self._node else ""
         if known is None:
             known = next((f"{name}: {value}" for name, value in self._others().items() if value != READY), "")
@@ -81,7 +83,7 @@ class Readiness:
         return known
 
     def _others(self) -> dict[str, str]:
-        """What the nodes but this one told last; nothing where the cluster does not answer."""
+        """What the other nodes published last, by their names; empty if the cluster does not answer."""
         from twinsan.cluster import attributes
 
         try:
@@ -101,5 +103,5 @@ class Readiness:
 
     @property
     def _others_note(self) -> Published:
-        """The note of what the others told last."""
+        """The note of the fault that another node published last."""
         return Published(f"{self._what}-others")

@@ -13,16 +13,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.deadline import Deadline
 
-# An attribute daemon can lose what it was told (an operator's clean-up), so what did not change is told again after
-# this time. Its own restart makes notes void (see `published`).
+# The attribute daemon can lose the score (an operator's clean-up), so an unchanged one is set again after this time.
+# A restart of the daemon makes notes void (see `published`).
 _SECONDS_UNTIL_REPEATED = 300.0
 
 
 def set_promotion_score(resource: str, score: int | None, deadline: Deadline, *, always: bool = False) -> None:
     """Set the promotion score of a primitive on this node; None for not to be promoted at all.
 
-    Where the same was set less than 300 s ago, nothing is run unless `always` is set. Raises CommandFailed where the
-    cluster does not take it; the next call then tries again.
+    If the same score was set less than 300 s ago, nothing is run unless `always` is set. Raises CommandFailed if the
+    cluster does not accept it; the next call then tries again.
     """
     # The scheduler has to see it, so it is not private.
     publication = Publication(f"master-{resource}", f"promotion-score.{resource}", private=False)

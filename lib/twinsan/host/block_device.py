@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A block device as a LUN needs it: there, writable, and in nobody else's hands."""
+"""A block device as a LUN needs it: present, writable, and not in use."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import stat
 from twinsan.errors import Failure, NotHere, Passing, Reason
 from twinsan.host import block_tree
 
-# Where the kernel shows every block device by its number, and the unit of its size there, whatever its blocks are.
+# Where sysfs has every block device by its number, and the unit of its size there, whatever its block size.
 _devices = "/sys/dev/block"
 _SECTOR = 512
 
-# The links that DRBD's rule of udev makes.
+# The links that DRBD's udev rule makes.
 _by_resource = "/dev/drbd/by-res"
 
 # The largest block size of a disk that LIO serves.
@@ -50,9 +50,9 @@ CANNOT_OPEN = Reason(Failure, "device {path} cannot be opened: {error}", "see 'd
 def require_free(path: str) -> None:
     """Check that a LUN can be made of the block device at `path`: that it is there and can be opened exclusively.
 
-    Raises NotHere for what is no block device, Passing where it is missing or in use, and Failure where it is
-    Secondary, read-only, or cannot be opened for another reason. It is opened for reading: opening it for writing would
-    promote a DRBD 9 resource that has auto-promote.
+    Raises NotHere if it is no block device, Passing if it is missing or in use, and Failure if it is Secondary or
+    cannot be opened for another reason. It is opened for reading: opening it for writing would promote a DRBD 9
+    resource that has auto-promote.
     """
     _device_number(path)
     try:
@@ -62,9 +62,7 @@ def require_free(path: str) -> None:
 
 
 def is_free(path: str) -> bool:
-    """Whether nobody has the device open exclusively. True for one that is gone or Secondary, and for what is no block
-    device.
-    """
+    """Whether nobody has the device open exclusively. True also if it is gone, Secondary, or no block device."""
     try:
         # Some devices of other kinds do something when they are opened: a watchdog resets the node.
         if not stat.S_ISBLK(os.stat(path).st_mode):
@@ -76,8 +74,8 @@ def is_free(path: str) -> bool:
 
 
 def size(path: str) -> int:
-    """Return the size in bytes. The device is not opened, so it may be in use, Secondary or frozen. Raises NotHere for
-    what is no block device, and Passing where it is missing.
+    """Return the size in bytes. The device is not opened, so it may be in use, Secondary or frozen. Raises NotHere if
+    it is no block device, and Passing if it is missing.
     """
     device = _device_number(path)
     try:
@@ -90,7 +88,7 @@ def size(path: str) -> int:
 def read_ends(path: str) -> None:
     """Read the first and the last 4096 bytes from the device itself, with O_DIRECT. It may hang, as any I/O may.
 
-    Raises Failure where they cannot be read; NotHere for what is no block device; Passing where it is missing.
+    Raises Failure if they cannot be read, NotHere if it is no block device, and Passing if it is missing.
     """
     import mmap
 
@@ -109,7 +107,7 @@ def read_ends(path: str) -> None:
 
 
 def _device_number(path: str) -> int:
-    """The number of the device. Raises Passing where it is missing, and NotHere for what is no block device."""
+    """The number of the device. Raises Passing if it is missing, and NotHere if it is no block device."""
     try:
         found = os.stat(path)
     except OSError as error:
@@ -121,8 +119,8 @@ def _device_number(path: str) -> int:
 
 
 def refusal(path: str, number: int) -> Failure:
-    """Return the failure for an attempt to open the device that ended with the errno `number`: Passing where the device
-    is in use, else Failure.
+    """Return the failure for an attempt to open the device that ended with the errno `number`: Passing if the device is
+    in use, else Failure.
     """
     if number == errno.EBUSY:
         holder = _holder(path)
@@ -138,8 +136,8 @@ def refusal(path: str, number: int) -> Failure:
 
 
 def drbd_resource(path: str) -> str:
-    """Return the name of the DRBD resource that a device is made of, by the links that udev makes; "" where there are
-    none. Of several resources, the first by name.
+    """Return the name of the DRBD resource that a device is made of, by the links that udev makes; "" if there is none.
+    Of several resources, the first by name.
     """
     devices = {block_tree.drbd_path(minor) for minor in block_tree.drbd_minors(path)}
     try:
@@ -156,7 +154,7 @@ def drbd_resource(path: str) -> str:
 
 
 def _holder(path: str) -> str:
-    """The first of those that hold it open, in words; "" where none can be seen."""
+    """The first holder of the device, in words; "" if none is found."""
     from twinsan.host import holders
 
     found = holders.of(os.path.realpath(path))

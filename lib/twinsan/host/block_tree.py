@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Block devices as a tree in sysfs: where each one is, what lies below it, and which DRBD devices are among that.
+"""Block devices as a tree in sysfs: where each one is, what lies below it, and which DRBD devices it is made of.
 
-Between a LUN and DRBD there may be LVM, any other mapper, MD, or a partition table. This module alone sees through
-them: whoever asks whose device it is asks `drbd_minors`.
+Between a LUN and DRBD there may be LVM, any other mapper, MD, or a partition table. Only this module looks through
+them: `drbd_minors` finds the DRBD devices below.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The one place that forks: work in a child with a deadline, and work that goes on after the caller was answered.
+"""The one place that forks: work in a child with a deadline, and work in the background that outlives this process.
 
 When DRBD freezes I/O, a write to configfs can sleep where no signal reaches it. A process that does such a write itself
-cannot end; it is killed on its deadline without a reason, and not even then. Its parent can give up in time, and say
-why.
+cannot end: on its timeout the cluster sends a SIGKILL, which gives no reason and has no effect. A parent that leaves
+the write to a child can give up in time, and say why.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _DONE = "done"
 
-# A child that gives up at the same deadline, for a lock perhaps, gets the time to say so.
+# Time for a child that gives up at the same deadline, while it waits for a lock perhaps, to report that.
 _SECONDS_TO_REPORT = 0.2
 
 HANGS = Reason(
@@ -40,10 +40,10 @@ KILLED = Reason(Failure, "{work} ended without a word: its process was killed", 
 def run(work: Callable[[], str | None], deadline: Deadline, doing: str) -> str:
     """Do `work` in a child and return the text that it returns, of at most some 4000 bytes; "" for None.
 
-    `doing` names the work in reasons, as in "making LUN 1". Raises what `work` raises of the classes of
-    ``twinsan.errors``; for a subclass, such as CommandFailed, the class that it is made of. Raises Failure for an
-    OSError and for a child that was killed, and RuntimeError for a defect. Raises TooSlow where it takes longer than
-    `deadline`; the child is killed then, and ends at the latest when the kernel lets go of it. It also ends when this
+    `doing` names the work in reasons, as in "making LUN 1". A failure of a class of ``twinsan.errors`` that `work`
+    raises is raised here; for one of a subclass, such as CommandFailed, its base class there. Raises Failure for an
+    OSError and for a child that was killed, and RuntimeError for a defect. Raises TooSlow if the work takes longer than
+    `deadline`; the child is killed then, and ends as soon as the kernel lets go of it. It is also killed when this
     process ends.
     """
     reading, writing = os.pipe()
@@ -77,8 +77,8 @@ def run_detached(work: Callable[[], None]) -> None:
 
 
 def continue_in_background() -> bool:
-    """Fork, so that the caller of this program can go on: True in the child, which shares no session and no open file
-    with the caller, and False in the parent, which has to end now.
+    """Fork, so that the caller of this program can go on. Returns False in the parent, which has to end now, and True
+    in the child, which has a session of its own, and /dev/null as its standard streams.
     """
     if os.fork() > 0:
         return False
@@ -107,13 +107,15 @@ def _work(work: Callable[[], str | None], writing: int) -> None:
 
 
 def _common_kind(failure: Failure) -> str:
-    """The name of the class of ``twinsan.errors`` that a failure is of, or is made of: what the parent knows."""
+    """The name of the failure's class if it is one of ``twinsan.errors``, which the parent knows; else of its base
+    class there.
+    """
     return next(kind.__name__ for kind in type(failure).__mro__ if kind.__module__ == errors.__name__)
 
 
 def _end_with(agent: int, writing: int) -> None:
-    """Let the kernel kill this child when the agent ends, whatever ends it: the agent has the only other end of the
-    pipe. A child that went on would make what the stop that follows takes away.
+    """Let the kernel kill this child when the agent ends, for whatever reason: the agent has the only other end of the
+    pipe. A child that went on could create again what the following stop removes.
     """
     import fcntl
 
@@ -151,8 +153,8 @@ def _await(reading: int, deadline: Deadline) -> str | None:
 
 
 def _kill(child: int, doing: str) -> Failure:
-    """Kill a child that does not end in time, and return the failure that says whether and where it hangs. One that
-    hangs dies once the kernel lets go of it, before it changes more.
+    """Kill a child that does not end in time, and return the failure that says whether and where it hangs. A child that
+    hangs dies once the kernel lets go of it, before it changes anything more.
     """
     from twinsan.host import kernel_wait
 

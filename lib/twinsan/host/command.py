@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The one place that starts programs.
 
-No shell, the C locale, a small environment and a closed standard input: what a program prints can be parsed, and it
-cannot ask. The module `subprocess` does the same, but to import it takes longer than a monitor may take.
+No shell, the C locale, a small environment and an empty standard input: the output of a program can be parsed, and it
+cannot prompt. The module `subprocess` does the same, but importing it takes longer than a monitor may take.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.deadline import Deadline
 
-# DRBD's kernel threads call handlers with next to no environment, so nothing of the caller's is relied upon.
+# DRBD's kernel threads call handlers with next to no environment, so the caller's environment is not used.
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 # How long a killed program is waited for. One that is inside a system call of DRBD may be unkillable for ever.
 _SECONDS_TO_DIE = 0.5
 
-# What is kept of a program's output and of its errors, in bytes: the CIB of a large cluster has a few MiB.
+# How much is kept of a program's output and of its errors, in bytes each: the CIB of a large cluster has a few MiB.
 _MOST_KEPT = 16 << 20
 
 _DEBIAN_PACKAGES = {
@@ -48,8 +48,8 @@ MISSING_FROM_PATH = Reason(NotInstalled, f"the program {{program}} is missing fr
 
 
 def _reasons_to_kill(kind: type[Failure], what: str, remedy: str = "") -> tuple[Reason, Reason, Reason]:
-    """The reason for a program that could be killed, for one that could not, and for one of which it is known where in
-    the kernel it hangs.
+    """Return three reasons: for a program that was killed, for one that cannot be killed, and for one that cannot be
+    killed and whose place in the kernel is known.
     """
     hangs = f"{what} and hangs in the kernel"
     return (
@@ -64,7 +64,7 @@ TOO_LATE = _reasons_to_kill(TooSlow, "{command} did not end in time")
 
 
 class Result:
-    """What a program left: its exit status (negative: the number of the signal that ended it) and what it printed."""
+    """The result of a program: its exit status (negative: the signal that ended it) and what it printed."""
 
     __slots__ = ("argv", "status", "stderr", "stdout")
 
@@ -90,7 +90,7 @@ class Result:
 
 
 class CommandFailed(Failure):
-    """A program ended with a status other than 0. `result` is what it left."""
+    """A program ended with a status other than 0. `result` is its result."""
 
     def __init__(self, result: Result) -> None:
         command, message = " ".join(result.argv), result.complaint or "no message"
@@ -102,10 +102,10 @@ class CommandFailed(Failure):
 
 
 def run(*argv: str, deadline: Deadline, input: str = "", check: bool = True) -> Result:  # noqa: A002  as in subprocess
-    """Run a program to its end and return what it left. `input` is what it reads; without, its standard input is empty.
+    """Run a program to its end and return its result. `input` is its standard input.
 
-    Raises NotInstalled for a program that is missing; CommandFailed for a status other than 0, unless `check` is False;
-    TooSlow where `deadline` passes; Failure where it prints more than 16 MiB. In the last two cases the program and its
+    Raises NotInstalled if the program is missing; CommandFailed for a status other than 0, unless `check` is False;
+    TooSlow if `deadline` passes; Failure if it prints more than 16 MiB. In the last two cases the program and its
     helpers are killed, unless they hang in the kernel.
     """
     program = find(argv[0])
@@ -143,8 +143,8 @@ def run(*argv: str, deadline: Deadline, input: str = "", check: bool = True) -> 
 
 
 def find(name: str) -> str:
-    """Return the path of a program, which is looked for in PATH unless `name` has a slash. Raises NotInstalled, naming
-    the program and its package.
+    """Return the path of a program, which is looked for in PATH unless `name` has a slash. Raises NotInstalled if it is
+    missing, with the program and its package.
     """
     candidates = [name] if "/" in name else [os.path.join(folder, name) for folder in PATH.split(":")]
     for path in candidates:
@@ -155,7 +155,7 @@ def find(name: str) -> str:
 
 
 class _Pipes:
-    """The ends that this side holds, and what came out of them."""
+    """Our ends of the program's pipes, and what was read from them."""
 
     def __init__(self, stdin: int, text: bytes, stdout: int, stderr: int) -> None:
         self.stdin = stdin
@@ -166,7 +166,7 @@ class _Pipes:
             os.set_blocking(stdin, False)
 
     def move(self, seconds: float, ended: int) -> None:
-        """Wait for up to `seconds` until something can be moved or the program ends, and move it."""
+        """Wait for up to `seconds` until something can be read or written, or the program ends; read and write it."""
         writers = [self.stdin] if self.stdin >= 0 else []
         readable, writable, _ = select.select([*self.open, ended], writers, [], seconds)
         for descriptor in readable:
@@ -177,7 +177,7 @@ class _Pipes:
 
     @property
     def overflow(self) -> bool:
-        """Whether more came out than is kept."""
+        """Whether the program printed more than is kept."""
         return any(len(data) > _MOST_KEPT for data in self.received.values())
 
     def _read(self, descriptor: int) -> None:
@@ -196,7 +196,7 @@ class _Pipes:
             self.stdin = -1
 
     def drain(self) -> None:
-        """Read what lies in the pipes, without waiting for a helper that may hold them open."""
+        """Read what is in the pipes, without waiting for a helper that may hold them open."""
         while not self.overflow and (readable := select.select(self.open, [], [], 0)[0]):
             for descriptor in readable:
                 self._read(descriptor)
@@ -208,8 +208,8 @@ class _Pipes:
 
 
 def _attend(argv: tuple[str, ...], pid: int, deadline: Deadline, pipes: _Pipes) -> tuple[int, str, str]:
-    """Feed and read the program until it ends. Its end counts, not the end of its output: a daemon that it leaves
-    behind keeps the pipes open.
+    """Write to the program and read from it until it ends. Returns its status, output and errors. Does not wait for the
+    end of the output: a daemon that the program leaves behind keeps the pipes open.
     """
     ended = os.pidfd_open(pid)
     try:
@@ -233,7 +233,7 @@ def _has_ended(ended: int) -> bool:
 
 
 def _kill(argv: tuple[str, ...], pid: int, ended: int, reasons: tuple[Reason, Reason, Reason]) -> Failure:
-    """Kill the program; returns the failure to raise, of the `reasons` the one that says how that went."""
+    """Kill the program. Returns the failure to raise, by the one of `reasons` that says whether it could be killed."""
     from twinsan.host import kernel_wait
 
     killed, hangs, hangs_in = reasons

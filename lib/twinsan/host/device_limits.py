@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The limits of a block device's queue, as sysfs has them; also those of the disk below a DRBD device.
 
-DRBD itself does not look at its peer's disk: it offers to discard where its own disk can, and the peer writes zeros
-where its disk cannot. So whether both nodes can discard shows only when their disks are compared.
+DRBD does not look at its peer's disk: it offers discard if its own disk can, and the peer writes zeros if its disk
+cannot. So only a comparison of the disks shows whether both nodes can discard.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _NAMES = (
     "write_zeroes_max_bytes",
 )
 
-# What LIO tells hosts of a device's queue without an attribute of its own: READ CAPACITY (16) and VPD page B0.
+# Limits that LIO reports to initiators and has no attributes for: READ CAPACITY (16) and VPD page B0.
 _IO_TOPOLOGY = ("physical_block_size", "minimum_io_size", "optimal_io_size")
 
 
 class Limits:
-    """The limits of one device, by the names and in the units of sysfs. A `discard_max_bytes` of 0: it cannot
+    """The limits of one device, by the names and in the units of sysfs. A device with a `discard_max_bytes` of 0 cannot
     discard.
     """
 
@@ -44,8 +44,8 @@ class Limits:
 
     @classmethod
     def parse(cls, text: str) -> Limits:
-        """Return the limits that `str` gave as `text`. Further names are ignored. Raises KeyError where a limit is
-        missing, and ValueError where one is no number.
+        """Return the limits that `str` gave as `text`. Further names are ignored. Raises KeyError if a limit is
+        missing, and ValueError if one is no number.
         """
         pairs = (word.partition("=")[::2] for word in text.split(","))
         return cls({name: int(value) for name, value in pairs if name in _NAMES})
@@ -56,7 +56,7 @@ class Limits:
         return self.discard_max_bytes > 0
 
     def frees(self, piece: int) -> bool:
-        """Whether a discard of any aligned `piece`, in bytes, frees all of it."""
+        """Whether a discard of any aligned range of `piece` bytes frees all of it."""
         unit = self.discard_granularity or 1
         return piece % unit == 0
 
@@ -76,7 +76,7 @@ def io_topology(path: str) -> dict[str, str]:
 
 
 def io_topology_of_drbd(minor: int) -> dict[str, str]:
-    """Return the same of the DRBD device with this minor number, and its logical block size as ``block_size``. It may
+    """Return the same for the DRBD device with this minor number, and its logical block size as ``block_size``. It may
     be Secondary: it is not opened.
     """
     place = block_tree.find_drbd(minor)
@@ -88,12 +88,12 @@ def _io_topology(place: str) -> dict[str, str]:
 
 
 def of_backing_device(minor: int) -> Limits | None:
-    """Return the limits of the backing device of the DRBD device with this minor number; None where it has none now, as
+    """Return the limits of the backing device of the DRBD device with this minor number; None if it has none now, as
     when it is diskless.
     """
     device = block_tree.find_drbd(minor)
     wanted = _number(f"{device}/size")
-    # Meta data on a disk of its own are below the device as well, and smaller.
+    # External metadata is on a device below as well, which is smaller.
     disks = [(_number(f"{disk}/size"), disk) for disk in block_tree.below(device)]
     fitting = sorted((size, disk) for size, disk in disks if size >= wanted)
     return _limits(fitting[0][1]) if fitting else None
@@ -104,7 +104,7 @@ def _limits(place: str) -> Limits:
 
 
 def _queue(place: str) -> str:
-    """Where the queue of a device is; a partition has its disk's."""
+    """The folder of a device's queue; a partition has its disk's."""
     return f"{place}/queue" if os.path.isdir(f"{place}/queue") else f"{os.path.dirname(os.path.realpath(place))}/queue"
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files that a power cut does not harm: written whole, and on the disk when the writer goes on.
+"""Files that survive a power cut: replaced atomically, and on the disk when the write returns.
 
-A file with the flag S (``chattr +S``) is written to the disk by the kernel before a write to it ends. Between a
-truncation and the write that follows, a copy of the disk has (Linux 6.18) the old text on btrfs, which logs each file
-by itself; on XFS as well, unless another file is written meanwhile, for its log is one; and an empty file on ext4,
-which commits a truncation by itself. The option "sync" of a mount would spoil XFS too (XFS_FEAT_WSYNC).
+A write to a file with the flag S (``chattr +S``) returns when it is on the disk. What the disk has between a truncation
+and the write that follows depends on the file system (Linux 6.18). On btrfs, which logs each file by itself, it is the
+old text. On XFS, which has one log, it is the old text unless another file is written meanwhile. On ext4, which commits
+a truncation by itself, it is an empty file. The mount option "sync" would make XFS do the same (XFS_FEAT_WSYNC).
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from __future__ import annotations
 import os
 import sys
 
-# include/uapi/linux/fs.h: FS_IOC_GETFLAGS and FS_IOC_SETFLAGS, declared with a long, which an int is taken for; and
+# include/uapi/linux/fs.h: FS_IOC_GETFLAGS and FS_IOC_SETFLAGS, which are declared with a long and take an int; and
 # FS_SYNC_FL.
 _LONG = 8 if sys.maxsize > 1 << 32 else 4
 _SYNCHRONOUS = 0x00000008
 
 
 def make_synchronous(path: str) -> None:
-    """Set the flag S on a file, or on a folder whose files shall inherit it. Raises OSError where the file system has
-    no such flag.
+    """Set the flag S on a file, or on a folder whose new files inherit it. Raises OSError if the file system has no
+    such flag.
     """
     import fcntl
 
@@ -36,7 +36,7 @@ def make_synchronous(path: str) -> None:
 
 
 def read(path: str) -> str | None:
-    """Return a file's text, up to the NUL that the kernel ends its own files with; None where there is no such file."""
+    """Return a file's text, up to the NUL that the kernel ends its own files with; None if there is no such file."""
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             return file.read().partition("\0")[0]
@@ -45,8 +45,8 @@ def read(path: str) -> str | None:
 
 
 def write(path: str, text: str) -> None:
-    """Replace a file, whole and on the disk: a power cut leaves the old text or the new one. What is no ASCII becomes
-    "?". Raises OSError.
+    """Replace a file atomically and on the disk: a power cut leaves the old text or the new one. Characters beyond
+    ASCII become "?". Raises OSError.
     """
     temporary = f"{path}.new"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who holds a block device open: what an operator wants to know when it cannot be taken away.
+"""Who holds a block device open: what an operator wants to know when a device cannot be demoted or removed.
 
-DRBD 9 names the openers itself; for 8.4 they are gathered from where the kernel shows them.
+DRBD 9 names the openers itself; for 8.4 they are gathered from configfs, sysfs and /proc.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def of(device: str) -> list[str]:
 
 
 def backstores(device: str) -> list[str]:
-    """Return the storage objects of LIO that are made of a device, in words; for one of DRBD's also those whose own
-    device lies on it, such as a logical volume.
+    """Return the storage objects of LIO that are made of a device, in words; for a DRBD device also those whose own
+    device, such as a logical volume, lies on it.
     """
     minors = set(block_tree.drbd_minors(device)) if block_tree.is_drbd(device) else set()
     found = []

@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import os
 
-# These have directions of three bits instead of two (arch/powerpc/include/uapi/asm/ioctl.h and its like), or the same
-# two the other way round (parisc), which comes to the same.
+# On these the direction has three bits instead of two (arch/powerpc/include/uapi/asm/ioctl.h and others), or two in the
+# reverse order (parisc). Both give the same numbers.
 _OTHERS = ("ppc", "mips", "sparc", "alpha", "parisc")
 
 
 def reading(group: str, number: int, size: int) -> int:
-    """Return the number of an ioctl by which the kernel gives `size` bytes: the macro _IOR."""
+    """Return the number of an ioctl that reads `size` bytes from the kernel: the macro _IOR."""
     return (1 << 30 if _is_other() else 1 << 31) | _tail(group, number, size)
 
 
 def writing(group: str, number: int, size: int) -> int:
-    """Return the number of an ioctl by which the kernel takes `size` bytes: the macro _IOW."""
+    """Return the number of an ioctl that writes `size` bytes to the kernel: the macro _IOW."""
     return (1 << 31 if _is_other() else 1 << 30) | _tail(group, number, size)
 
 

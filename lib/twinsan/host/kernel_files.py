@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the kernel shows in /proc, /sys and configfs. What is gone, or may not be read, reads as empty.
+"""Read /proc, /sys and configfs. What is missing or cannot be read counts as empty.
 
-Links are read and never followed: what they lead to may be on a file server that does not answer.
+Links are read and never followed: their target may be on a file server that does not answer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def entries(folder: str) -> list[str]:
 
 
 def link(path: str) -> str:
-    """Return what a symbolic link says; "" where it cannot be read."""
+    """Return the target of a symbolic link; "" where it cannot be read."""
     try:
         return os.readlink(path)
     except OSError:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whether a process waits in the kernel where no signal reaches it, and in which functions. This evidence is gone once
-its node has been reset.
+"""Whether a process waits in the kernel where no signal reaches it, and in which functions. A reset of the node
+destroys this evidence.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import time
 
 from twinsan.host import kernel_files
 
-# How a task sleeps says little; who lets it sleep says more.
+# Functions that only put a task to sleep. Their callers say more.
 _SLEEPING = (
     "__switch_to",
     "__schedule",
@@ -23,12 +23,12 @@ _SLEEPING = (
 )
 _FRAMES = 4
 
-# How long a process is watched, in seconds. One that waits for its own pages sleeps as one that hangs, but goes on.
+# How long a process is watched, in seconds. One that waits for its own pages is in state D as well, but goes on.
 _SECONDS_WATCHED = 0.1
 
 
 def hangs(pid: int) -> bool:
-    """Whether the process is in state D, where no signal reaches it, and is not scheduled for 0.1 s. It waits so long.
+    """Whether the process is in state D, where no signal reaches it, and is not scheduled for 0.1 s; takes that long.
     False for a process that is gone.
     """
     before = _progress(pid)

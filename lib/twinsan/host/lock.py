@@ -56,8 +56,8 @@ class Held:
 
 
 class BestEffort(Held):
-    """Hold the lock if it can be had within the deadline. If not, call `note` with the reason and do the block without
-    it.
+    """Hold the lock if it can be taken within the deadline. If not, call `note` with the reason and run the block
+    without it.
     """
 
     def __init__(self, name: str, deadline: Deadline, note: Callable[[str], None]) -> None:
@@ -79,7 +79,7 @@ class BestEffort(Held):
 
 class Inherited(BestEffort):
     """As BestEffort, and the programs started in the ``with`` block inherit the lock: it is free when the last of them
-    has ended. When an agent is killed its programs go on, and the next agent waits for them.
+    has ended. When an agent is killed, its programs go on, and the next agent waits for them.
     """
 
     def __enter__(self) -> Inherited:  # noqa: PYI034

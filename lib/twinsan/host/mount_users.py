@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who keeps a file system from being unmounted: processes that are in it, or have something of it open.
+"""Who keeps a file system from being unmounted: processes that are in it, or have a file of it open.
 
-Links in /proc are read and never followed, so that a file system that does not answer stops nobody who looks.
+Links in /proc are read and never followed, so a file system that does not answer cannot block the caller.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def of(where: str) -> list[int]:
 
 
 def mounts_elsewhere(device: str) -> list[tuple[int, str]]:
-    """Return where a device is mounted in other mount namespaces, such as those of containers: for each namespace the
-    number of a process in it, and the mount point. Empty for a `device` of "".
+    """Return where a device is mounted in other mount namespaces, such as those of containers: for each mount the
+    number of a process in that namespace, and the mount point. Empty for a `device` of "".
 
     An unmount in the first namespace reaches most others, but not one whose mounts are private.
     """

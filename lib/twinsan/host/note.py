@@ -9,7 +9,7 @@ from twinsan.host import rundir
 
 
 class Note:
-    """The note in the file `name` of /run/twinsan. Raises Failure where that cannot be the name of a file (see
+    """The note in the file `name` of /run/twinsan. Raises Failure if that cannot be the name of a file (see
     rundir.path).
     """
 
@@ -31,8 +31,8 @@ class Note:
         return os.path.exists(self.path)
 
     def modified(self) -> float:
-        """Return when it was written or touched, in seconds since the epoch. Raises FileNotFoundError where there is
-        none.
+        """Return when it was written or touched, in seconds since the epoch. Raises FileNotFoundError if there is no
+        note.
         """
         return os.stat(self.path).st_mtime
 
@@ -40,7 +40,7 @@ class Note:
         """Replace the note atomically: a reader has the old text or the new one, also after a kill. Characters beyond
         ASCII become "?".
 
-        It is not synced to a disk, which /run has none of; see durable_file.write for what has to be.
+        It is not synced, since /run is on no disk; for what must survive a power cut see durable_file.write.
         """
         temporary = self._write_aside(text)
         try:
@@ -63,16 +63,16 @@ class Note:
         return True
 
     def touch(self) -> None:
-        """Set its time to now. Raises FileNotFoundError where there is none."""
+        """Set its time to now. Raises FileNotFoundError if there is no note."""
         os.utime(self.path)
 
     def forget(self) -> None:
-        """Remove the note; none is fine."""
+        """Remove the note, if there is one."""
         _unlink(self.path)
 
     def _write_aside(self, text: str) -> str:
-        """Write a file beside the note; returns its path. It is not named after the note, whose name may be as long as
-        a name can be, and says by its beginning what it is.
+        """Write a file beside the note; returns its path. Its name does not contain the note's, which may have the
+        longest length allowed already. Its name begins with ".new.", so that it is not taken for a note.
         """
         temporary = os.path.join(os.path.dirname(self.path), f".new.{os.getpid()}")
         with open(temporary, "w", encoding="ascii", errors="replace") as file:

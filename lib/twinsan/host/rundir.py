@@ -16,9 +16,9 @@ BAD_NAME = Reason(Failure, f"{{name!r}} cannot be the name of a file in {DIRECTO
 
 
 def path(name: str) -> str:
-    """Return the path of the file `name` in the folder, and make the folder where it is missing, for root alone.
+    """Return the path of the file `name` in the folder. If the folder is missing, make it, with mode 0700.
 
-    Raises Failure for a name with a slash or NUL, for none, and for one of more than 255 bytes: some are made of names
+    Raises Failure for an empty name, one with a slash or NUL, and one of more than 255 bytes: some are made of names
     that come from outside.
     """
     if "/" in name or "\0" in name or not 0 < len(os.fsencode(name)) <= _LONGEST_NAME:

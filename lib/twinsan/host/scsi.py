@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""TEST UNIT READY to a disk of this host, where the device is a SCSI disk at all."""
+"""Send TEST UNIT READY to a disk of this host, if it is a SCSI disk."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ NOT_READY = Reason(
 
 
 def require_ready(path: str, milliseconds: int) -> None:
-    """Send TEST UNIT READY to the device at `path`, which may take so long to answer, and raise Failure where it is not
-    ready. Fine for a device that is no SCSI disk. Raises OSError where it cannot be asked.
+    """Send TEST UNIT READY to the device at `path`, with a timeout of `milliseconds`. Raises Failure if it is not
+    ready, and OSError if the command cannot be sent. A device that is no SCSI disk passes.
 
     A unit attention condition is reported once, so the command is repeated after one.
     """

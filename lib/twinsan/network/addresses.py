@@ -33,7 +33,7 @@ _LOCAL = 2
 
 _FOREVER = 0xFFFFFFFF
 
-# It takes milliseconds; a host that needs longer is in trouble.
+# How long the route of a new IPv6 address may take. It takes milliseconds; a host that needs longer is in trouble.
 _SECONDS_TO_SETTLE = 2
 
 NO_ROUTE_YET = Reason(DeadlinePassed, "{address} has its route")
@@ -52,7 +52,7 @@ class AssignedAddress:
 
     @property
     def usable(self) -> bool:
-        """Whether the kernel answers for it. It does not during duplicate address detection, or when that failed."""
+        """Whether the kernel answers for it. It does not during duplicate address detection, or after that failed."""
         return not self.flags & (_DADFAILED | _TENTATIVE)
 
 
@@ -62,7 +62,7 @@ def family(address: str) -> int:
 
 
 def pack(address: str) -> bytes:
-    """An IP address as 4 or 16 bytes, in network order. Raises OSError for what is none."""
+    """An IP address as 4 or 16 bytes, in network order. Raises OSError if it is no address."""
     return _socket.inet_pton(family(address), address)
 
 
@@ -85,22 +85,22 @@ def present() -> list[AssignedAddress]:
 
 
 def find(address: str) -> list[AssignedAddress]:
-    """Each place where this host has an IP address: none, or one where all is well."""
+    """The assignments of an IP address to devices of this host: none, or normally one."""
     return [each for each in present() if each.address == address]
 
 
 def add(address: str, prefix: int, link: Link) -> None:
     """Add an IP address to a network device; it is usable when this returns. One that is there already is fine.
 
-    It is added without duplicate address detection: ask the network before (see probe.Probe). Raises OSError where the
-    kernel refuses it, DeadlinePassed where an IPv6 address has no route after 2 s.
+    It is added without duplicate address detection: ask the network before (see probe.Probe). Raises OSError if the
+    kernel refuses it, and DeadlinePassed if an IPv6 address has no route after 2 s.
     """
     packed = pack(address)
     body = _ADDRESS.pack(family(address), prefix, 0, 0, link.index)
     body += netlink.attribute(_LOCAL_ADDRESS, packed) + netlink.attribute(_PEER_ADDRESS, packed)
     if family(address) == _socket.AF_INET6:
-        # The kernel's own test for duplicates takes up to two seconds. Deprecated, or connections that this host
-        # opens would take the address for theirs, and lose it when it moves.
+        # The kernel's own test for duplicates takes up to two seconds. The address is deprecated (preferred lifetime
+        # 0): connections that this host opens could use it as their source otherwise, and lose it when it moves.
         body += netlink.attribute(_ALL_FLAGS, struct.pack("=I", _NODAD))
         body += netlink.attribute(_LIFETIMES, struct.pack("=IIII", 0, _FOREVER, 0, 0))
     try:
@@ -138,7 +138,7 @@ def _parse(body: bytes) -> AssignedAddress:
 
 
 def _is_routed(address: str) -> bool:
-    """Whether the kernel delivers packets to the address here; the route of its network may be there before."""
+    """Whether the kernel delivers packets to the address here. The route of its network may be there earlier."""
     body = _ROUTE.pack(family(address), 128, 0, 0, 0, 0, 0, 0, 0) + netlink.attribute(_DESTINATION, pack(address))
     try:
         return any(_ROUTE.unpack_from(answer)[7] == _LOCAL for answer in netlink.ask(_GET_ROUTE, body))

@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.network.links import Link
 
-# A neighbour advertisement, its flag that replaces what neighbours know, and its option that has the Ethernet address
-# of who has the target (RFC 4861, sections 4.4 and 4.6.1).
+# A neighbour advertisement, its flag that replaces what neighbours know, and its option with the Ethernet address of
+# the host that has the target address (RFC 4861, sections 4.4 and 4.6.1).
 _ADVERTISEMENT = 136
 _OVERRIDE = 0x20000000
 _TARGET_LINK_LAYER_ADDRESS = 2
@@ -25,7 +25,7 @@ _ALL_NODES = _socket.inet_pton(_socket.AF_INET6, "ff02::1")
 def send(address: str, link: Link) -> None:
     """Announce an IP address to all hosts on the segment of a network device. No effect on a device without Ethernet.
 
-    Raises OSError where the device is down or gone.
+    Raises OSError if the device is down or gone.
     """
     if not link.hardware:
         return
@@ -38,10 +38,10 @@ def send(address: str, link: Link) -> None:
 
 
 def frames(address: str, link: Link) -> list[bytes]:
-    """The frames that announce an IP address. For IPv4 a request and a reply: some hosts learn by one alone."""
+    """The frames that announce an IP address. For IPv4 a request and a reply: some hosts learn from one only."""
     packed = addresses.pack(address)
     if len(packed) == 4:
-        # As `arping -U` and `arping -A` say it: the answer is one to ourselves.
+        # The same as `arping -U` and `arping -A`: the reply is addressed to this host.
         request = ethernet.arp(ethernet.REQUEST, link.hardware, packed, packed)
         return [request, ethernet.arp(ethernet.REPLY, link.hardware, packed, packed, link.hardware)]
     option = struct.pack("!BB6s", _TARGET_LINK_LAYER_ADDRESS, 1, link.hardware)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which initiators are connected to a portal address, told to every node of the cluster by a node attribute.
+"""Which initiators are connected to a portal address, published to every node of the cluster by a node attribute.
 
 The node that takes the address over makes them connect again (see connections). It cannot ask the node that is gone, so
-each node has its copy.
+each node has a copy.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 # Enough for any number of hosts that this can serve; a node attribute should not grow without bound.
 _MOST = 256
 
-# A node that joins the cluster again has forgotten what it was told, so it is told again after this time.
+# A node that joins the cluster again has lost its copy, so it is published again after this time.
 _SECONDS_UNTIL_REPEATED = 60.0
 
-# What the cluster may take to answer; without an answer the address comes up all the same.
+# How long the cluster may take to answer; without an answer the address comes up all the same.
 _SECONDS_TO_ANSWER = 3
 
 
 class ConnectionRecord:
-    """The connections to a portal address, as the cluster knows them; outside of a cluster nobody does.
+    """The connections to a portal address, as the cluster knows them; outside of a cluster none are known.
 
-    `log` takes a line for each failure of the cluster: none fails an action.
+    `log` is called with a line for each failure of the cluster: none fails an action.
     """
 
     def __init__(self, address: str, log: Callable[[str], None], *, in_cluster: bool) -> None:
@@ -40,9 +40,9 @@ class ConnectionRecord:
         self._in_cluster = in_cluster
 
     def publish(self, peers: list[Peer], deadline: Deadline, *, repeat: bool = True) -> None:
-        """Tell all nodes who is connected, where that has changed or was told more than 60 s ago.
+        """Publish the connected `peers` to all nodes, if they have changed or were published more than 60 s ago.
 
-        Without `repeat` only where it has changed. Takes 3 s at most. Never raises Failure or OSError: they are logged.
+        Without `repeat` only if they have changed. Takes 3 s at most. Never raises Failure or OSError: they are logged.
         """
         if not self._in_cluster:
             return
@@ -55,7 +55,7 @@ class ConnectionRecord:
             self._log(f"the other node does not know who is connected to {self._address}: {failure}")
 
     def recall(self, deadline: Deadline) -> list[Peer]:
-        """Who was connected to the address, on whichever node; none where the cluster does not answer within 3 s.
+        """Who was connected to the address, on whichever node; empty if the cluster does not answer within 3 s.
 
         Never raises Failure or OSError: they are logged.
         """
@@ -80,12 +80,12 @@ def attribute(address: str) -> str:
 
 
 def encode(peers: list[Peer]) -> str:
-    """The value of the node attribute for connections, the same in whatever order they come; of 256 at most."""
+    """The value of the node attribute for connections, independent of their order; for 256 of them at most."""
     return " ".join(sorted(map(str, peers))[:_MOST])
 
 
 def decode(text: str) -> list[Peer]:
-    """The connections in a value of the node attribute. What is none is left out: it came from outside this program."""
+    """The connections in a value of the node attribute. Invalid words are left out: the value comes from outside."""
     return [peer for peer in map(_parse, text.split()) if peer is not None]
 
 

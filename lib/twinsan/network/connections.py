@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The TCP connections of initiators to a portal address: list them, make initiators connect again, end this side.
 
-When an address has moved, initiators that were connected to it wait: their packets stay unanswered, or are answered by
-a host that has no such connection only when they next send, which may take until their own time-outs. A TCP segment
-that fits nothing makes each of them say where its connection stands; the kernel, which has none such, answers with a
-reset; the initiator connects again at once. That needs the other ends' addresses and ports (see connection_record).
+When an address has moved, initiators that were connected to it wait. Their packets stay unanswered; or the host that
+has the address now resets the connection only when they next send, which may take until their own time-outs. A TCP
+segment that fits no connection makes each of them acknowledge where its connection stands. The kernel here has no such
+connection and answers with a reset, and the initiator connects again at once. That needs the initiators' addresses and
+ports (see connection_record).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _ESTABLISHED_AND_CLOSING = 0xFFF
 _ACK = 0x10
 _NOTHING, _TIMESTAMP, _TIMESTAMP_LENGTH = 1, 8, 10
 
-# Of two times that are half of all numbers apart one is never older than what a peer has seen last.
+# Two timestamps half of the 32-bit range apart: one of them is never older than the last that a peer has seen.
 _TIMES = (0, 1 << 31)
 
 
@@ -46,13 +47,14 @@ def established(address: str, port: int) -> list[Peer]:
 
 
 def tickle(address: str, port: int, peers: list[Peer]) -> None:
-    """Make each peer say where its connection with `address`:`port` stands. One that cannot be reached is left out.
+    """Make each peer acknowledge where its connection with `address`:`port` stands. One that cannot be reached is left
+    out.
 
-    Raises OSError where this host does not have the address. A living connection bears it.
+    Raises OSError if this host does not have the address. A live connection is not harmed.
 
-    A peer that agreed on timestamps and is strict (RFC 7323, section 3.2; FreeBSD, and what has its stack) drops a
-    segment without one in silence, and so an empty one whose time is older than the last. One that did not agree on
-    them ignores the option. So each gets two, of which one is new enough.
+    A peer that agreed on timestamps and is strict (RFC 7323, section 3.2; FreeBSD, and systems with its stack) silently
+    drops a segment without one, and an empty one whose timestamp is older than the last. A peer that did not agree on
+    them ignores the option. So each gets two segments, of which one is new enough.
     """
     raw = _socket.socket(addresses.family(address), _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _socket.IPPROTO_TCP)
     try:
@@ -74,8 +76,8 @@ def _send(raw: _socket.socket, data: bytes, peer: Peer) -> None:
 
 
 def segment(address: str, port: int, peer: Peer, when: int) -> bytes:
-    """A TCP segment from `address`:`port` to a peer: an empty acknowledgement with numbers that fit no connection, and
-    the timestamp `when`, 32 bits.
+    """A TCP segment from `address`:`port` to a peer: an empty acknowledgement with sequence numbers that fit no
+    connection, and the timestamp `when`, 32 bits.
     """
     source, target = addresses.pack(address), addresses.pack(peer.address)
     header = struct.pack("!HHIIBBHHH", port, peer.port, 0, 0, 8 << 4, _ACK, 1024, 0, 0)
@@ -85,9 +87,9 @@ def segment(address: str, port: int, peer: Peer, when: int) -> bytes:
 
 
 def drop(address: str, port: int, peers: list[Peer]) -> None:
-    """End this host's side of connections whose address has left, so that none of them wakes when it comes back.
+    """End this host's side of connections. If the address has been removed, none of them revives when it comes back.
 
-    The kernel would tell the other side, but has no address to send from any more (see silence). A kernel without
+    The kernel sends the other side a reset only while the address is here (see silence). A kernel without
     CONFIG_INET_DIAG_DESTROY cannot do it; there they end with the target. Never raises for a connection that is gone.
     """
     for peer in peers:

@@ -25,7 +25,7 @@ _UNKNOWN = bytes(6)
 
 
 def arp(operation: int, hardware: bytes, sender: bytes, target: bytes, target_hardware: bytes = _UNKNOWN) -> bytes:
-    """A broadcast frame of ARP from the device with Ethernet address `hardware`; `sender` and `target` are packed IPv4
+    """A broadcast ARP frame from the device with Ethernet address `hardware`; `sender` and `target` are packed IPv4
     addresses.
     """
     ethernet = _BROADCAST + hardware + ARP.to_bytes(2, "big")
@@ -34,7 +34,7 @@ def arp(operation: int, hardware: bytes, sender: bytes, target: bytes, target_ha
 
 
 def icmpv6(hardware: bytes, source: bytes, group: bytes, message: bytes) -> bytes:
-    """A frame of ICMPv6 to a multicast group; `source` and `group` are packed IPv6 addresses. The checksum of `message`
+    """An ICMPv6 frame to a multicast group; `source` and `group` are packed IPv6 addresses. The checksum of `message`
     is filled in.
     """
     ethernet = b"\x33\x33" + group[12:] + hardware + _IPV6.to_bytes(2, "big")

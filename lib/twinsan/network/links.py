@@ -38,8 +38,8 @@ STILL_NO_CARRIER = Reason(Failure, NO_CARRIER.what, NO_CARRIER.remedy)
 class Link:
     """A network device.
 
-    `names` has its name and its alternative names. `hardware` is its Ethernet address, 6 bytes; empty where it has
-    none, does no ARP, or is the loopback device. `up` and `carrier` are the kernel's IFF_UP and IFF_LOWER_UP.
+    `names` has its name and its alternative names. `hardware` is its Ethernet address, 6 bytes; empty if it has none,
+    does no ARP, or is the loopback device. `up` and `carrier` are the kernel's IFF_UP and IFF_LOWER_UP.
     """
 
     __slots__ = ("carrier", "hardware", "index", "loopback", "name", "names", "up")
@@ -55,13 +55,13 @@ class Link:
 
     @property
     def fault(self) -> str:
-        """The reason why it carries no packets; "" where it works. Either may pass by itself."""
+        """The reason why it carries no packets: down or no carrier, which may be transient; "" if it works."""
         if not self.up:
             return DOWN.text(device=self.name)
         return "" if self.carrier else NO_CARRIER.text(device=self.name)
 
     def require_working(self) -> None:
-        """Raise Failure where it is down or has no carrier."""
+        """Raise Failure if it is down or has no carrier."""
         if not self.up:
             raise STILL_DOWN(device=self.name)
         if not self.carrier:
@@ -84,7 +84,7 @@ def takes_ipv6(link: Link) -> bool:
         with open(f"/proc/sys/net/ipv6/conf/{link.name}/disable_ipv6", encoding="ascii") as file:
             return file.read().strip() == "0"
     except FileNotFoundError:
-        # A kernel without IPv6, or a device whose packets are too short for it; the kernel says so itself.
+        # A kernel without IPv6, or a device whose MTU is too small for it: the kernel itself refuses the address.
         return True
 
 

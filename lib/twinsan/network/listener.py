@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def process_on(address: str, port: int) -> str:
     """The process whose listening socket keeps `address`:`port` from others, as "NAME (pid N)".
 
-    Returns "" where nobody listens there, or the kernel itself does.
+    Returns "" if no process listens there, as when the kernel itself does.
     """
     rows = [row for row in tcp_table.listeners() if row.local_port == port and _clash(row.local, address)]
     sockets = {f"socket:[{row.inode}]" for row in rows}
@@ -31,7 +31,7 @@ def _open_files(pid: str) -> Iterator[str]:
         for number in os.listdir(folder):
             yield os.readlink(f"{folder}/{number}")
     except OSError:
-        # It ended meanwhile, or is not ours to look at.
+        # It ended meanwhile, or this user may not read it.
         return
 
 
@@ -44,6 +44,6 @@ def _name(pid: str) -> str:
 
 
 def _clash(one: str, other: str) -> bool:
-    """Whether two listeners exclude each other: on one address, or where one has them all."""
+    """Whether listeners on two addresses exclude each other: they are the same, or one means all addresses."""
     everywhere = ("0.0.0.0", "::")
     return one == other or one in everywhere or other in everywhere

@@ -36,7 +36,7 @@ _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _ERRNO = struct.Struct("=i")
 
-# How often a dump is asked for where it is interrupted; changes that never pause are somebody else's defect.
+# How often a dump is tried while it is interrupted. Changes that never pause are a defect elsewhere.
 _ATTEMPTS = 5
 
 # The kernel makes its answers no longer than 32 KiB (net/netlink/af_netlink.c: netlink_dump).
@@ -47,8 +47,8 @@ def ask(kind: int, body: bytes, flags: int = 0, family: int = ROUTE) -> list[byt
     """Send one request and return the bodies of its answers.
 
     `kind` is the message's type and `body` what follows its header. `flags` are CREATE, EXCLUSIVE and DUMP. Raises
-    OSError with the kernel's errno where it refuses; with EINTR where each of 5 dumps was interrupted by a change of
-    what is listed, since such a list may lack entries; with EBADMSG for an answer that cannot be parsed.
+    OSError: with the kernel's errno if it refuses; with EINTR if each of 5 dumps was interrupted by a change of what is
+    listed, since such a list may lack entries; with EBADMSG for an answer that cannot be parsed.
     """
     length = _HEADER.size + len(body)
     request = _HEADER.pack(length, kind, flags | _REQUEST | _ACKNOWLEDGE, 1, 0) + body
@@ -106,7 +106,7 @@ def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         if at + _HEADER.size > len(data):
             raise _unparsable()
         length, kind, flags, _, _ = _HEADER.unpack_from(data, at)
-        # One that is shorter than its header would never end, and one that is longer than the rest was cut off.
+        # A length below that of the header would make this loop endless; one beyond the data shows that it was cut off.
         if not _HEADER.size <= length <= len(data) - at:
             raise _unparsable()
         yield kind, flags, data[at + _HEADER.size : at + length]
@@ -114,7 +114,7 @@ def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _check(body: bytes) -> None:
-    """Raise OSError where the last answer has an errno."""
+    """Raise OSError if the last answer has an errno."""
     if len(body) < _ERRNO.size:
         raise _unparsable()
     (number,) = _ERRNO.unpack_from(body)

@@ -24,8 +24,8 @@ def find(address: str, nic: str, prefix: int) -> tuple[Link, int]:
     """The network device for an IP address, and the prefix length of its network, in bits.
 
     `nic` is the name of the network device, "" for the one that has another address in the same network; `prefix` is
-    the prefix length, 0 for that of such an address. Of several networks the smallest counts. Raises NotHere where
-    there is no such device or network, where several devices are in it, or where IPv6 is off on the device.
+    the prefix length, 0 for that of such an address. Of several networks the smallest counts. Raises NotHere if there
+    is no such device or network, if several devices are in it, or if IPv6 is off on the device.
     """
     link, length = _find(address, nic, prefix)
     if ":" in address and not links.takes_ipv6(link):
@@ -59,7 +59,7 @@ def _find(address: str, nic: str, prefix: int) -> tuple[Link, int]:
 
 
 def _is_in_network_of(assigned: AssignedAddress, address: str) -> bool:
-    """Whether an address is in the network of an assigned one. One that has no network but itself says nothing."""
+    """Whether an address is in the network of an assigned one; False for a network of all or of one address."""
     one, other = addresses.pack(address), addresses.pack(assigned.address)
     width = len(one) * 8
     if len(one) != len(other) or assigned.prefix in (0, width):

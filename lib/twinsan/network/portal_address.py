@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A portal address on this node: bring it up, and stay with it on a network device that has no carrier."""
+"""A portal address on this node: bring it up, and keep it while its network device has no carrier."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from twinsan.network.connections import Peer
     from twinsan.network.links import Link
 
-# How long another host has to say that it has the address. On one segment answers take milliseconds.
+# How long another host may take to answer that it has the address. On one segment answers take milliseconds.
 _SECONDS_TO_OBJECT = 0.2
 
 # How long a start pauses before its next attempt.
 _SECONDS_BETWEEN_ATTEMPTS = 0.5
 
-# What the cluster may take to be told who came back, after the action is over.
+# How long it may take to publish who has connected again, after the action is over.
 _SECONDS_TO_PUBLISH = 3
 
 BETTER_ELSEWHERE = Reason(Failure, "better on the other node: {fault}")
@@ -34,8 +34,8 @@ TAKEN = Reason(Failure, "{ip} is on another host already, {holder} on {device}",
 class PortalAddress:
     """The address `ip` for iSCSI on TCP port `port`, for one action that has until `deadline`.
 
-    `nic` and `prefix` say where it belongs (see placement.find). `readiness` has what the nodes tell of it,
-    and `record` who was connected to it.
+    `nic` and `prefix` say where it belongs (see placement.find). `readiness` has what the nodes publish about it, and
+    `record` who was connected to it.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class PortalAddress:
         self._readiness = readiness
         self._record = record
         self._deadline = deadline
-        # What was done so far: whom it remembers, and whether it was this action that brought the address up.
+        # What this action did so far: the initiators that it recalled, and whether it added the address.
         self._peers: list[Peer] | None = None
         self._added = False
 
@@ -64,8 +64,8 @@ class PortalAddress:
         """Bring the address up, announce it, and make its initiators connect again. Attempted until `patience` ends.
 
         On a network device without carrier it comes up when `sure` has passed and no other node is ready: what another
-        node told before may be outdated. Raises what the last attempt raised: NotHere where the address belongs to no
-        network device, Failure where another host has it or another node is better, OSError of the kernel.
+        node published earlier may be outdated. Raises what the last attempt raised: NotHere if the address belongs to
+        no network device, Failure if another host has it or another node is better, OSError of the kernel.
         """
         while True:
             try:
@@ -81,8 +81,8 @@ class PortalAddress:
             time.sleep(min(_SECONDS_BETWEEN_ATTEMPTS, patience.remaining()))
 
     def _attempt(self, sure: Deadline) -> str:
-        """One attempt to bring it up; raises what may pass until the next. Returns "", or the fault of its network
-        device where another node is better.
+        """One attempt to bring it up. Raises Failure or OSError for a fault that the next attempt may not meet. Returns
+        "", or the fault of its network device if another node is better.
         """
         link, prefix = placement.find(self.ip, self.nic, self.prefix)
         present = addresses.find(self.ip)
@@ -104,7 +104,9 @@ class PortalAddress:
         return ""
 
     def _claim(self, link: Link) -> None:
-        """Ask the network whether the address is free, and meanwhile the cluster who was connected to it."""
+        """Ask the network whether the address is free, and meanwhile the cluster who was connected to it. Raises
+        Failure if another host has the address.
+        """
         from twinsan.network import probe
 
         question = probe.Probe(self.ip, link)
@@ -119,7 +121,7 @@ class PortalAddress:
             raise TAKEN(ip=self.ip, holder=holder, device=link.name)
 
     def _announce(self, link: Link) -> None:
-        """Announce the address now and a few times more, or where there is no carrier, when it comes."""
+        """Announce the address now and a few times more; without carrier, when the carrier is back."""
         from twinsan.host import child
         from twinsan.network import presence
 
@@ -131,10 +133,10 @@ class PortalAddress:
         child.run_detached(lambda: self._publish_if(presence.repeat(self.ip, self.port, link, peers)))
 
     def await_carrier(self, link: Link, sure: Deadline) -> bool:
-        """Stay with the address on a network device without carrier: have it announced when the carrier is back.
+        """Keep the address on a network device without carrier: have it announced when the carrier is back.
 
-        Returns False where no other node is ready to take it over. While one is, waits until `sure`, and returns True
-        where the device works by then; else raises Failure, for the cluster to move the address.
+        Returns False if no other node is ready to take it over. While one is, waits until `sure`, and returns True if
+        the device works by then; else raises Failure, so that the cluster moves the address.
         """
         self._announce_with_carrier(link, self._recall)
         while self._readiness.ready_elsewhere():
@@ -152,7 +154,9 @@ class PortalAddress:
         child.run_detached(lambda: self._publish_if(presence.announce_with_carrier(self.ip, self.port, link, recall)))
 
     def _publish_if(self, is_here: bool) -> None:
-        """Tell who came back, where the address is here. The next monitor may be 10 s away, and a power cut nearer."""
+        """Publish who has connected again, if the address is here. The next monitor may be 10 s away: a power cut may
+        come first.
+        """
         if is_here:
             peers = connections.established(self.ip, self.port)
             # The action is over, and so is its deadline.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # A neighbour solicitation and advertisement (RFC 4861, sections 4.3 and 4.4).
 _SOLICITATION, _ADVERTISEMENT = 135, 136
 
-# More than any network says in the time of a question; a flood must not hold up a start for ever.
+# More frames than any network carries in the time of a question; a flood must not hold up a start for ever.
 _MOST_FRAMES = 10000
 
 # A question may get lost, so it is asked again after this time.
@@ -26,10 +26,10 @@ _SECONDS_BETWEEN_QUESTIONS = 0.08
 
 
 class Probe:
-    """The question whether another host has an IP address: sent when made, answered by `answer`.
+    """The question whether another host has an IP address: the constructor sends it, `answer` waits for the answer.
 
-    What is done between the two costs no time. Over a network device without Ethernet, or that is down, nobody can be
-    asked.
+    So the caller can do other work in between. Nobody can be asked over a network device that is down or has no
+    Ethernet; `answer` is "" then.
     """
 
     def __init__(self, address: str, link: Link) -> None:
@@ -43,7 +43,7 @@ class Probe:
             self._sockets[1].send(self._question)
 
     def answer(self, until: Deadline) -> str:
-        """The Ethernet address of the host that has the IP address, as 02:00:00:00:00:01; "" where none answers in
+        """The Ethernet address of the host that has the IP address, as 02:00:00:00:00:01; "" if no host answers in
         time.
         """
         if not self._sockets:
@@ -68,7 +68,7 @@ class Probe:
             one.close()
 
     def _holder(self, data: bytes) -> bytes:
-        """The Ethernet address that claims the IP address by a frame; b"" for no claim, or one of this host."""
+        """The Ethernet address of the host that claims the IP address in a frame; b"" for no claim, or this host's."""
         claim = _arp_claim if len(self._packed) == 4 else _neighbour_claim
         claimant = claim(data, self._packed)
         return b"" if claimant in self._own else claimant
@@ -84,11 +84,11 @@ def question(address: str, link: Link) -> bytes:
 
 
 def _arp_claim(frame: bytes, packed: bytes) -> bytes:
-    """The Ethernet address of who sends from the IP address.
+    """The Ethernet address of a host that sends from the IP address.
 
-    A question without a sender is no claim. RFC 5227 lets two who want one address at the same moment find out by it,
-    but switches and hosts ask so all the time to see who is there (device tracking, `arping -D`), and they would keep
-    the address down. Who has it answers our own question.
+    A probe, which has no sender address, is no claim. By RFC 5227 it shows that another host wants the same address at
+    the same moment. But switches and hosts send probes all the time to see who is there (device tracking, `arping -D`),
+    and would keep the address down. A host that has the address answers our own question.
     """
     if len(frame) < 42 or frame[12:14] != ethernet.ARP.to_bytes(2, "big"):
         return b""
@@ -96,10 +96,10 @@ def _arp_claim(frame: bytes, packed: bytes) -> bytes:
 
 
 def _neighbour_claim(message: bytes, packed: bytes) -> bytes:
-    """The Ethernet address of who advertises the IP address.
+    """The Ethernet address of a host that advertises the IP address.
 
-    Who asks has none yet, so the answer goes to all nodes, and then has to name the Ethernet address in an option. As
-    with ARP, who asks without a sender (duplicate address detection) claims nothing.
+    Our question has no source address, so the answer goes to all nodes, and must have the Ethernet address in an
+    option. As with ARP, a question without a source address (duplicate address detection) is no claim.
     """
     if len(message) < 32 or message[0] != _ADVERTISEMENT or message[8:24] != packed:
         return b""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Routing rules that swallow what this host would send from an IPv6 address after the address has left.
+"""Routing rules that drop what this host would send from an IPv6 address that has been removed.
 
-From an IPv4 address that is gone the kernel sends nothing. From an IPv6 address open connections send on, so an
-initiator would see them end. A rule of type blackhole swallows that.
+From an IPv4 address that is gone the kernel sends nothing. From an IPv6 address that is gone open connections still
+send, so an initiator would see them end. A rule of type blackhole drops these packets.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ STILL_USED = Reason(DeadlinePassed, "nothing has {address} any more")
 
 
 def begin(address: str) -> bool:
-    """Let no packet leave this host from an address that it is about to lose. Returns whether that holds.
+    """Let no packet leave this host from an address that is about to be removed. Returns whether that works.
 
-    It always holds for IPv4. For IPv6 it does not on a kernel without CONFIG_IPV6_MULTIPLE_TABLES. The rule stays until
+    It always works for IPv4. For IPv6 it does not on a kernel without CONFIG_IPV6_MULTIPLE_TABLES. The rule stays until
     the address comes back (see `end`), or no socket has it any more (see `end_when_unused`).
     """
     if addresses.family(address) != _socket.AF_INET6:
@@ -61,10 +61,11 @@ def end(address: str) -> None:
 
 
 def end_when_unused(address: str, patience: Deadline) -> None:
-    """Wait until no socket can send from an address that has left, and delete its rule.
+    """Wait until no socket can send from an address that has been removed, and delete its rule.
 
-    The resource may have been deleted, and the address may be somebody's whom this host talks to. Where the address has
-    come back, nothing is done: its start has deleted the rule. Raises DeadlinePassed; the rule then stays.
+    The rule must not stay for ever: the resource may have been deleted, and a host that this one talks to may have the
+    address now. If the address has come back, nothing is done: its start has deleted the rule. Raises DeadlinePassed
+    after `patience`; the rule then stays.
     """
     patience.wait_until(
         lambda: bool(addresses.find(address)) or not tcp_table.has_senders(address),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The kernel's table of TCP sockets (/proc/net/tcp and tcp6). It has the kernel's own, which no process owns, too."""
+"""The kernel's table of TCP sockets (/proc/net/tcp and tcp6), with the kernel's own ones, which no process owns."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ def parse(words: list[str]) -> Row:
 
 
 def _endpoint(text: str) -> tuple[str, int]:
-    """``3205000A:0CBC``: the address as the host's 32-bit numbers, the port as a number."""
+    """Parse an endpoint such as ``3205000A:0CBC``: the address as hexadecimal 32-bit numbers in the host's byte order,
+    and the hexadecimal port.
+    """
     digits, _, port = text.partition(":")
     groups = [bytes.fromhex(digits[at : at + 8]) for at in range(0, len(digits), 8)]
     packed = b"".join(group[::-1] if sys.byteorder == "little" else group for group in groups)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The base of an agent: declares its actions, checks its parameters, and runs one action.
 
-Rules written here once, so that no agent needs them:
+Rules for all agents:
 
-- An unknown action is 3.
-- All parameters are checked before a start, a monitor and validate-all. Every other action checks what it reads, when
-  it reads it: what it does not use cannot fail it.
-- A monitor of role Stopped answers "not running" whatever is wrong on its node: for any other answer the cluster stops
-  the resource where it runs (Pacemaker 2.1.5 and 3.0.0), and for a 6 everywhere.
-- Every failure is one ``ocf-exit-reason:`` line on standard error, never a traceback (see ``reporter``); its exit code
-  is decided in ``failure_code``.
+- An unknown action exits with 3.
+- All parameters are checked before a start, validate-all, and a monitor that is no probe. Every other action checks a
+  value when it reads it: a parameter that it does not use cannot make it fail.
+- A monitor of role Stopped answers "not running" for every failure: after any other answer the cluster stops the
+  resource on the node where it runs (Pacemaker 2.1.5 and 3.0.0), and after a 6 everywhere.
+- Every failure prints one ``ocf-exit-reason:`` line on standard error, never a traceback (see ``reporter``).
+  ``failure_code`` decides its exit code.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
     Method = TypeVar("Method", bound=Callable[..., object])
 
-# What a degraded monitor answers, and what it would answer if all was well.
+# The exit codes of a degraded monitor, and the code that each would be if all was well.
 _WELL = {codes.DEGRADED: codes.SUCCESS, codes.DEGRADED_PROMOTED: codes.RUNNING_PROMOTED}
 
 # Actions before which every parameter is checked, whether they use it or not.
 _CHECK_ALL = ("start", "monitor", "validate-all")
 
-# Actions that check the rules between parameters; a reload also the parameters that it is called for.
+# Actions that check the rules between parameters; a reload also checks the reloadable parameters.
 _CHECK_RULES = ("promote", "reload-agent")
 
 # An action gives up this long before the cluster kills it: time to write the reason and end.
@@ -67,7 +67,7 @@ def action(
     name: str, *, timeout: int, interval: int | None = None, role: str = "", depth: int | None = None
 ) -> Callable[[Method], Method]:
     """Declare a method as an action. `timeout` and `interval` are the advised ones, in seconds; `depth` is the check
-    level of a monitor. May be repeated on a method, for a monitor of each role.
+    level of a monitor. A method may have several such declarations: a monitor has one for each role.
     """
 
     def declare(method: Method) -> Method:
@@ -79,12 +79,14 @@ def action(
 
 
 class Agent(Reporter):
-    """A resource agent. Its docstring is the description: the first line the short one, the rest the long one."""
+    """A resource agent. The docstring of a subclass is its description in the metadata: the first line is the short
+    one, the rest the long one.
+    """
 
     # For the manual page: (path, what it is), and pages to read, as "drbdadm(8)".
     files: tuple[tuple[str, str], ...] = ()
     see_also: tuple[str, ...] = ()
-    # Parameters that start and monitor can do without: a wrong value is degraded, and keeps no node from serving.
+    # Parameters that start and monitor can do without: a wrong value makes the monitor degraded and fails no start.
     dispensable: tuple[str, ...] = ()
     # Actions that change the system and therefore need root.
     privileged = frozenset(("start", "stop", "promote", "demote", "reload-agent"))
@@ -118,8 +120,8 @@ class Agent(Reporter):
         """Check the parameters against this host, for validate-all; raises NotHere or NotInstalled."""
 
     def cannot_exist(self) -> bool:
-        """Whether the resource cannot exist on this host now, whatever the parameters, as where its kernel module is
-        not loaded. A monitor then answers NOT_RUNNING without checking them.
+        """Whether the resource cannot exist on this host now, whatever its parameters: for example, its kernel module
+        is not loaded. A monitor then returns NOT_RUNNING without checking the parameters.
         """
         return False
 
@@ -131,8 +133,8 @@ class Agent(Reporter):
 
     @property
     def check_level(self) -> int:
-        """How deep a monitor looks: 0 whether the resource runs, 10 whether all is as configured, 20 whether it
-        answers.
+        """The check level of a monitor: at 0 it checks whether the resource runs, at 10 whether all is as configured,
+        at 20 whether it answers.
         """
         return self.environment.check_level or 0
 
@@ -144,8 +146,8 @@ class Agent(Reporter):
             self.check_here()
 
     def check_parameters(self) -> None:
-        """Parse every parameter; raises Misconfigured for the first that is wrong. A start and a monitor leave the
-        dispensable ones out.
+        """Parse every parameter and check the rules between them; raises Misconfigured for the first fault. A start and
+        a monitor leave the dispensable parameters out. A start also logs the remarks on valid values.
         """
         for parameter in self.parameters():
             if self.action_name not in ("start", "monitor") or parameter.name not in self.dispensable:
@@ -205,7 +207,7 @@ class Agent(Reporter):
             return failure_code.of_defect(self, error)
 
     def _start_or_stop(self) -> int:
-        """Run a start or a stop of the cluster, and note it: how long a failure here counts begins with it (see
+        """Run a start or a stop of the cluster, and note it for the clean-up of failures on this node (see
         `failures`).
         """
         from twinsan.ocf import failures
@@ -223,15 +225,15 @@ class Agent(Reporter):
         return code
 
     def _try_to_note(self, work: Callable[[], None]) -> None:
-        """Note something that no action depends on."""
+        """Do `work`, which writes a note. Its failure is only logged: no action depends on the note."""
         try:
             work()
         except (Failure, OSError) as failure:
             self.log(f"a failure here counts until failure-timeout: {failure}")
 
     def _with_reason_displayed(self, code: int) -> int:
-        """The code of a recurring monitor; "well" once, where the cluster would not display the reason otherwise (see
-        `reason_display`).
+        """Return the exit code of a recurring monitor: `code`, or once the code of "well" if the cluster would not
+        display the reason otherwise (see `reason_display`).
         """
         from twinsan.ocf import reason_display
 
@@ -246,7 +248,9 @@ class Agent(Reporter):
         return code
 
     def _monitor_stopped(self) -> int:
-        """Run the monitor of role Stopped. It may only answer that the resource is here against the cluster's will."""
+        """Run the monitor of role Stopped. Returns NOT_RUNNING unless it finds the resource on this node, and for every
+        failure, which is logged.
+        """
         methods = [method for listed, method in self.actions() if listed.role == STOPPED]
         try:
             code = methods[0](self) if methods else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the cluster tells an agent: the OCF_* variables, read once and here alone."""
+"""What the cluster passes to an agent: the OCF_* variables. Only this module reads them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 _FEATURE_SET_WITH_DEGRADED = (3, 17, 4)
 
 
-# What a number in the environment has at most; Python refuses to convert thousands of digits, and to wait for years.
+# The most digits of a number in the environment: Python refuses to convert thousands of digits, and to wait for years.
 _MOST_DIGITS = 9
 
 
 def one_line(text: str) -> str:
-    """Text as a line for a log or a terminal: what came from outside must not look like a line of its own."""
+    """Return `text` as one line for a log or a terminal; "?" replaces what is not printable. Text from outside must not
+    look like a line of its own.
+    """
     return "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
 
 
@@ -43,7 +45,7 @@ class Environment:
 
     @property
     def instance(self) -> str:
-        """The resource's name; an agent run by hand has none."""
+        """The resource's name; "by-hand" for an agent that is run by hand."""
         return one_line(self._variables.get("OCF_RESOURCE_INSTANCE", "")) or "by-hand"
 
     @property
@@ -53,7 +55,7 @@ class Environment:
 
     @property
     def node(self) -> str:
-        """The name of this node, as the cluster tells it with every action; "" where nobody does."""
+        """The name of this node, which the cluster passes to every action; "" outside of a cluster."""
         return self.meta("on_node") or ""
 
     @property
@@ -64,13 +66,13 @@ class Environment:
 
     @property
     def log_facility(self) -> str:
-        """The syslog facility that Pacemaker was told to use, in lower case; "none" for no log."""
+        """The syslog facility that Pacemaker is configured to use, in lower case; "none" for no log."""
         named = self._variables.get("PCMK_logfacility") or self._variables.get("HA_LOGFACILITY") or "daemon"
         return named.lower()
 
     @property
     def in_cluster(self) -> bool:
-        """Whether Pacemaker runs the agent; it alone tells its feature set."""
+        """Whether Pacemaker runs the agent: only Pacemaker passes its feature set."""
         return "OCF_RESKEY_crm_feature_set" in self._variables
 
     @property
@@ -92,7 +94,7 @@ class Environment:
 
     @property
     def timeout(self) -> float | None:
-        """Seconds that this action may take, or None where nobody said."""
+        """Seconds that this action may take; None if the caller sets no timeout."""
         milliseconds = _number(self.meta("timeout") or "")
         return milliseconds / 1000 if milliseconds else None
 
@@ -103,8 +105,8 @@ class Environment:
 
     @property
     def check_level(self) -> int | None:
-        """How deep monitor and validate-all shall look: 0, 10 or 20; None where nobody said. Levels between count as
-        the next lower one (OCF 1.1, "Check levels").
+        """The check level of monitor and validate-all: 0, 10 or 20; None if the caller sets none. Levels between count
+        as the next lower one (OCF 1.1, "Check levels").
         """
         level = _number(self._variables.get("OCF_CHECK_LEVEL") or self.parameter("OCF_CHECK_LEVEL") or "")
         return None if level is None else min(level // 10 * 10, 20)
@@ -116,15 +118,15 @@ class Environment:
 
     @property
     def is_probe(self) -> bool:
-        """Whether a monitor is a probe: the cluster gives it no interval (Pacemaker 2.1.5 and 3.0.0), or somebody gives
-        it 0 (ocf-tester). An agent run by hand has no interval and is not probing.
+        """Whether a monitor is a probe: the cluster gives it no interval (Pacemaker 2.1.5 and 3.0.0), or the caller
+        gives it 0 (ocf-tester). A monitor run by hand has no interval and is no probe.
         """
         interval = self.meta("interval")
         return interval == "0" or (not interval and self.in_cluster)
 
     @property
     def role(self) -> str:
-        """The role that a monitor of the cluster looks for: "Promoted", "Unpromoted", "Stopped"; "" for any."""
+        """The role that a monitor operation is configured for: "Promoted", "Unpromoted", "Stopped"; "" for none."""
         return self.meta("role") or ""
 
     def notification(self) -> tuple[str, str]:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which exit code a failure is: what the cluster does for it depends on the action, and on what runs here.
+"""The exit code for a failure. It depends on the class of the failure, on the action, and on what runs on this node.
 
-- A wrong value is 6; a right value on the wrong host 2; missing software 5; not allowed 4; anything else 1.
-- A probe, stop, demote or notify that fails for a 6, 2 or 5 and sees nothing running has nothing to find, stop, demote
-  or tell: it succeeds.
-- A 6, 2 or 5 does not take down what runs: its monitor and its reload say "degraded" instead.
+- Misconfigured is 6, NotHere 2, NotInstalled 5, NotPermitted 4, anything else 1.
+- A probe, stop, demote or notify that would end with 6, 2 or 5 and finds nothing running has nothing to do. It answers
+  as it does for a resource that is not running.
+- A 6, 2 or 5 must not take down a running resource: its monitor and its reload answer "degraded" instead.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _CODES = {
     NotPermitted: codes.ERR_PERM,
 }
 
-# What does not hold, here or anywhere. It does not take down a resource that runs: the cluster would stop it everywhere
-# for a 6, and move it for a 2 and a 5, whatever else the node can do.
+# The codes for a configuration that is wrong here or anywhere. They must not take down a running resource: the cluster
+# would stop it everywhere for a 6, and move it for a 2 or 5, however well the node does otherwise.
 _UNFIT = (codes.ERR_CONFIGURED, codes.ERR_ARGS, codes.ERR_INSTALLED)
 _BEARING = ("monitor", "reload-agent")
 
-# What could never start cannot run either: the answer of actions that find nothing to do for that reason, and for which
-# a failure would be dear: after a failed stop the node is fenced, after a failed demotion the replica is stopped, and
-# after a 6 from a probe the resource is everywhere.
+# A resource that could never start cannot run either, so these actions have nothing to do. Each has a word for the log,
+# and the exit code. A failure would be costly: after a failed stop the node is fenced, after a failed demote the
+# replica is stopped, and after a 6 from a probe the resource is stopped everywhere.
 _IDLE = {
     "stop": ("stop", codes.SUCCESS),
     "demote": ("demote", codes.NOT_RUNNING),
     "notify": ("tell", codes.SUCCESS),
-    # A probe alone.
+    # Only a probe.
     "monitor": ("find", codes.NOT_RUNNING),
 }
 
@@ -47,7 +47,7 @@ _SET = "crm_resource -r"
 
 ACTION_FAILED = Reason(Failure, "{action} failed: {error}")
 DEFECT = Reason(Failure, "defect in {agent}: {error} at {place}: {message}", "please report it")
-# A failure, and the command that sets the right value where it is one of a parameter.
+# A failure, and the command that sets the right value if a parameter is wrong.
 KEPT = Reason(Degraded, "{failure}{command}", "what runs goes on as it was configured before")
 KEPT_AND_CANNOT_START = Reason(
     Degraded, "{failure}{command}", "what runs goes on as it was configured before, and could not be started so"
@@ -66,7 +66,7 @@ def of(agent: Agent, failure: Failure) -> int:
 def of_system_error(agent: Agent, error: OSError) -> int:
     """Return the exit code of the agent's action that raised `error`, and print the reason."""
     agent.explain(ACTION_FAILED.text(action=agent.action_name, error=error))
-    # What the kernel refuses to root is no matter of permission, and may pass: it must not ban the node.
+    # What the kernel refuses to root is no matter of permission, and may be transient: it must not ban the node.
     return codes.ERR_PERM if isinstance(error, PermissionError) and os.geteuid() != 0 else codes.ERR_GENERIC
 
 
@@ -83,10 +83,10 @@ def of_defect(agent: Agent, error: Exception) -> int:
 
 
 def of_dispensable(agent: Agent, code: int) -> int:
-    """Return the exit code of an action that ended with `code`: of a monitor "degraded" where all is well but the value
-    of a parameter that it can do without.
+    """Return the exit code of an action that ended with `code`: "degraded" for a monitor (no probe) that found
+    nothing wrong but the value of a dispensable parameter, else `code`.
 
-    Of a clone only the promoted instance is degraded for it: the others may have to be promoted soon (see drbd-vaai).
+    Of a clone only the promoted instance is degraded: the others may have to be promoted soon (see drbd-vaai).
     """
     if agent.action_name != "monitor" or agent.is_probe or code not in (codes.SUCCESS, codes.RUNNING_PROMOTED):
         return code
@@ -105,25 +105,27 @@ def _of_unfit(agent: Agent, failure: Failure, code: int) -> int:
     name = agent.action_name
     role = _present_role(agent) if name in (*_BEARING, *_IDLE) else None
     if name in _BEARING and role not in (None, codes.NOT_RUNNING):
-        # What a reload answers counts as the end of a start (Pacemaker 3.0.0), after which nothing is promoted yet.
+        # Pacemaker 3.0.0 takes the result of a reload for that of a start, after which nothing is promoted yet.
         promoted = role == codes.RUNNING_PROMOTED and name == "monitor"
         kept = KEPT_AND_CANNOT_START.text(failure=failure, command=_command(agent, failure))
         return agent.degraded(kept, promoted=promoted)
     if name not in _IDLE or (name == "monitor" and not agent.is_probe):
         agent.explain(str(failure))
-        # For a 6 the cluster stops a clone on all nodes: also the instance that runs, as it was configured before.
+        # For a 6 the cluster stops a clone on all nodes, with the instance that runs as it was configured before.
         return codes.ERR_ARGS if code == codes.ERR_CONFIGURED and agent.environment.is_clone else code
     if role == codes.NOT_RUNNING:
         word, nothing = _IDLE[name]
         agent.log(f"nothing to {word}: {failure}", syslog.LOG_WARNING)
         return nothing
-    # There is something, or nobody knows; and none of those codes may ban the replica from other nodes.
+    # Something runs, or that is unknown; and none of those codes may ban the replica from other nodes.
     agent.explain(str(failure))
     return codes.ERR_GENERIC
 
 
 def _present_role(agent: Agent) -> int | None:
-    """What is here; None where that cannot be seen. What names no resource that there could be names none here."""
+    """The role of the resource here; None if it cannot be determined. NOT_RUNNING where the parameters name none that
+    can exist here.
+    """
     try:
         return agent.present_role()
     except (Misconfigured, NotHere, NotInstalled):
@@ -133,6 +135,6 @@ def _present_role(agent: Agent) -> int | None:
 
 
 def _command(agent: Agent, failure: Failure) -> str:
-    """What to type about the value of a parameter, after a semicolon; "" where it is another failure."""
+    """The command that sets the wrong parameter, after a semicolon; "" if no parameter is wrong."""
     wrong = failure.parameter if isinstance(failure, Misconfigured) else ""
     return f"; {_SET} {agent.resource_name} -p {wrong} -v VALUE" if wrong else ""

@@ -2,13 +2,14 @@
 """Have the cluster forget the failures of a stopped resource on this node, with `crm_resource --cleanup`.
 
 A node on which a resource has failed as often as migration-threshold says is banned, and the last node must not stay
-banned for a cause that has passed. failure-timeout would lift the ban, too. But after that time crm_mon also hides the
+banned when the cause has gone. failure-timeout would lift the ban, too. But after that time crm_mon also hides the
 reason of a degraded monitor, because the result of a recurring action is dated by its last change (Pacemaker 2.1.5 and
-3.0.0). So failure-timeout is long, and this is done some seconds after a stop, unless a start has succeeded since.
+3.0.0). So failure-timeout is long, and this clean-up runs some seconds after a stop, unless a start has succeeded
+since.
 
 Every failure ends with a stop, so each stop leaves a note, and one process cleans up for all resources of the node. A
-running resource is not cleaned up: until it is found again the cluster takes it for stopped, and stops what depends on
-it.
+running resource is not cleaned up: until a probe finds it again, the cluster takes it for stopped and stops what
+depends on it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from twinsan.host.note import Note
 # Longer than the cluster takes to try again at once, so that failures in a row still add up.
 SECONDS_UNTIL_FORGOTTEN = 15.0
 
-# As long as a start may take that has begun meanwhile, with the pauses between several.
+# How long the process in the background lives at most: starts that have begun meanwhile may take that long, with the
+# pauses between them.
 _SECONDS_AT_MOST = 900.0
 _SECONDS_FOR_CLUSTER = 30.0
 
@@ -33,8 +35,8 @@ _STARTING = "starting"
 
 
 def forget_later(resource: str, node: str) -> None:
-    """Note that a stop has succeeded on `node`, this one, and let a process in the background forget the failures. For
-    a stop that has failed the cluster fences the node, so it must not be forgotten.
+    """Note that a stop has succeeded on this node, `node`, and let a process in the background clean up its failures.
+    Not for a stop that has failed: the cluster fences the node for it, so that failure must not be forgotten.
     """
     _note(resource).replace("")
     child.run_detached(lambda: _forget_all(node))
@@ -47,7 +49,7 @@ def note_start(resource: str) -> None:
 
 
 def note_end_of_start(resource: str, *, success: bool) -> None:
-    """Note that the start has ended. After a success nothing is forgotten; after a failure the time begins anew."""
+    """Note that the start has ended. After a success nothing is forgotten; after a failure the wait starts again."""
     if success:
         _note(resource).forget()
     elif _note(resource).exists():
@@ -61,7 +63,7 @@ def _forget_all(node: str) -> None:
             with lock.Held("failures", Deadline(0)):
                 _forget_in_time(node, patience)
         except DeadlinePassed:
-            # Another process does it, and sees what was noted until its end.
+            # Another process does it, and handles what is noted until its end.
             return
 
 

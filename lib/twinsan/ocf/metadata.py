@@ -21,7 +21,7 @@ _SUBSET = """ [
 
 
 def render(agent: type[Agent], *, declared: bool = True) -> str:
-    """The metadata document; `declared` puts the declarations of 1.1's attributes into it, for checks by the DTD."""
+    """Return the metadata document; with `declared` it declares the attributes of OCF 1.1, for checks by the DTD."""
     lines = [f"<resource-agent name={quoteattr(agent.name)} version={quoteattr(__version__)}>"]
     lines += ["<version>1.1</version>"]
     lines += describe(*descriptions(agent))
@@ -30,7 +30,7 @@ def render(agent: type[Agent], *, declared: bool = True) -> str:
     for parameter in agent.parameters():
         lines += _parameter(parameter, alone=groups.count(parameter.unique_group) == 1)
     lines += ["</parameters>", "<actions>"]
-    # OCF 1.1 knows the roles of a promotable resource alone; the monitor of role Stopped is Pacemaker's.
+    # OCF 1.1 knows only the roles of a promotable resource; a monitor of role Stopped is an extension of Pacemaker.
     listed = [listed for listed, _ in [*agent.actions(), *Agent.actions()] if listed.role != STOPPED]
     lines += [_action(each) for each in listed]
     lines += ['<action name="meta-data" timeout="5s"/>', "</actions>", "</resource-agent>"]
@@ -46,7 +46,7 @@ def descriptions(agent: type[Agent]) -> tuple[str, str]:
 
 
 def escape(text: str) -> str:
-    """Text as it stands in XML. xml.sax would import an HTTP client, and a switchover waits for this."""
+    """Return `text` escaped for XML. xml.sax would import an HTTP client, and a switchover waits for this."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -61,8 +61,8 @@ def describe(short: str, long: str) -> list[str]:
 
 
 def _parameter(parameter: Parameter, *, alone: bool) -> list[str]:
-    """The element of a parameter; `alone` says that no other is in its group. To who knows no groups (crmsh) `unique`
-    says that no other resource may have this value, which is not so of one of two.
+    """The element of a parameter; `alone` says that no other is in its unique group. crmsh knows no groups: it reads
+    `unique`, as "no other resource may have this value". That is wrong for one of several parameters in a group.
     """
     attributes = f'name="{parameter.name}" required="{int(parameter.required)}"'
     attributes += f' unique="{int(bool(parameter.unique_group) and alone)}"'

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.ocf.parameter import Owner
 
-# How ::ffff:10.0.5.50 begins: one address with two writings, of which the second hides what it is.
+# The first bytes of ::ffff:10.0.5.50: a second notation of an IPv4 address, which hides that it is one.
 _MAPPED = bytes(10) + b"\xff\xff"
 
 _IQN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-:")
@@ -44,7 +44,7 @@ NO_ISCSI_NAME = Reason(
 
 
 class Device(Name):
-    """The name of a network device. The label of an address after it, as in ``eth0:1``, is cut off."""
+    """The name of a network device. An address label after it, as in ``eth0:1``, is cut off."""
 
     def text(self, agent: Owner) -> str:
         given = super().text(agent)
@@ -52,7 +52,7 @@ class Device(Name):
 
 
 class Prefix(Integer):
-    """The length of a network's prefix, or an IPv4 netmask such as 255.255.255.0."""
+    """A prefix length, or an IPv4 netmask such as 255.255.255.0."""
 
     kind = "string"
 
@@ -90,14 +90,14 @@ class Iqn(Parameter):
 
 
 class Iqns(Iqn):
-    """The iSCSI names of others, separated by spaces. They may hold an underscore, which the standard does not allow:
-    Windows makes its initiator's name of the host's, and the kernel takes it.
+    """iSCSI names of initiators, separated by spaces. They may hold an underscore, which the standard does not allow:
+    Windows derives its initiator's name from the host's, and the kernel accepts it.
     """
 
     characters = _IQN | {"_"}
 
     def remark(self, agent: Owner) -> str:
-        """Return that a name holds an underscore; "" where none does."""
+        """Return a line for the log about the first name with an underscore; "" where none has one."""
         odd = [name for name in self.__get__(agent) if "_" in name]
         return f"parameter {self.name} has {odd[0]}, with an underscore: no iSCSI name, but taken" if odd else ""
 
@@ -159,7 +159,7 @@ class Address(Parameter):
 
 
 def _canonical(parameter: Parameter, text: str) -> str:
-    """An address in its canonical form. Raises Misconfigured where it is none."""
+    """Return the address `text` in its canonical form. Raises Misconfigured if it is no address."""
     # Half of the agents have no address. The module `ipaddress` would be a fifth of what a monitor imports, and
     # `socket` no less; its C half has what is needed.
     import _socket

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Declared parameters: one declaration feeds parsing, validation, metadata and the man page.
 
-A parameter is a descriptor in the body of an agent's class. Reading the attribute parses the value that the environment
-has, and raises Misconfigured with the parameter's name where the value is wrong. Names and addresses in a network are
-in ``network_parameter``.
+A parameter is a descriptor in the body of an agent's class. Reading the attribute parses the value in the environment,
+and raises Misconfigured with the parameter's name if the value is wrong. The kinds for names and addresses in a network
+are in ``network_parameter``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 _TRUE = frozenset(("yes", "true", "1", "on", "y", "t"))
 _FALSE = frozenset(("no", "false", "0", "off", "n", "f", ""))
 
-# So much of a wrong value is quoted, in characters.
+# How many characters of a wrong value are quoted.
 _LONGEST_QUOTED = 80
 
 REQUIRED = Reason(Misconfigured, "parameter {parameter} is required and has no value")
@@ -45,13 +45,13 @@ NO_PAIR = Reason(Misconfigured, "parameter {parameter} takes words of the form n
 class Parameter:
     """The base of all kinds of parameters.
 
-    `default` is the text that stands for an empty value, also in the metadata. The values of all parameters with the
-    same `unique_group` must together differ from those of every other resource. A `reloadable` one may change while the
+    `default` is used where the value is empty, and is in the metadata. The values of all parameters with the same
+    `unique_group` must together differ from those of every other resource. A `reloadable` one may change while the
     resource runs. A `secret` value never appears in a reason.
     """
 
     kind = "string"
-    # An int keeps "0 is a legal default" apart from "no default".
+    # None is no default; "0" and "" are defaults.
     default: str | None = None
 
     def __init__(
@@ -96,15 +96,15 @@ class Parameter:
         """
         quoted = value if len(value) <= _LONGEST_QUOTED else value[: _LONGEST_QUOTED - 3] + "..."
         text = reason.text(parameter=self.name, value="(secret)" if self.secret else repr(quoted), **values)
-        # What is typed can be read by everybody: no command for a secret.
+        # Everybody on the host can read a command line: no command for a secret.
         return Misconfigured(text, parameter="" if self.secret else self.name)
 
     def check(self, agent: Owner) -> None:
-        """Parse the value; raises Misconfigured where it is wrong."""
+        """Parse the value; raises Misconfigured if it is wrong."""
         self.__get__(agent)
 
     def remark(self, agent: Owner) -> str:  # noqa: ARG002
-        """Return what the log should say of a value that is right; "" for nothing."""
+        """Return a line for the log about a valid value; "" for none."""
         return ""
 
     def __get__(self, agent: Owner, owner: type | None = None) -> object:
@@ -191,7 +191,7 @@ class Boolean(Parameter):
 
 
 class Words(Parameter):
-    """Words of the set `known`, separated by spaces. ``none`` is the empty set, since an empty value is the default."""
+    """Words of `known`, separated by spaces. ``none`` means no words, since an empty value means the default."""
 
     def __init__(
         self, shortdesc: str, longdesc: str, *, known: tuple[str, ...], default: str, reloadable: bool = False

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whether the cluster displays the present reason of a degraded monitor.
 
-Pacemaker's executor reports a recurring monitor only when its exit code changes (2.1.5 and 3.0.0). So crm_mon displays
-the first reason, long after another one has taken its place; and it displays no reason that is older than
-failure-timeout. A monitor that has another reason, or has had the same one for some time, therefore answers "well"
-once, and "degraded" with its reason the next time. In between, the old reason stays displayed.
+Pacemaker's executor reports a recurring monitor only when its exit code changes (2.1.5 and 3.0.0). So crm_mon still
+displays the first reason when another one has replaced it, and no reason that is older than failure-timeout. A monitor
+whose reason has changed, or has been the same for some time, therefore answers "well" once, and "degraded" with its
+reason the next time. In between, the old reason stays displayed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from twinsan.host.note import Note
 _SECONDS_DISPLAYED = 150.0
 _SECONDS_FOR_MONITORS = 15.0
 
-# Noted by the monitor that answers "well", for the next one.
+# What a monitor that answers "well" notes, so that the next one gives its reason.
 _DUE = "?"
 
 # The units of a time span, whose figures are left out.
@@ -28,8 +28,8 @@ def will_be_displayed(resource: str, interval: float, reason: str) -> bool:
     """Whether the cluster displays `reason` if the monitor of `resource` with this interval, in seconds, answers
     "degraded" now. If not, the monitor has to answer "well" this once. The answer is noted for the next monitor.
 
-    Figures, and what stands in brackets, make no other reason: such as how far a resynchronisation is.
-    Raises Failure or OSError where the note cannot be written.
+    Reasons that differ only in figures or in brackets count as the same, as for the progress of a resynchronisation.
+    Raises Failure or OSError if the note cannot be written.
     """
     note, present = _note(resource, interval), _constant_words(reason)
     try:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What an agent reports: its log, its exit reasons, and the exit codes that say "degraded" or "failed".
 
-The word RESOURCE in a text stands for the resource's name: the library, which does not know the name, writes it so.
+The word RESOURCE in a text is replaced by the resource's name. The rest of the library does not know the name.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     from twinsan.ocf.environment import Environment
 
-# What the library writes where the name of the resource belongs.
+# What the library writes for the resource's name.
 _PLACEHOLDER = "RESOURCE"
 
-# What to type about what works otherwise than configured, and about what does not work.
+# What to type about a resource that works but not as configured, and about one that does not work.
 _RESTART = "to repair it with a pause: crm_resource --restart --resource"
 _REMAKE = "where it stays so: crm_resource --cleanup --resource"
 
-# So much of what is wrong may stand before what to type: crm_mon cuts a reason off after 128 characters.
+# How many characters may say what is wrong, before what to type: crm_mon cuts a reason off after 128 characters.
 _LONGEST_HEAD = 70
 
 
@@ -41,7 +41,7 @@ class Reporter:
 
     @property
     def resource_name(self) -> str:
-        """The resource's name in what an operator shall type; RESOURCE for an agent that is run by hand."""
+        """The resource's name for commands to type; RESOURCE for an agent that is run by hand."""
         return self.environment.resource if self.environment.in_cluster else _PLACEHOLDER
 
     def log(self, message: str, priority: int = syslog.LOG_INFO) -> None:
@@ -74,22 +74,22 @@ class Reporter:
         return codes.DEGRADED_PROMOTED if promoted else codes.DEGRADED
 
     def drifted(self, difference: str, more: Sequence[str] = ()) -> int:
-        """As `degraded`, for what works otherwise than configured: with the command that restarts the resource. `more`
-        are further differences, which stand after the command.
+        """As `degraded`, for a resource that works but not as configured: adds the command that restarts it. `more` are
+        further differences, which follow the command.
         """
         head, rest = _halves(difference, more)
         return self.degraded(f"{head}; {_RESTART} {self.resource_name}{rest}")
 
     def broken(self, fault: str) -> int:
-        """Print the reason for what is there and does not work, with the command that makes the cluster try again, and
-        return ERR_GENERIC.
+        """Print why a resource that is there does not work, with the command that makes the cluster try again. Returns
+        ERR_GENERIC.
         """
         head, rest = _halves(fault, ())
         self.explain(f"{head}; {_REMAKE} {self.resource_name}{rest}")
         return codes.ERR_GENERIC
 
     def _with_resource_name(self, text: str) -> str:
-        """A text with the resource's name for the word RESOURCE."""
+        """Return `text` with the resource's name for the word RESOURCE."""
         first, *others = text.split(_PLACEHOLDER)
         for other in others:
             part_of_a_word = _is_of_a_word(first[-1:]) or _is_of_a_word(other[:1])
@@ -98,7 +98,9 @@ class Reporter:
 
 
 def _halves(first: str, more: Sequence[str]) -> tuple[str, str]:
-    """What is wrong, as far as it may stand before what to type, and the rest, for behind it."""
+    """Split what is wrong in two: the first difference, shortened if too long, to stand before what to type; and, in
+    brackets, the other differences and the full text of a shortened one, to follow it.
+    """
     head = first if len(first) <= _LONGEST_HEAD else first[: _LONGEST_HEAD - 3] + "..."
     rest = [*([first] if head != first else []), *more]
     return head, f" ({', '.join(rest)})" if rest else ""

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 
 class Lun:
-    """A LUN by the `name` of its resource, its unit serial and the `path` of its device. `place` is that of its storage
-    object, where this node serves it. `resource` is the DRBD resource whose state volume it has, where that is named.
+    """A LUN: the `name` of its resource in the cluster, its unit `serial` and the `path` of its device. `place` is its
+    storage object in configfs, "" if this node does not serve it. `resource` is the DRBD resource whose state volume it
+    uses, "" if none is configured.
     """
 
     __slots__ = ("name", "path", "place", "resource", "serial")
@@ -34,13 +35,13 @@ class Lun:
         self.place = place
 
     def store(self, *, clustered: bool) -> Store:
-        """Return the store of its reservations; `clustered` says whether there is a cluster to ask."""
+        """Return the store of its reservations; `clustered` says whether a cluster runs here."""
         return Store(self.serial, self.name, state_volume.of(self.path, self.resource), warn, clustered=clustered)
 
 
 def find(deadline: Deadline) -> tuple[bool, list[Lun]]:
-    """Return whether a cluster runs here, and the LUNs that it has or that this node serves by hand, in the order of
-    their names.
+    """Return whether a cluster runs here, and the LUNs, sorted by name: those in the cluster's configuration, and those
+    that this node serves without it.
     """
     here = {lun.serial: lun for lun in _served()}
     try:
@@ -59,7 +60,7 @@ def _configured(text: str) -> list[Lun]:
     configuration = ET.fromstring(text)  # noqa: S314  the cluster's own
     templates = {template.get("id"): template for template in configuration.iter("template")}
     for primitive in configuration.iter("primitive"):
-        # What a primitive is stands in its template, if it has one; its own values go before the template's.
+        # A primitive with a template has its agent from it; its own values override the template's.
         template = templates.get(primitive.get("template"), primitive)
         if (template.get("provider"), template.get("type")) != ("twinsan", "lio-lun"):
             continue
@@ -77,7 +78,7 @@ def _parameters(element: ET.Element) -> dict[str, str]:
 
 
 def _served() -> list[Lun]:
-    """The LUNs of this node's kernel that agents have made: they keep their reservations in a file."""
+    """The LUNs of this node's kernel that agents have made, known by the file with their reservations."""
     found = []
     for place in tree.storage_objects():
         serial = identity.unit_serial(place)
@@ -96,5 +97,5 @@ def running_on(name: str, deadline: Deadline) -> list[str]:
 
 
 def warn(text: str) -> None:
-    """Print a line that an operator should read beside the answer."""
+    """Print a warning to standard error, beside the answer."""
     print(f"twinsan: {text}", file=sys.stderr)

@@ -29,7 +29,7 @@ _TYPES = {
 }
 _HEADINGS = ("LUN", "INITIATOR", "KEY", "HOLDS", "KEPT IN")
 
-# For all that the cluster and configfs are asked.
+# The time for all queries of the cluster and configfs.
 _SECONDS = 20.0
 
 NO_SUCH_LUN = Reason(Failure, "there is no LUN {lun}", "those that there are: {others}")
@@ -43,8 +43,8 @@ SERVED = Reason(
 
 
 class Reserved:
-    """What is reserved of a LUN: the registrations, None where they are unknown here, and in what place they are kept,
-    in words.
+    """The persistent reservations of a LUN: its `registrations`, None if they are unknown here, and in words where they
+    are kept.
     """
 
     __slots__ = ("kept_in", "lun", "registrations")
@@ -65,7 +65,7 @@ class Reserved:
 
 
 def show(name: str | None, *, as_json: bool) -> int:
-    """Print what is reserved of the LUN `name`, by default of all; returns the exit status."""
+    """Print the reservations of the LUN `name`, or of all LUNs for None; returns the exit status."""
     deadline = Deadline(_SECONDS)
     clustered, known = luns.find(deadline)
     found = [_reserved(lun, clustered, deadline) for lun in known if name in (None, lun.name)]
@@ -74,8 +74,8 @@ def show(name: str | None, *, as_json: bool) -> int:
 
 
 def remove(initiator: str, name: str) -> int:
-    """Remove the registrations of an initiator with the LUN `name`, which nobody serves; returns the exit status.
-    Raises Failure where somebody serves it, or where there is no such LUN or registration.
+    """Remove the registrations of an initiator with the LUN `name`, which must be stopped; returns the exit status.
+    Raises Failure if a node serves it, or if there is no such LUN or registration.
     """
     deadline = Deadline(_SECONDS)
     clustered, known = luns.find(deadline)
@@ -117,7 +117,7 @@ def _table(found: list[Reserved]) -> str:
 
 
 def _lines(reserved: Reserved) -> list[tuple[str, str, str]]:
-    """Initiator, key, and what it holds, of each registration."""
+    """Initiator, key and the reservation held, for each registration."""
     if reserved.registrations is None:
         return [("reserved: type this on the node that serves it", "", "")]
     name = _TYPES.get(reserved.kind, f"type {reserved.kind}")
@@ -128,7 +128,7 @@ def _lines(reserved: Reserved) -> list[tuple[str, str, str]]:
 
 
 def _json(reserved: Reserved) -> dict[str, object]:
-    """For programs: the names stay as they are."""
+    """The JSON for programs: its names never change."""
     registrations = [
         {"initiator": each.initiator, "session": each.session, "key": f"0x{each.key:x}", "holder": reserved.holds(each)}
         for each in reserved.registrations or ()
@@ -145,8 +145,8 @@ def _json(reserved: Reserved) -> dict[str, object]:
 
 
 def _require_stopped(lun: Lun, clustered: bool, deadline: Deadline) -> None:
-    """Raise Failure where a kernel has the reservations in its memory: it lets nobody but the initiators change them,
-    and would write its own over the change.
+    """Raise Failure if a node serves the LUN: its kernel has the reservations in memory, lets only initiators change
+    them, and would overwrite the change.
     """
     nodes = luns.running_on(lun.name, deadline) if clustered else []
     if lun.place and not nodes:
