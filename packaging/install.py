@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Put twinsan below a prefix, also while an earlier version of it runs there: `make install` calls this.
+"""Install twinsan below a prefix, even while an earlier version runs there. `make install` calls this.
 
-The library of each version has a folder of its own, and each agent names the one of its version. So an agent that runs
-goes on with the modules that it began with, and one that starts in the middle of an installation is the old one with
-the old library, or the new one with the new. The library comes first, then each agent at once, by a rename. The version
-before stays until the next installation, long after its last agent has ended.
+The library of each version has its own folder, and each agent names the folder of its version. So a running agent keeps
+the modules that it started with, and an agent that starts during an installation is the old one with the old library or
+the new one with the new library. The library is installed first, then each agent atomically, by a rename. The previous
+version stays until the next installation, long after its last agent has ended.
 
-It runs on Python 3.6 as well, to say where that of the system is too old.
+It also runs on Python 3.6, to report a system Python that is too old.
 """
 
 import argparse
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 AGENTS = os.path.join("lib", "ocf", "resource.d", "twinsan")
 
-# What the agents and the command begin with, and what they find the library by.
+# The interpreter in the first line of the agents and the command, and the expression by which they find the library.
 INTERPRETER = "/usr/bin/python3"
 FOUND_BY = '+ "/lib"'
 
@@ -33,11 +33,11 @@ NEWEST = (3, 20)
 
 
 class Refused(Exception):
-    """Nothing was installed."""
+    """Why the installation was refused."""
 
 
 def main() -> int:
-    """Parse the command line and install; returns the exit status."""
+    """Parse the command line and install. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="install")
     parser.add_argument("--destdir", default="", help="a folder to stage it in")
     parser.add_argument("--prefix", default="/usr")
@@ -57,7 +57,9 @@ def main() -> int:
 
 
 def choose(named: str) -> str:
-    """The Python that twinsan will run with: that of the system, or a newer one beside it. Raises Refused."""
+    """Return the path of the Python to run with: `named`, or that of the system, or a newer one beside it. Raises
+    Refused if none is new enough.
+    """
     names = [f"python3.{minor}" for minor in range(NEWEST[1], OLDEST[1] - 1, -1)]
     beside = filter(None, map(shutil.which, names))
     candidates = [named] if named else [INTERPRETER, *beside]
@@ -72,7 +74,7 @@ def choose(named: str) -> str:
 
 
 def version(interpreter: str) -> "tuple[int, ...]":
-    """The version of a Python as two numbers; none where it does not run."""
+    """Return the version of a Python as two numbers; () if it does not run."""
     ask = "import sys; print(sys.version_info[0], sys.version_info[1])"
     try:
         printed = subprocess.check_output([interpreter, "-ISc", ask], stderr=subprocess.DEVNULL)
@@ -82,7 +84,7 @@ def version(interpreter: str) -> "tuple[int, ...]":
 
 
 def install(destdir: str, prefix: str, interpreter: str) -> None:
-    """Put everything in its place."""
+    """Install everything below `prefix`, staged in `destdir` ("" for the system itself). Raises Refused."""
     root = destdir + prefix
     kept = _in_use(root)
     library = _put_library(root, interpreter, destdir)
@@ -99,12 +101,14 @@ def install(destdir: str, prefix: str, interpreter: str) -> None:
 
 
 def _put_library(root: str, interpreter: str, destdir: str) -> str:
-    """The folder of this version's library, below lib; complete before it has its name."""
+    """Install the library of this version, and return the name of its folder in lib. The folder gets its name when it
+    is complete.
+    """
     sources = _below("lib/twinsan", ".py")
     digest = hashlib.sha256()
     for source in sources:
         digest.update(source.encode() + b"\0" + _read(source) + b"\0")
-    # Compiled for this Python, and found from another place.
+    # The library is compiled for this Python, so another one needs another folder.
     digest.update(interpreter.encode())
     name = f"twinsan-{digest.hexdigest()[:12]}"
     complete = os.path.join(root, "lib", name)
@@ -125,7 +129,7 @@ def _put_library(root: str, interpreter: str, destdir: str) -> str:
 
 
 def _programs(root: str, library: str, interpreter: str) -> "Iterator[tuple[str, bytes]]":
-    """Place and text of each program, which names its library and its Python."""
+    """Yield path and text of each program. The text names its library and its Python."""
     sources = [
         (os.path.join(root, AGENTS, name), "agents/" + name) for name in os.listdir(os.path.join(ROOT, "agents"))
     ]
@@ -140,7 +144,7 @@ def _programs(root: str, library: str, interpreter: str) -> "Iterator[tuple[str,
 
 
 def _data(root: str) -> "Iterator[tuple[str, str]]":
-    """Place and source of what is only read."""
+    """Yield path and source of each file that is no program."""
     for folder in ("cib-templates", "drbd"):
         for source in _below(folder, ""):
             yield os.path.join(root, "share", "twinsan", source), os.path.join(ROOT, source)
@@ -153,12 +157,12 @@ def _data(root: str) -> "Iterator[tuple[str, str]]":
 
 
 def _in_use(root: str) -> str:
-    """The folder that the agents which are installed now have their library in; "" for none of ours."""
+    """Return the library folder of the installed agents; "" if there is none of ours."""
     return os.path.dirname(_target(os.path.join(root, "lib", "twinsan")))
 
 
 def _forget(root: str, kept: "set[str]") -> None:
-    """Remove all versions but some."""
+    """Remove the library folders of all versions but `kept`."""
     lib = os.path.join(root, "lib")
     for name in os.listdir(lib):
         if name.startswith("twinsan-") and name not in kept:
@@ -166,8 +170,8 @@ def _forget(root: str, kept: "set[str]") -> None:
 
 
 def _point(link: str, target: str) -> None:
-    """Let a link lead somewhere else, at once. What pip, or an earlier `make install`, made in its place was a folder,
-    which no link can be renamed over: it steps aside.
+    """Point a link to `target`, atomically. A folder in its place, made by pip or an earlier `make install`, is moved
+    aside: no link can be renamed over a folder.
     """
     if _target(link) == target:
         return
@@ -183,7 +187,7 @@ def _point(link: str, target: str) -> None:
 
 
 def _link(destdir: str, prefix: str) -> None:
-    """Pacemaker, and the handlers in DRBD's configuration, look nowhere else."""
+    """Link the agents and the command into /usr: Pacemaker and the handlers of DRBD look only there."""
     for folder, names in ((AGENTS, os.listdir(os.path.join(ROOT, "agents"))), ("sbin", ["twinsan"])):
         os.makedirs(os.path.join(destdir + "/usr", folder), exist_ok=True)
         for name in names:
@@ -191,7 +195,7 @@ def _link(destdir: str, prefix: str) -> None:
 
 
 def _replace(place: str, content: bytes, mode: int) -> None:
-    """Put a file in the place of another, or of a link, at once."""
+    """Write a file in place of another one, or of a link, atomically."""
     os.makedirs(os.path.dirname(place), exist_ok=True)
     new = os.path.join(os.path.dirname(place), "." + os.path.basename(place) + ".new")
     with open(new, "wb") as file:
@@ -201,7 +205,7 @@ def _replace(place: str, content: bytes, mode: int) -> None:
 
 
 def _below(folder: str, suffix: str) -> "list[str]":
-    """The files below a folder of the checkout, by their paths in it."""
+    """Return the files below a folder of the checkout that end with `suffix`, by their paths in the checkout."""
     found: list[str] = []
     for place, _, names in os.walk(os.path.join(ROOT, folder)):
         found += [os.path.relpath(os.path.join(place, name), ROOT) for name in names if name.endswith(suffix)]
@@ -214,7 +218,7 @@ def _read(source: str) -> bytes:
 
 
 def _target(link: str) -> str:
-    """Where a link leads; "" for what is none."""
+    """Return the target of a link; "" if `link` is no link."""
     try:
         return os.readlink(link)
     except OSError:

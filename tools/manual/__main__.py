@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``python3 -m tools.manual`` writes the pages in man/; with the name of an agent it prints the agent's page."""
+"""``python3 -m tools.manual`` writes the pages in man/; with the name of an agent it prints that agent's page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAGES = agent_class.ROOT / "man"
 
 
 def main() -> int:
-    """Parse the command line and write or print; returns the exit status."""
+    """Parse the command line, and write or print the pages. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="tools.manual", description="Write the manual pages in man/.")
     parser.add_argument("agent", nargs="?", choices=agent_class.NAMES, help="print the page of this agent instead")
     named = parser.parse_args().agent

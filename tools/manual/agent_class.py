@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The agents' executables, as classes."""
+"""Load the class of an agent from its executable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMES = ("drbd-vaai", "lio-iscsi-target", "lio-lun", "portal-ip")
 
 
 def load(name: str) -> type[Agent]:
-    """The class that the executable `name` defines."""
+    """Return the class that the executable `name` defines."""
     path = str(FOLDER / name)
     module_name = f"agent_{name.replace('-', '_')}"
     loader = importlib.machinery.SourceFileLoader(module_name, path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The manual page twinsan(8), from what ``twinsan --help`` says."""
+"""The manual page twinsan(8), from the argument parser of the command."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tools.manual.roff import escape
 from twinsan import __version__
 
 _STATUS = (
-    "0 for success; 1 for a failure, which one line on standard error explains; 2 for a wrong call. That of fence-peer "
-    "is what DRBD takes it for, as above."
+    "0 for success; 1 for a failure, explained by one line on standard error; 2 for a wrong command line. fence-peer "
+    "has the exit statuses that DRBD expects, as above."
 )
 
 
 def render(parser: argparse.ArgumentParser) -> str:
-    """The page, in roff."""
+    """Return the page for `parser`, in roff."""
     lines = [
         '.\\" Generated from the command by "make man".',
         f'.TH TWINSAN 8 "" "twinsan {__version__}" "System administration"',
@@ -35,9 +35,9 @@ def render(parser: argparse.ArgumentParser) -> str:
 
 
 def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The words that have a line in the help."""
+    """Return the commands that the help lists, by name."""
     for action in _actions(parser):
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  argparse shows its parts to nobody
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  argparse has no public access to its parts
             listed = [choice.dest for choice in _choices(action)]
             return {name: command for name, command in action.choices.items() if name in listed}
     return {}

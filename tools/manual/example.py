@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The example of a manual page: a resource of the shipped configuration, as the commands that make it.
+"""The example of a manual page: the commands that create a resource of the shipped configuration.
 
-The commands of all pages together make what the template has, apart from fencing and the cluster's properties. Each
-page is one change of the configuration, so that no resource starts before its place in the chain is known.
+The commands of all pages together create the configuration of the template, without fencing and the cluster's
+properties. The commands of a page are one change of the configuration, so that no resource starts before its
+constraints exist.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from xml.etree.ElementTree import Element
 
-# What a line holds, so that a page fits a terminal of 80 columns.
+# The longest line, in characters, so that a page fits a terminal of 80 columns.
 _WIDTH = 58
 
-# What comes before and after the commands of one change.
+# The lines before and after the commands of one change.
 _CRM = (["crm configure <<'END'"], ["commit", "END"])
 _PCS = (
     ["pcs cluster cib before.xml", "cp before.xml after.xml"],
@@ -24,7 +25,7 @@ _PCS = (
 
 
 class Example:
-    """The resource of an agent in a configuration, its clone or group, and what places and orders that."""
+    """The resource of an agent in a configuration, with its clone or group and their constraints."""
 
     def __init__(self, configuration: Element, primitive: Element) -> None:
         self.name = primitive.get("id", "")
@@ -40,19 +41,19 @@ class Example:
 
     @property
     def parameters(self) -> list[str]:
-        """The parameters with their values."""
+        """The parameters as NAME=VALUE words."""
         return _pairs(self._primitive, "instance_attributes")
 
     def has(self, operation: str) -> bool:
-        """Whether an operation, in the words of crmsh and pcs, is one of the resource's."""
+        """Whether the resource has an operation, written as in crmsh and pcs."""
         return operation in (" ".join(words) for words in _operations(self._primitive))
 
     def crmsh(self) -> list[str]:
-        """The lines to type for crmsh."""
+        """Return the lines to type for crmsh."""
         return [*_CRM[0], *self._crm(), *_CRM[1]]
 
     def pcs(self) -> list[str]:
-        """The lines to type for pcs."""
+        """Return the lines to type for pcs."""
         return [*_PCS[0], *self._pcs(), *_PCS[1]]
 
     def _crm(self) -> Iterator[str]:
@@ -112,7 +113,7 @@ class Example:
 
 
 def of(template: str, provider: str, agent: str) -> Example | None:
-    """The first resource of an agent in a file; None where it has none."""
+    """Return the first resource of an agent in the file `template`; None if it has none."""
     from xml.etree import ElementTree as ET
 
     configuration = ET.parse(template).getroot()  # noqa: S314  the page's own template
@@ -132,7 +133,7 @@ def _pairs(element: Element, what: str) -> list[str]:
 
 
 def _operations(primitive: Element) -> Iterator[list[str]]:
-    """The operations, each in words; an interval of 0 goes without saying."""
+    """Yield the words of each operation. An interval of 0 is left out."""
     for operation in primitive.iter("op"):
         said = ((name, operation.get(name, "")) for name in ("interval", "timeout", "role"))
         words = [f"{name}={value}" for name, value in said if value not in ("", "0s")]
@@ -140,7 +141,7 @@ def _operations(primitive: Element) -> Iterator[list[str]]:
 
 
 def _folded(word: str, pairs: list[str]) -> list[str]:
-    """Words over as many lines as they need, below one another."""
+    """Return `word` and `pairs` in as many lines as they need, the pairs aligned."""
     lines = [word]
     for pair in pairs:
         if len(lines[-1]) + len(pair) > _WIDTH:
@@ -150,7 +151,7 @@ def _folded(word: str, pairs: list[str]) -> list[str]:
 
 
 def _continued(first: str, *more: str) -> Iterator[str]:
-    """A command over several lines."""
+    """Yield a command over several lines, with a backslash at the end of each but the last."""
     lines = [first, *(f"    {line}" for line in more)]
     yield from (f"{line} \\" for line in lines[:-1])
     yield lines[-1]

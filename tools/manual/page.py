@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """An agent's class as a manual page, ``ocf_twinsan_AGENT.7``.
 
-What the class does not tell comes from where it is decided: the example from the shipped configuration, the reasons of
-failures from the source (see `example` and `diagnostics`).
+The rest comes from other sources: the example from the shipped configuration (see `example`), the reasons of failures
+from the source code (see `reasons`), and the parameters of other agents from `migration`.
 """
 
 from __future__ import annotations
@@ -24,56 +24,56 @@ _FOLDER = "/usr/lib/ocf/resource.d/twinsan"
 _TEMPLATE = agent_class.ROOT / "cib-templates" / "san.xml"
 
 _STATUS = (
-    (codes.SUCCESS, "The action succeeded; for monitor: the resource runs, unpromoted where it can be promoted."),
-    (codes.ERR_GENERIC, "The action failed; trying again may help."),
-    (codes.ERR_ARGS, "A parameter does not hold on this host."),
+    (codes.SUCCESS, "The action succeeded. For monitor: the resource runs; one that can be promoted runs unpromoted."),
+    (codes.ERR_GENERIC, "The action failed. Another try may succeed."),
+    (codes.ERR_ARGS, "A parameter cannot be used on this host."),
     (codes.ERR_UNIMPLEMENTED, "The action does not exist."),
     (codes.ERR_PERM, "The action needs root."),
     (codes.ERR_INSTALLED, "A program or kernel module is missing."),
-    (codes.ERR_CONFIGURED, "A parameter is wrong on every host."),
+    (codes.ERR_CONFIGURED, "A parameter is wrong, on every host."),
     (codes.NOT_RUNNING, "The resource does not run here."),
     (codes.RUNNING_PROMOTED, "The resource runs and is promoted."),
     (codes.FAILED_PROMOTED, "The resource is promoted and has failed."),
-    (codes.DEGRADED, "The resource works, but is not well; the exit reason says why."),
-    (codes.DEGRADED_PROMOTED, "The same, promoted."),
+    (codes.DEGRADED, "Degraded: the resource works, with a fault that the exit reason names."),
+    (codes.DEGRADED_PROMOTED, "Degraded and promoted."),
 )
 
 
-# Each kind of failure: what it is called, what to do about it, and about a reason that does not say it by itself.
+# Each kind of failure: its classes, its title, the advice, and the remedy of a reason that has none of its own.
 _DIAGNOSED = (
     (
         (errors.Degraded.__name__, errors.Drifted.__name__),
-        "The resource works, but is not well (190, 191)",
-        "Nothing is restarted for it. Mend the cause; the next monitor sees it. While it stays so, the cluster shows "
-        "the reason that it had first, and the log the present one. Do not clean up what is promoted: until it is "
-        "looked at again, the cluster stops what depends on it.",
+        "Degraded: the resource works, with a fault (190, 191)",
+        "The cluster restarts nothing for it. Repair the cause: the next monitor finds it repaired. Until then the "
+        "cluster shows the first reason, and the log has the present one. Do not clean up a promoted resource: until "
+        "its next monitor the cluster takes it for stopped, and stops what depends on it.",
         "See the log.",
     ),
     (
         (errors.Failure.__name__, errors.Passing.__name__, errors.Broken.__name__),
         "The action failed (1, or 9 of a promoted resource; 3 for an unknown action)",
         "The cluster tries again by itself, here or on the other node, until migration-threshold is reached. When the "
-        "cause is mended, let it forget the failures: crm_resource --cleanup --resource RESOURCE --node NODE",
+        "cause is repaired, clear the failures: crm_resource --cleanup --resource RESOURCE --node NODE",
         "See the log and 'dmesg'.",
     ),
     (
         (errors.DeadlinePassed.__name__, errors.TooSlow.__name__),
         "The action did not end in time (1)",
-        "It gave up before the cluster would have killed it. Mend what it waited for, then: crm_resource --cleanup "
-        "--resource RESOURCE --node NODE",
+        "It gave up shortly before the cluster would have killed it. Repair what it waited for, then: crm_resource "
+        "--cleanup --resource RESOURCE --node NODE",
         "See what is slow or hangs: 'dmesg' and the log.",
     ),
     (
         (errors.NotHere.__name__,),
-        "A parameter does not hold on this host (2)",
-        "The cluster does not try this node again. Mend it here, then: crm_resource --cleanup --resource RESOURCE "
+        "A parameter cannot be used on this host (2)",
+        "The cluster does not try this node again. Repair it here, then: crm_resource --cleanup --resource RESOURCE "
         "--node NODE",
         "Correct it on this host.",
     ),
     (
         (errors.Misconfigured.__name__,),
-        "A parameter is wrong on every host (6)",
-        "The cluster tries no node. What runs already goes on, and is shown as not well (190, 191). Correct the value "
+        "A parameter is wrong, on every host (6; 2 of an instance of a clone)",
+        "The cluster tries no node. A resource that already runs goes on, as degraded (190, 191). Correct the value "
         "with 'crm resource param RESOURCE set NAME VALUE' or 'pcs resource update RESOURCE NAME=VALUE'.",
         "Correct the parameter that it names.",
     ),
@@ -87,7 +87,7 @@ _DIAGNOSED = (
 )
 
 
-# What the frame adds to a reason of these kinds.
+# The remedies that the frame adds to a reason of these kinds.
 _REMEDIES = {
     errors.Drifted: "To repair it with a pause: crm_resource --restart --resource RESOURCE",
     errors.Broken: "Where it stays so: crm_resource --cleanup --resource RESOURCE",
@@ -95,7 +95,7 @@ _REMEDIES = {
 
 
 def render(agent: type[Agent], template: str = "") -> str:
-    """The page, in roff; the example is taken from `template`, or else from the shipped configuration."""
+    """Return the page, in roff. The example comes from the file `template`, by default the shipped configuration."""
     page = f"ocf_twinsan_{agent.name}"
     short, long = metadata.descriptions(agent)
     shown = example.of(template or str(_TEMPLATE), "twinsan", agent.name)
@@ -129,7 +129,7 @@ def render(agent: type[Agent], template: str = "") -> str:
 
 
 def _text(text: str) -> list[str]:
-    """Paragraphs, with empty lines between them."""
+    """Return the roff of paragraphs that empty lines separate."""
     return [escape(line) if line else ".PP" for line in text.split("\n")]
 
 
@@ -160,20 +160,20 @@ def _action(listed: Action) -> list[str]:
 
 
 def _statuses(agent: type[Agent]) -> list[tuple[int, str]]:
-    """The codes that the agent can give: one that cannot be promoted has none of a promoted one."""
+    """Return the exit codes of the agent, without those of the promoted role if it has no such role."""
     promoted = (codes.RUNNING_PROMOTED, codes.FAILED_PROMOTED, codes.DEGRADED_PROMOTED)
     return [(code, meaning) for code, meaning in _STATUS if _promotes(agent) or code not in promoted]
 
 
 def _example(agent: type[Agent], shown: Example | None) -> list[str]:
-    """The agent in a configuration, and by hand."""
+    """Return the example: the agent in a configuration, and run by hand."""
     if shown is None:
         given = [f"{parameter.name}={parameter.name.upper()}" for parameter in agent.parameters() if parameter.required]
         return _by_hand(agent, given)
     about = (
-        "The commands of the manual pages of drbd-vaai, lio-iscsi-target, lio-lun and portal-ip, in this order, make "
-        "the configuration of cib-templates/san.xml, apart from its fencing and its properties: a cluster must have "
-        "those before. With crmsh:"
+        "The commands in the manual pages of drbd-vaai, lio-iscsi-target, lio-lun and portal-ip, in this order, create "
+        "the configuration of cib-templates/san.xml, without its fencing and its properties: configure these first. "
+        "With crmsh:"
     )
     lines = [escape(about), *verbatim(shown.crmsh())]
     lines += [".PP", "The same with pcs:", *verbatim(shown.pcs())]
@@ -184,21 +184,21 @@ def _example(agent: type[Agent], shown: Example | None) -> list[str]:
     ]
     further = [f"op {words}" for words in deep if not shown.has(words)]
     if further:
-        lines += [".PP", "A further operation looks more closely, though less often:", *verbatim(further)]
+        lines += [".PP", "An optional operation checks more closely, and less often:", *verbatim(further)]
     return [*lines, ".PP", *_by_hand(agent, shown.parameters)]
 
 
 def _by_hand(agent: type[Agent], given: list[str]) -> list[str]:
     lines = [*(f"OCF_RESKEY_{word} \\" for word in given), f"{_FOLDER}/{agent.name} monitor; echo $?"]
-    return ["By hand, to see what it says:", *verbatim(lines)]
+    return ["By hand, to see its reason and exit status:", *verbatim(lines)]
 
 
 def _migration(agent: type[Agent]) -> list[str]:
-    """What the agent has in the place of each parameter of the agents that it replaces, and how a disk moves."""
+    """Return what replaces each parameter of the agents that this one replaces, and how to move a disk."""
     replaced = migration.REPLACED.get(agent.name, {})
     lines = [".SH COMING FROM OTHER AGENTS"] if replaced else []
     for other, rows in replaced.items():
-        lines += [f".SS Parameters of {escape(other)}", "Each one, and what is in its place:"]
+        lines += [f".SS Parameters of {escape(other)}", "Each one, and the parameter that replaces it:"]
         for theirs, ours, remark in rows:
             place = "the same" if ours == theirs else " or ".join(ours.split()) or "none"
             shown = ", ".join(theirs.split())
@@ -214,15 +214,15 @@ def _migration(agent: type[Agent]) -> list[str]:
 
 
 def _diagnostics(agent: type[Agent], shown: Example | None) -> list[str]:
-    """Every reason that the agent's source can give, by what the cluster does about it."""
+    """Return every reason that the agent can give, grouped by what the cluster does about it."""
     declared = reasons.of(agent, str(agent_class.ROOT / "lib"))
     name = shown.name if shown is not None else "RESOURCE"
     log = f"journalctl -t '{agent.name}({name})'"
-    # Pacemaker keeps no more of a reason (EXIT_REASON_MAX_LEN in its services library).
+    # Pacemaker keeps no more than that of a reason (EXIT_REASON_MAX_LEN in its services library).
     about = (
-        "A failure has one line as its reason. It says what, why, and after a semicolon what to type. The log has it "
-        f"whole ({log}); 'crm_mon -1' shows its first 128 characters beside the failed action. What is in capitals "
-        "here stands for a value."
+        "The reason of a failure is one line: what failed and why, then, after a semicolon, what to type. The log has "
+        f"the whole line ({log}); 'crm_mon -1' shows its first 128 characters beside the failed action. A word in "
+        "capitals stands for a value here."
     )
     lines = [escape(about)]
     for kinds, title, advice, else_ in _DIAGNOSED:
@@ -235,19 +235,19 @@ def _diagnostics(agent: type[Agent], shown: Example | None) -> list[str]:
 
 
 def _party(kind: type[Exception]) -> str:
-    """The name of the class of ``twinsan.errors`` that a kind of failure is, or is made of."""
+    """Return the name of the class of ``twinsan.errors`` that `kind` is or derives from."""
     return next((each.__name__ for each in kind.__mro__ if each.__module__ == errors.__name__), "")
 
 
 def _reason(reason: Reason, else_: str) -> list[str]:
-    """A declared reason, and what to type."""
+    """Return the roff of a reason and its remedy. `else_` is the remedy if it has none."""
     prefix = reasons.WAITING if reason.kind is errors.DeadlinePassed else ""
     remedy = reason.remedy or _REMEDIES.get(reason.kind, else_)
     return [_set(prefix + reason.what), _set(remedy[0].upper() + remedy[1:])]
 
 
 def _set(template: str) -> str:
-    """A template with its values in italics."""
+    """Return the roff of a template, with its values in italics."""
     text = "".join(
         f"\\fI{escape(piece.upper())}\\fR" if is_value else escape(piece)
         for piece, is_value in reasons.pieces(template)
@@ -256,7 +256,7 @@ def _set(template: str) -> str:
 
 
 def _see_also(agent: type[Agent]) -> list[str]:
-    """The other pages, and those that the agent names."""
+    """Return the roff of references to the other pages, and to those that the agent names."""
     others = [f"ocf_twinsan_{name}(7)" for name in agent_class.NAMES if name != agent.name]
     pages = [*others, *agent.see_also, "crm(8)", "pcs(8)", "crm_mon(8)", "crm_resource(8)"]
     names = [page.rstrip(")").split("(") for page in pages]

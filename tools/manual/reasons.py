@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The reasons that an agent can give: those that its actions, and all that they call, name."""
+"""Find the reasons that an agent can give: those that are named in its actions, and in everything they call."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from twinsan.ocf.agent import Agent
 
-# What ``Deadline.wait_until`` says before what it waited for.
+# How the message of ``Deadline.wait_until`` begins.
 WAITING = "gave up waiting until "
 
 _VALUE = re.compile(r"{([a-z_0-9.]+)(?:![rs])?(?::[^}]*)?}")
 
 
 def of(agent: type[Agent], library: str) -> list[Reason]:
-    """The reasons in the order of the source, each once; `library` is the folder that has the package twinsan."""
+    """Return the reasons in the order of the source, each once. `library` is the folder of the package twinsan."""
     program = Program(library)
     module = Module(agent.source())
     for definition in module.defined.values():
@@ -40,7 +40,7 @@ def of(agent: type[Agent], library: str) -> list[Reason]:
 
 
 def _named(place: Place, own: dict[str, object]) -> Iterator[object]:
-    """The values of the constants that are named in a function or class; `own` are those of the agent's file."""
+    """Yield the values of the constants named in a function or class. `own` has those of the agent's file."""
     for node in ast.walk(place.definition):
         if isinstance(node, ast.Name) and node.id.isupper():
             yield own.get(node.id) or _constant(place.module.name, node.id)
@@ -55,7 +55,7 @@ def _constant(module: str, name: str) -> object:
 
 def _reasons_in(value: object) -> Iterator[Reason]:
     if isinstance(value, Reason):
-        # What only repeats another reason stands in the page by that one.
+        # A reason that only wraps another one is in the page by that other one.
         if any(map(str.isalpha, "".join(_literal(value)))):
             yield value
     elif isinstance(value, (tuple, list, dict)):
@@ -64,17 +64,17 @@ def _reasons_in(value: object) -> Iterator[Reason]:
 
 
 def pieces(template: str) -> list[tuple[str, bool]]:
-    """A template in pieces, each with whether it is the name of a value."""
+    """Split a template into pieces: (text, False), or (name of a value, True)."""
     parts = _VALUE.split(template)
     return [(part, bool(index % 2)) for index, part in enumerate(parts) if part]
 
 
 def pattern(reason: Reason) -> str:
-    """A regular expression that every line of the reason contains a match of."""
+    """Return a regular expression that matches a part of every line made from the reason."""
     prefix = WAITING if reason.kind is errors.DeadlinePassed else ""
     return re.escape(prefix) + ".*".join(map(re.escape, _literal(reason)))
 
 
 def _literal(reason: Reason) -> list[str]:
-    """What a reason says, without its values."""
+    """Return the text of a reason between its values."""
     return _VALUE.split(reason.what)[::2]

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 
 def escape(text: str) -> str:
-    """Text that roff prints as it is."""
+    """Return `text` escaped, so that roff prints it unchanged."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-")
     return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
 
 
 def verbatim(lines: list[str]) -> list[str]:
-    """What is to be typed as it stands."""
+    """Return the roff of `lines` to be typed, unfilled and indented."""
     return [".PP", ".RS 4", ".nf", *map(escape, lines), ".fi", ".RE"]

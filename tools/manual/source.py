@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Source files as syntax: what their names stand for, and all that an agent can come to."""
+"""Source files as syntax trees: what their names refer to, and all code that an agent can reach."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Module:
-    """A source file: what it defines, and what its names stand for."""
+    """A source file: its definitions, and the full names of what it imports."""
 
     def __init__(self, path: str, name: str = "") -> None:
-        # Its full name; "" for an agent's file.
+        # The full name of the module; "" for an agent's file.
         self.name = name
         with open(path, encoding="utf-8") as file:
             self.tree = ast.parse(file.read())
@@ -33,7 +33,7 @@ class Module:
 
 
 class Place:
-    """A function, or a class, and where it stands: its names mean something there alone."""
+    """A function or class with its module and the class that owns it, by which its names are resolved."""
 
     def __init__(self, module: Module, definition: Definition, owner: ast.ClassDef | None) -> None:
         self.module = module
@@ -42,7 +42,7 @@ class Place:
 
 
 class Program:
-    """An agent and what it can come to; `places` has each function and class of that."""
+    """An agent and all code that it can reach: `places` has each function and class of that code."""
 
     def __init__(self, library: str) -> None:
         self._library = library
@@ -50,17 +50,17 @@ class Program:
         self.places: dict[int, Place] = {}
 
     def reach(self, module: Module, definition: Definition, owner: ast.ClassDef | None = None) -> None:
-        """Note a function or all of a class, and whatever is named in it."""
+        """Record a function, or a class with all its methods, and everything that is named in it."""
         if id(definition) in self.places:
             return
         self.places[id(definition)] = Place(module, definition, owner)
-        # Of the classes that a class is made of, only those methods count that it calls.
+        # Of a base class, only the methods that the class calls are reached.
         inside: list[ast.stmt] = definition.body
         if isinstance(definition, ast.ClassDef):
             for method in inside:
                 if isinstance(method, ast.FunctionDef):
                     self.reach(module, method, definition)
-            # That of a descriptor is called wherever its attribute is read.
+            # A read of a descriptor's attribute calls this method.
             self.reach_method(module, definition, "__get__")
         for part in itertools.chain.from_iterable(map(ast.walk, inside)):
             found = self.find(module, part)
@@ -72,7 +72,7 @@ class Program:
                 self._reach_inherited(module, owner, part.attr)
 
     def reach_method(self, module: Module, owner: ast.ClassDef, name: str) -> None:
-        """Note a method of a class, which may have it from another."""
+        """Record a method of a class, defined there or inherited."""
         for method in owner.body:
             if isinstance(method, ast.FunctionDef) and method.name == name:
                 self.reach(module, method, owner)
@@ -80,14 +80,14 @@ class Program:
         self._reach_inherited(module, owner, name)
 
     def _reach_inherited(self, module: Module, owner: ast.ClassDef, name: str) -> None:
-        """Note a method that a class has from another."""
+        """Record a method that a class inherits."""
         for base in owner.bases:
             found = self.find(module, base)
             if found and isinstance(found[1], ast.ClassDef):
                 self.reach_method(found[0], found[1], name)
 
     def find(self, module: Module, node: ast.AST) -> tuple[Module, Definition] | None:
-        """What a name, or a name of another module, stands for."""
+        """Return the module and definition that a name, or an attribute of a module, refers to; None if unknown."""
         if isinstance(node, ast.Name):
             if node.id in module.defined:
                 return module, module.defined[node.id]
@@ -108,6 +108,6 @@ class Program:
 
 
 def _receiver(attribute: ast.Attribute) -> str:
-    """Whose attribute it is: "self", or "super" of a method that is inherited; "" for any other's."""
+    """Return the name before the dot, such as "self", or "super" for ``super().x``; "" for anything else."""
     value = attribute.value.func if isinstance(attribute.value, ast.Call) else attribute.value
     return value.id if isinstance(value, ast.Name) else ""
