@@ -17,6 +17,9 @@ from twinsan.errors import Misconfigured, NotHere, Reason
 _SHORTEST = 12
 _LONGEST = 255
 
+# In bytes, of a file with secrets: hundreds of initiators. What somebody names by mistake may have no end.
+_LONGEST_FILE = 65536
+
 # LIO treats a value that begins with this as unset.
 UNSET = "NULL"
 
@@ -103,6 +106,7 @@ NO_CREDENTIALS = Reason(
 NO_FILE = Reason(NotHere, "{path} is no file", "put the secret into a file there")
 OPEN_TO_OTHERS = Reason(NotHere, "{path} is open to others than root", "type: chown root: {path}; chmod 600 {path}")
 NOT_ASCII = Reason(NotHere, "{path} holds characters outside ASCII", "write it anew")
+TOO_LONG = Reason(NotHere, f"{{path}} has more than {_LONGEST_FILE} bytes", "keep to the initiators of this target")
 UNREADABLE = Reason(NotHere, "{path} cannot be read: {error}", "copy it from the other node")
 
 
@@ -198,8 +202,8 @@ def assign(
 
 
 def read(path: str) -> str:
-    """Return the text of a file with secrets, up to 64 KiB. Raises NotHere if it is missing, is no regular file, is not
-    ASCII, is not owned by root, or gives others any permission.
+    """Return the text of a file with secrets. Raises NotHere if it is missing, has more than 64 KiB, is no regular file,
+    is not ASCII, is not owned by root, or gives others any permission.
     """
     try:
         # O_NONBLOCK: opening a pipe must not wait for a writer.
@@ -209,7 +213,10 @@ def read(path: str) -> str:
                 raise NO_FILE(path=path)
             if status.st_uid != 0 or status.st_mode & 0o077:
                 raise OPEN_TO_OTHERS(path=path)
-            return file.read(65536)
+            text = file.read(_LONGEST_FILE + 1)
+            if len(text) > _LONGEST_FILE:
+                raise TOO_LONG(path=path)
+            return text
     except UnicodeDecodeError:
         raise NOT_ASCII(path=path) from None
     except OSError as error:

@@ -142,3 +142,15 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
     for name in ("pipe", "folder", "bytes", "nothing"):
         with pytest.raises(Failure, match=str(tmp_path / name)):
             chap.read(str(tmp_path / name))
+
+
+@pytest.mark.usefixtures("files_of_root")
+def test_a_file_is_taken_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Initiators whose entries were cut off would be locked out without a word."""
+    file = tmp_path / "credentials"
+    file.touch(0o600)
+    file.write_text("x" * 65536)
+    assert len(chap.read(str(file))) == 65536
+    file.write_text("x" * 65537)
+    with pytest.raises(NotHere, match="more than 65536 bytes"):
+        chap.read(str(file))
