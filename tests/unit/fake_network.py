@@ -13,7 +13,7 @@ import pytest
 from twinsan.cluster import attributes, members
 from twinsan.deadline import Deadline
 from twinsan.host import child, command, rundir
-from twinsan.network import addresses, announcement, connection_record, connections, links, probe, silence
+from twinsan.network import addresses, announcement, connection_record, connections, links, probe, silence, tickle
 from twinsan.network.addresses import AssignedAddress
 from twinsan.network.connections import Peer
 from twinsan.network.links import Link
@@ -91,7 +91,7 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Host:
         def close(self) -> None:
             return
 
-    def tickle(_address: str, port: int, peers: list[Peer]) -> None:
+    def send_tickle(_address: str, port: int, peers: list[Peer]) -> None:
         fake.log.append(f"tickle {port} {connection_record.encode(peers)}".rstrip())
 
     def drop(_address: str, _port: int, peers: list[Peer]) -> None:
@@ -108,7 +108,7 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Host:
     monkeypatch.setattr(probe, "Probe", Probe)
     monkeypatch.setattr(announcement, "send", lambda address, _: fake.log.append(f"announce {address}"))
     monkeypatch.setattr(connections, "established", lambda _address, _port: list(fake.peers))
-    monkeypatch.setattr(connections, "tickle", tickle)
+    monkeypatch.setattr(tickle, "send", send_tickle)
     monkeypatch.setattr(connections, "drop", drop)
     monkeypatch.setattr(attributes, "set_node_attribute", fake.set_attribute)
     monkeypatch.setattr(attributes, "get_node_attributes", lambda name, _: fake.attributes.get(name, {}))

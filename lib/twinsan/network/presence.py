@@ -10,7 +10,7 @@ import time
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed, Reason
 from twinsan.host import lock
-from twinsan.network import addresses, announcement, connections, links
+from twinsan.network import addresses, announcement, connections, links, tickle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def announce(address: str, port: int, link: Link, peers: list[Peer]) -> None:
     Raises OSError if the device is down, or this host does not have the address.
     """
     announcement.send(address, link)
-    connections.tickle(address, port, peers)
+    tickle.send(address, port, peers)
 
 
 def repeat(address: str, port: int, link: Link, peers: list[Peer]) -> bool:

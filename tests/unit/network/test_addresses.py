@@ -27,6 +27,7 @@ from twinsan.network import (
     probe,
     silence,
     tcp_table,
+    tickle,
 )
 from twinsan.network.addresses import AssignedAddress
 from twinsan.network.connections import Peer
@@ -239,7 +240,7 @@ def test_a_connection_bears_a_tickle_and_can_be_dropped(address: str, prefix: in
             accepted, _ = server.accept()
             (peer,) = connections.established(address, 3260)
             assert str(peer) == connection_record.encode([Peer(*client.getsockname()[:2])])
-            connections.tickle(address, 3260, [peer])
+            tickle.send(address, 3260, [peer])
             assert not select.select([client], [], [], 0.2)[0], "a living connection bears it"
             connections.drop(address, 3260, [peer])
             assert connections.established(address, 3260) == []
@@ -328,7 +329,7 @@ def test_a_peer_that_is_strict_about_timestamps_is_reset(recent: int) -> None:
         addresses.add(VIP, 24, device("v0"))
         peer = StrictPeer()
         peer.recent = recent
-        plain = connections.segment(VIP, 3260, Peer(peer.address, peer.port), 0)
+        plain = tickle.segment(VIP, 3260, Peer(peer.address, peer.port), 0)
         bare = plain[:12] + b"\x50" + plain[13:16] + bytes(4)
         covered = addresses.pack(VIP) + addresses.pack(peer.address) + struct.pack("!II", 20, 6) + bare
         bare = bare[:16] + checksum.internet(covered).to_bytes(2, "big") + bare[18:]
@@ -338,7 +339,7 @@ def test_a_peer_that_is_strict_about_timestamps_is_reset(recent: int) -> None:
         peer.live(10, drops=1)
         peer.live(0.2)
         assert (peer.dropped, peer.is_reset) == (1, False), "without a timestamp nothing comes of it"
-        connections.tickle(VIP, 3260, [Peer(peer.address, peer.port)])
+        tickle.send(VIP, 3260, [Peer(peer.address, peer.port)])
         peer.live(10)
         assert peer.is_reset
 
@@ -430,7 +431,7 @@ def test_an_attribute_of_somebody_elses_making(text: str) -> None:
 
 
 def test_a_segment_that_fits_no_connection() -> None:
-    segment = connections.segment(VIP, 3260, Peer("10.0.5.9", 51395), 4711)
+    segment = tickle.segment(VIP, 3260, Peer("10.0.5.9", 51395), 4711)
     assert struct.unpack("!HHIIBB", segment[:14]) == (3260, 51395, 0, 0, 0x80, 0x10)
     assert struct.unpack("!BBBBII", segment[20:]) == (1, 1, 8, 10, 4711, 0)
     covered = addresses.pack(VIP) + addresses.pack("10.0.5.9") + struct.pack("!II", len(segment), 6)
