@@ -202,7 +202,7 @@ def assign(
 
 
 def read(path: str) -> str:
-    """Return the text of a file with secrets. Raises NotHere if it is missing, has more than 64 KiB, is no regular file,
+    """Return the text of a file with secrets. Raises NotHere if it is missing or no regular file, has more than 64 KiB,
     is not ASCII, is not owned by root, or gives others any permission.
     """
     try:

@@ -13,6 +13,7 @@ from twinsan.network import addresses, netlink, tcp_table
 _DESTROY = 21
 _ESTABLISHED_AND_CLOSING = 0xFFF
 
+
 class Peer:
     """The initiator's end of a connection; `str` gives ``10.0.5.9:51234`` or ``[2001:db8::9]:51234``."""
 
