@@ -7,10 +7,14 @@ A process can be started with any bytes in its environment but NUL. Python gives
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import TypeVar
 
 from hypothesis import strategies as st
 
 from twinsan.ocf.agent import Agent
+
+Choice = TypeVar("Choice")
 
 IQN = "iqn.2003-01.org.example:san"
 
@@ -53,9 +57,7 @@ _WORDS = ("", " ", "yes", "no", "maybe", "None", "null", "NULL", "NULLnullNULL",
 
 _KNOWN = (*_LINES, *_FOREIGN, *_SHELL, *_XML, *_PATHS, *_NUMBERS, *_ADDRESSES, *_NAMES, *_PAIRS, *_LONG, *_WORDS)
 # As the environment gives them, and NUL, which could come from elsewhere.
-_CHARACTERS = st.characters(max_codepoint=0x2FFF) | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)
-_WORD = st.sampled_from(_KNOWN)
-ANY = _WORD | _WORD | _WORD | st.tuples(_WORD, _WORD).map("".join) | st.text(_CHARACTERS, max_size=5)
+_CHARACTERS = tuple(map(chr, (*range(0x3000), *range(0xDC80, 0xDD00))))
 
 # Names of resources as no cluster would make them.
 RESOURCES = (
@@ -97,31 +99,59 @@ FOREIGN_ACTIONS = (
 )
 
 
-# Few draws make an example, because they are most of what it costs.
 _ODD = [{name: value} for name, values in _VARIABLES.items() for value in values]
-_VARIABLE = st.sampled_from([*_ODD, *[{}] * len(_ODD)])
+_EITHER: tuple[list[dict[str, str]], ...] = ([{}], _ODD)
+_CALLED = (*ACTIONS * 4, *FOREIGN_ACTIONS)
+
+# An action, odd parameters and odd variables.
+Call = tuple[str, dict[str, str], dict[str, str]]
 
 
-def environments() -> st.SearchStrategy[dict[str, str]]:
-    """What the cluster tells besides parameters: up to three of its variables are odd."""
-    return st.tuples(_VARIABLE, _VARIABLE, _VARIABLE).map(_joined)
+class _Dice:
+    """Choices, all of them out of one large number: draws of hypothesis are most of what an example costs."""
+
+    BYTES = 40
+
+    def __init__(self, number: bytes) -> None:
+        self._number = int.from_bytes(number, "little")
+
+    def pick(self, choices: Sequence[Choice]) -> Choice:
+        self._number, index = divmod(self._number, len(choices))
+        return choices[index]
+
+
+def calls(agent: type[Agent]) -> st.SearchStrategy[Call]:
+    """Calls of an agent: an action; one or two parameters that are odd, while the rest are right, so that it gets past
+    its first check; and what the cluster tells besides, of which up to three variables are odd.
+    """
+    names = [declared.name for declared in agent.parameters()]
+
+    def call(number: bytes) -> Call:
+        dice = _Dice(number)
+        action = dice.pick(_CALLED)
+        variables = _joined([dice.pick(dice.pick(_EITHER)) for _ in range(3)])
+        odd = {dice.pick(names): _value(dice) for _ in range(dice.pick((1, 1, 2)))}
+        return action, odd, variables
+
+    return st.binary(min_size=_Dice.BYTES, max_size=_Dice.BYTES).map(call)
+
+
+def _value(dice: _Dice) -> str:
+    """A known value, two of them together, or a short text."""
+    kind = dice.pick(("known", "known", "known", "two", "text"))
+    if kind == "text":
+        return "".join(dice.pick(_CHARACTERS) for _ in range(dice.pick(range(6))))
+    return dice.pick(_KNOWN) + (dice.pick(_KNOWN) if kind == "two" else "")
 
 
 def told(number: int) -> dict[str, bytes]:
     """Some of those variables, others for each number, as a process gets them."""
     parts = [_ODD[(number * step) % len(_ODD)] for step in (7, 13, 29)]
-    bare = {name: value.replace("\0", "") for name, value in _joined((parts[0], parts[1], parts[2])).items()}
+    bare = {name: value.replace("\0", "") for name, value in _joined(parts).items()}
     return {name: os.fsencode(value) for name, value in bare.items()}
 
 
-def parameters(agent: type[Agent]) -> st.SearchStrategy[dict[str, str]]:
-    """One or two parameters that are odd; the rest are right, so that the agent gets past its first check."""
-    named = st.sampled_from([declared.name for declared in agent.parameters()])
-    one = st.tuples(named, ANY).map(lambda pair: dict([pair]))
-    return one | one | st.tuples(one, one).map(_joined)
-
-
-def _joined(parts: tuple[dict[str, str], ...]) -> dict[str, str]:
+def _joined(parts: Sequence[dict[str, str]]) -> dict[str, str]:
     return {name: value for part in parts for name, value in part.items()}
 
 

@@ -6,7 +6,7 @@ initiator without an ACL has no access, unless the group is in demo mode.
 from __future__ import annotations
 
 from twinsan.host.note import Note
-from twinsan.lio import alias, configfs
+from twinsan.lio import configfs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ def _show_its_luns(group: str, initiator: str) -> None:
 
 def is_for_all(storage: str) -> bool:
     """Whether the LUN of the storage object at `storage` is meant for every admitted initiator."""
+    from twinsan.lio import alias
+
     return alias.read(storage).get("audience") == "all"
 
 

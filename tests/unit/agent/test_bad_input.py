@@ -21,7 +21,6 @@ from pathlib import Path
 import hypothesis
 import pytest
 from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 from tests.unit import agents, fake_configfs, fake_network, hostile
 from tests.unit.fake_drbd import FakeHost
@@ -332,7 +331,7 @@ def _judge_words(host: Host, code: int, said: str, variables: dict[str, str]) ->
 
 
 # What was wrong once, for every agent: action, parameters and environment.
-FOUND: tuple[tuple[str, dict[str, str], dict[str, str]], ...] = (
+FOUND: tuple[hostile.Call, ...] = (
     ("start", {}, {"PCMK_logfacility": "upto"}),
     ("start", {}, {"OCF_RESOURCE_INSTANCE": "\udcff", "PCMK_logfacility": "daemon"}),
     ("stop", {}, {"OCF_RESKEY_CRM_meta_timeout": "9" * 400}),
@@ -352,20 +351,18 @@ FOUND: tuple[tuple[str, dict[str, str], dict[str, str]], ...] = (
 @pytest.mark.parametrize("seed", range(PARTS // 2))
 @pytest.mark.parametrize("running", [False, True], ids=["stopped", "running"])
 def test_odd_values_and_environments(host: Host, seed: int, running: bool) -> None:
-    actions = st.sampled_from((*hostile.ACTIONS * 4, *hostile.FOREIGN_ACTIONS))
-
     @settings(
         max_examples=EXAMPLES // PARTS,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(actions, hostile.parameters(host.agent), hostile.environments())
-    def all_is_well(action: str, odd: dict[str, str], told: dict[str, str]) -> None:
-        judge(host, action, odd, told, running=running)
+    @given(hostile.calls(host.agent))
+    def all_is_well(call: hostile.Call) -> None:
+        judge(host, *call, running=running)
 
     for found in FOUND:
-        all_is_well = example(*found)(all_is_well)
+        all_is_well = example(found)(all_is_well)
     if "EXAMPLES" not in os.environ:
         all_is_well = hypothesis.seed(seed)(all_is_well)
     host.reset(running)
