@@ -8,6 +8,8 @@ is unique and the same on both nodes: the target's IQN and the LUN's number.
 
 from __future__ import annotations
 
+import sys
+
 # The kernel's default company id. It is Datera's, and kept because existing disks have it in their names.
 COMPANY = "001405"
 
@@ -25,15 +27,14 @@ def serial(iqn: str, lun: int) -> str:
 
 def _sha256(data: bytes) -> str:
     """Python's own SHA-256: the import of hashlib loads OpenSSL first, which takes as long as all else in a start."""
-    for module in ("_sha2", "_sha256"):
-        try:
-            return str(__import__(module).sha256(data).hexdigest())
-        except ImportError:
-            # The second is the name up to Python 3.11. A distribution may omit both.
-            continue
-    import hashlib
+    try:
+        # Not one after the other: each that is missing is looked for in all of sys.path.
+        return str(__import__("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256(data).hexdigest())
+    except ImportError:
+        # A distribution may omit it.
+        import hashlib
 
-    return hashlib.sha256(data).hexdigest()
+        return hashlib.sha256(data).hexdigest()
 
 
 def digits(unit_serial: str) -> str:
