@@ -61,7 +61,7 @@ def parameters(recovering: Pair, passive: Machine) -> Iterator[Parameters]:
     made = Parameters(recovering, passive)
     yield made
     made.restore()
-    recovering.wait_until_serving().run("crm_resource --cleanup")
+    recovering.wait_until_serving().run("crm_resource --cleanup -r p_lun1")
 
 
 def _said(server: Machine, words: str, timeout: float = _TIMEOUT) -> str:
