@@ -43,7 +43,7 @@ class Readiness:
         self._deadline = deadline
         self._log = log
 
-    def tell(self, fault: str) -> None:
+    def publish(self, fault: str) -> None:
         """Publish why this node could not take over, or with "" that it could, if that has changed or was published
         more than 60 s ago. Takes 2 s at most. Never raises Failure or OSError: they are logged.
         """
