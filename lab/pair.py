@@ -62,6 +62,15 @@ _GUEST_MEMORY = "512M"
 _MEMORY_NEEDED_MB = 3072
 
 
+@contextlib.contextmanager
+def installation() -> Iterator[Path]:
+    """What `make install` puts into /usr, in a folder."""
+    with tempfile.TemporaryDirectory(prefix="twinsan-install-") as folder:
+        command = ["make", "--silent", "--no-print-directory", "install", f"DESTDIR={folder}"]
+        subprocess.run(command, cwd=PROJECT, check=True)
+        yield Path(folder) / "usr"
+
+
 class Pair:
     """The three guests; `events` has what happened to their power, with its time."""
 
@@ -104,11 +113,9 @@ class Pair:
         """Install this checkout on the servers, with its DRBD resource, and the load on the initiator."""
         resource = (PROJECT / "drbd" / "8.4" / "san.res").read_text(encoding="utf-8")
         resource = resource.replace("MAKE YOUR OWN", "lab")
-        with tempfile.TemporaryDirectory(prefix="twinsan-install-") as folder:
-            command = ["make", "--silent", "--no-print-directory", "install", f"DESTDIR={folder}"]
-            subprocess.run(command, cwd=PROJECT, check=True)
+        with installation() as usr:
             for server in self.servers:
-                server.copy({"/usr": Path(folder) / "usr"})
+                server.copy({"/usr": usr})
         for server in self.servers:
             server.copy({"/etc/drbd.d/san.res": resource.replace("/dev/sd", "/dev/ubd").encode()})
             # As a reboot would do after the installation.

@@ -28,6 +28,35 @@ AGENTS = os.path.join("lib", "ocf", "resource.d", "twinsan")
 INTERPRETER = "/usr/bin/python3"
 FOUND_BY = '+ "/lib"'
 
+# How an agent finds its library: from here to the end of the statement.
+FINDS_LIBRARY = "# The library is in lib/ of the checkout"
+
+# For what Pacemaker asks: it names the version of the API, others do not, and get other metadata. The shell starts in a
+# twentieth of the time of a Python. A link to this comes from another prefix (see _link).
+SCRIPT = """\
+#!/bin/sh
+# The agent {name} of twinsan. Its metadata is here, because Pacemaker waits for it before each start; all else is done
+# by lib/{library}/agents/{name}, which is compiled from lib/{library}/twinsan/agents/{module}.py.
+case "$1:$OCF_RA_VERSION_MAJOR" in
+meta-data:?*)
+printf %s '{metadata}'
+exit
+;;
+esac
+if [ -L "$0" ]; then place=$(readlink "$0"); else place=$0; fi
+exec "${{place%/*}}/../../../{library}/agents/{name}" "$@"
+"""
+
+LAUNCHER = """\
+{head}# Compiled once, by the installation, instead of at each start.
+sys.path.append(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+
+from twinsan.agents.{module} import {class_name}
+from twinsan.ocf import program
+
+sys.exit(program.main({class_name}))
+"""
+
 OLDEST = (3, 9)
 NEWEST = (3, 20)
 
@@ -106,7 +135,7 @@ def _put_library(root: str, interpreter: str, destdir: str) -> str:
     """
     sources = _below("lib/twinsan", ".py")
     digest = hashlib.sha256()
-    for source in sources:
+    for source in [*sources, *_below("agents", "")]:
         digest.update(source.encode() + b"\0" + _read(source) + b"\0")
     # The library is compiled for this Python, so another one needs another folder.
     digest.update(interpreter.encode())
@@ -121,6 +150,7 @@ def _put_library(root: str, interpreter: str, destdir: str) -> str:
         os.makedirs(os.path.dirname(place), exist_ok=True)
         shutil.copyfile(os.path.join(ROOT, source), place)
         os.chmod(place, 0o644)
+    _put_agents(building, interpreter)
     shown = complete[len(destdir) :]
     words = [interpreter, "-IS", "-m", "compileall", "-q", "-f", "-d", shown, building]
     subprocess.check_call(words)
@@ -128,19 +158,40 @@ def _put_library(root: str, interpreter: str, destdir: str) -> str:
     return name
 
 
+def _put_agents(library: str, interpreter: str) -> None:
+    """Put each agent into the folder of its library: the module, and a short program that starts it."""
+    _replace(os.path.join(library, "twinsan", "agents", "__init__.py"), b"", 0o644)
+    for name in os.listdir(os.path.join(ROOT, "agents")):
+        text, module = _program("agents/" + name, interpreter), name.replace("-", "_")
+        begin = text.index(FINDS_LIBRARY)
+        end = text.index("\n)\n", begin) + len("\n)\n")
+        class_name = text.rpartition("program.main(")[2].partition(")")[0]
+        launcher = LAUNCHER.format(head=text[:begin], module=module, class_name=class_name)
+        _replace(os.path.join(library, "agents", name), launcher.encode(), 0o755)
+        compiled = (text[:begin] + text[end:]).partition("\n")[2]
+        _replace(os.path.join(library, "twinsan", "agents", module + ".py"), compiled.encode(), 0o644)
+
+
 def _programs(root: str, library: str, interpreter: str) -> "Iterator[tuple[str, bytes]]":
-    """Yield path and text of each program. The text names its library and its Python."""
-    sources = [
-        (os.path.join(root, AGENTS, name), "agents/" + name) for name in os.listdir(os.path.join(ROOT, "agents"))
-    ]
-    sources.append((os.path.join(root, "sbin", "twinsan"), "bin/twinsan"))
-    named = f'+ "/lib/{library}"'
-    for place, source in sources:
-        text = _read(source).decode()
-        if text.count(FOUND_BY) != 1 or not text.startswith(f"#!{INTERPRETER} "):
-            raise Refused(f"{source} does not begin as it should; install from a whole copy")
-        text = text.replace(FOUND_BY, named).replace(INTERPRETER, interpreter, 1)
-        yield place, text.encode()
+    """Yield the path and the text of each program below the prefix."""
+    for name in os.listdir(os.path.join(ROOT, "agents")):
+        agent = os.path.join(root, "lib", library, "agents", name)
+        variables = {"PATH": os.defpath, "OCF_RA_VERSION_MAJOR": "1"}
+        metadata = subprocess.check_output([interpreter, "-IS", agent, "meta-data"], env=variables).decode()
+        script = SCRIPT.format(
+            name=name, library=library, module=name.replace("-", "_"), metadata=metadata.replace("'", "'\\''")
+        )
+        yield os.path.join(root, AGENTS, name), script.encode()
+    command = _program("bin/twinsan", interpreter).replace(FOUND_BY, f'+ "/lib/{library}"')
+    yield os.path.join(root, "sbin", "twinsan"), command.encode()
+
+
+def _program(source: str, interpreter: str) -> str:
+    """The text of a program of the checkout, for another Python. Raises Refused for one that is not as it should be."""
+    text = _read(source).decode()
+    if text.count(FOUND_BY) != 1 or not text.startswith(f"#!{INTERPRETER} "):
+        raise Refused(f"{source} does not begin as it should; install from a whole copy")
+    return text.replace(INTERPRETER, interpreter, 1)
 
 
 def _data(root: str) -> "Iterator[tuple[str, str]]":

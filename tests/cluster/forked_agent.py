@@ -6,8 +6,7 @@ The start of Python, which changes nothing, would be most of what an action take
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
+import importlib
 import os
 import sys
 
@@ -29,12 +28,8 @@ def load(name: str) -> None:
         return
     if LIBRARY not in sys.path:
         sys.path.insert(0, LIBRARY)
-    loader = importlib.machinery.SourceFileLoader(f"agent_{name.replace('-', '_')}", f"{AGENTS}/{name}")
-    specification = importlib.util.spec_from_loader(loader.name, loader)
-    assert specification is not None
-    module = importlib.util.module_from_spec(specification)
-    loader.exec_module(module)
-    own = [value for value in vars(module).values() if getattr(value, "__module__", "") == loader.name]
+    module = importlib.import_module(f"twinsan.agents.{name.replace('-', '_')}")
+    own = [value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
     # An agent may have other classes beside it.
     (_classes[name],) = [value for value in own if isinstance(value, type) and hasattr(value, "actions")]
 

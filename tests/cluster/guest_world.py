@@ -17,7 +17,7 @@ from typing import Any
 from lab import control
 from lab.errors import LabError
 from lab.machine import Machine
-from lab.pair import PROJECT
+from lab.pair import installation
 from tests.cluster import hand
 from tests.states import drbd_vaai, lio_iscsi_target, lio_lun, portal_ip
 from tests.states.state import ACTIONS, RUN, Item, State
@@ -28,7 +28,6 @@ TABLES = {
     "portal-ip": (portal_ip.STATES, portal_ip.USUAL),
     "drbd-vaai": (drbd_vaai.STATES, drbd_vaai.USUAL),
 }
-_INSTALLED = {"ocf/resource.d/twinsan": "agents", "twinsan": "lib/twinsan"}
 _DRBD = drbd_vaai.RESOURCE
 _VERBS = "/run/verbs.sh"
 # Many times what a row takes.
@@ -75,7 +74,8 @@ class GuestWorld:
         """Make disks, a network and the resource of DRBD."""
         for guest in (self._server, self._peer, self._bare):
             guest.copy({_VERBS: Path(__file__).parent / "verbs.sh"})
-        self._bare.copy({f"/usr/lib/{place}": PROJECT / source for place, source in _INSTALLED.items()})
+        with installation() as usr:
+            self._bare.copy({"/usr": usr})
         self._bare.succeed("modprobe -r drbd")
         for server in (self._server, self._peer):
             server.copy({f"/etc/drbd.d/{_DRBD}.res": _RESOURCE.encode()})

@@ -24,17 +24,16 @@ _BLOCK, _AT = 4096, 16
 _LUN = {"target_iqn": IQN, "lun": "1", "path": "/dev/drbd0"}
 
 _KILLED = """
-import importlib.machinery, importlib.util, os, signal, sys
+import os, signal, sys
 sys.path.insert(0, "/usr/lib")
+from twinsan.agents import lio_lun
 from twinsan.lio import lun, reservations
+from twinsan.ocf import program
 module, name = {"lun": lun, "reservations": reservations}[sys.argv[1]], sys.argv[2]
 getattr(module, name)
 setattr(module, name, lambda *_: os.killpg(0, signal.SIGKILL))
 sys.argv = ["lio-lun", "start"]
-loader = importlib.machinery.SourceFileLoader("agent", "/usr/lib/ocf/resource.d/twinsan/lio-lun")
-agent = importlib.util.module_from_spec(importlib.util.spec_from_loader("agent", loader))
-loader.exec_module(agent)
-agent.program.main(agent.LioLun)
+program.main(lio_lun.LioLun)
 """
 
 

@@ -89,8 +89,13 @@ def root(request: pytest.FixtureRequest) -> Path:
 
 
 def test_both_install_the_same(made: Path, piped: Path) -> None:
-    by_pip = {path: found for path, found in files(piped).items() if ".dist-info/" not in path}
-    assert by_pip == files(made)
+    """But for the agents: pip cannot make their scripts, so it has the agents themselves in their place."""
+    ours = {path: found for path, found in files(made).items() if "agents" not in path.split("/")}
+    theirs = {path: found for path, found in files(piped).items() if ".dist-info/" not in path}
+    for name in agents.NAMES:
+        assert theirs.pop(f"{RESOURCES}/{name}") == (True, (agents.FOLDER / name).read_text())
+        assert ours.pop(f"{RESOURCES}/{name}")[0]
+    assert theirs == ours
 
 
 def test_everything_is_there(made: Path) -> None:
@@ -112,6 +117,23 @@ def test_everything_is_there(made: Path) -> None:
 def test_an_agent_runs_from_there(root: Path, name: str) -> None:
     printed = run(root / RESOURCES / name, "meta-data", folder=Path("/"))
     assert printed == metadata.render(agents.load(name))
+
+
+@pytest.mark.parametrize("name", agents.NAMES)
+def test_pacemaker_waits_for_no_python(made: Path, piped: Path, name: str, tmp_path: Path) -> None:
+    """The metadata is the same as the agent itself gives to Pacemaker, which names the version of the API."""
+    expected = metadata.render(agents.load(name), declared=False)
+    assert run(piped / RESOURCES / name, "meta-data", OCF_RA_VERSION_MAJOR="1") == expected
+    alone = shutil.copy(made / RESOURCES / name, tmp_path)
+    assert run(alone, "meta-data", OCF_RA_VERSION_MAJOR="1", PATH="/nowhere") == expected
+
+
+@pytest.mark.parametrize("name", agents.NAMES)
+def test_an_agent_is_found_through_a_link(made: Path, name: str, tmp_path: Path) -> None:
+    link = tmp_path / name
+    link.symlink_to(made / RESOURCES / name)
+    assert run(link, "meta-data") == metadata.render(agents.load(name))
+    assert "usage" in run(link, "--help")
 
 
 def test_the_command_runs_from_there(root: Path) -> None:
@@ -189,16 +211,16 @@ def test_an_agent_that_runs_goes_on_with_its_own_library(copy: Path, tmp_path: P
     root = tmp_path / "root"
     first = edit(copy, 1)
     run("make", "--silent", "install", f"DESTDIR={root}", folder=copy)
-    waits = root / RESOURCES / "lio-lun"
-    script = waits.read_text().replace("from twinsan.errors", "input()\nfrom twinsan.errors", 1)
-    waits.write_text(script)
-    words = [str(waits), "meta-data"]
+    agent = root / RESOURCES / "lio-lun"
+    (waits,) = root.glob("usr/lib/twinsan-*/twinsan/agents/lio_lun.py")
+    waits.write_text(waits.read_text().replace("from twinsan.errors", "input()\nfrom twinsan.errors", 1))
+    words = [str(agent), "meta-data"]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
         edit(copy, 2)
         run("make", "--silent", "install", f"DESTDIR={root}", folder=copy)
         printed, _ = running.communicate("\n", timeout=60)
     assert f'version="{first}"' in printed
-    assert 'version="9.2"' in run(waits, "meta-data")
+    assert 'version="9.2"' in run(agent, "meta-data")
 
 
 def test_no_monitor_meets_half_a_library(copy: Path, tmp_path: Path) -> None:
@@ -266,7 +288,9 @@ def test_the_interpreter_that_was_named_stands_in_every_program(tmp_path: Path) 
     link.symlink_to(os.path.realpath(sys.executable))
     said = run("make", "--silent", "install", f"DESTDIR={tmp_path}/root", f"INTERPRETER={link}")
     assert said == f"twinsan runs with {link}\n"
-    for path in [*(tmp_path / "root" / RESOURCES).iterdir(), tmp_path / "root/usr/sbin/twinsan"]:
+    programs = [*(tmp_path / "root").glob("usr/lib/twinsan-*/agents/*"), tmp_path / "root/usr/sbin/twinsan"]
+    assert len(programs) == len(agents.NAMES) + 1
+    for path in programs:
         assert path.read_text().startswith(f"#!{link} -IS\n")
         assert run(path, "meta-data" if path.name != "twinsan" else "--version")
 
