@@ -19,8 +19,13 @@ _SECONDS = 200
 @pytest.fixture
 def occupied(passive: Machine) -> Iterator[None]:
     """A program has the port of the portal, on every address of the node that does not serve."""
-    listen = "import socket, time; s = socket.socket(); s.bind(('0.0.0.0', 3260)); s.listen(); time.sleep(900)"
+    # With SO_REUSEADDR (1, 2): connections of a time when this node served may be in TIME_WAIT.
+    listen = (
+        "import socket, time; s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(('0.0.0.0', 3260)); s.listen();"
+        " time.sleep(900)"
+    )
     passive.succeed(f'setsid python3 -c "{listen}" >/dev/null 2>&1 </dev/null & echo $! >/run/occupant')
+    passive.wait_until("ss -Hltn | grep -q 0.0.0.0:3260", "the program listens", 20)
     yield
     passive.succeed("kill $(cat /run/occupant); rm /run/occupant")
 
