@@ -41,7 +41,7 @@ check: ## Run what needs no guests: linters, types, unit and contract tests
 	@$(PYTHON) -m ruff check --quiet
 	@$(PYTHON) -m mypy --no-error-summary
 	@# 5: the words are about tests on a cluster alone.
-	@$(PYTHON) -m pytest --numprocesses auto --dist worksteal $(ARGS) $(if $(ARGS),|| test $$? = 5)
+	@$(PYTHON) -m pytest --numprocesses $$(($$(nproc) + 1)) --dist worksteal $(ARGS) $(if $(ARGS),|| test $$? = 5)
 
 format: ## Format the code
 	@$(BOOTSTRAP) check
