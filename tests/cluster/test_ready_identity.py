@@ -207,17 +207,26 @@ def test_a_disk_that_rotates_and_one_that_does_not(
 
 
 def _record(server: Machine) -> str:
-    """The record of who served the LUN last, as all nodes have it."""
-    found: set[str] = set(re.findall(r' value="([^"]*)"', server.run(_LUN).stdout))
-    assert len(found) == 1, found
+    """The record that `server` served the LUN last, once all nodes have the same: they get it one after the other."""
+    found: set[str] = set()
+
+    def published() -> bool:
+        found.clear()
+        found.update(re.findall(r' value="([^"]*)"', server.run(_LUN).stdout))
+        return len(found) == 1 and next(iter(found)).startswith(f"{server.name} count:")
+
+    wait_until(published, f"all nodes have the record of {server}", 60, interval=1.0)
     return found.pop()
 
 
 def _serve_otherwise(pair: Pair, active: Machine, **fields: str) -> None:
     """Have all nodes know the LUN by other values than this kernel has, in a later record than that of the volume."""
+    # A reload publishes a record as well.
+    pair.wait_until_settled()
     active.succeed("rm -f /run/twinsan/fingerprint.p_lun1")
-    wait_until(lambda: f"{active.name} count:" in active.run(_LUN).stdout, "it is told who serves", 60, interval=1.0)
-    active.wait_until("test -s /run/twinsan/fingerprint.p_lun1", "it is told", 30)
+    # The note has the time of the publication once all nodes have the record, and an old one before (Ledger.publish).
+    dated = "test $(stat --format=%Y /run/twinsan/fingerprint.p_lun1 || echo 0) -gt 0"
+    active.wait_until(dated, "it is published anew", 60)
     node, count, *words = _record(active).split()
     known = {**dict(word.partition("=")[::2] for word in words), **fields}
     value = " ".join((node, f"count:{int(count[6:]) + 1}", *(f"{name}={value}" for name, value in known.items())))
