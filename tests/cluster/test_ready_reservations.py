@@ -147,6 +147,10 @@ def test_a_state_volume_that_cannot_be_mounted_and_no_reservation(
     command = _told(recovering, "is not mounted, so reservations can be lost")
     server = _mend(recovering, block)
     server.succeed(f"{command} && mountpoint -q {_WHERE}")
+    # The LUN keeps reservations in the volume from its next start on; until then they would be in the cluster.
+    _stop(recovering)
+    _start(recovering)
+    recovering.wait_until_serving(timeout=_SECONDS)
 
 
 def test_a_state_volume_that_cannot_be_mounted_and_a_reservation(
