@@ -37,14 +37,14 @@ NO_DATA = Reason(
 )
 
 
-def find(resource: Resource) -> tuple[str, bool] | None:
+def find(resource: Resource, *, wait_for_peer: bool = True) -> tuple[str, bool] | None:
     """Return (reason, transient): why this node cannot be promoted, and whether that may pass by itself. None if DRBD
-    may be asked to promote it.
+    may be asked to promote it. `wait_for_peer` is whether a peer that is Primary may still become Secondary.
     """
     name = resource.name
     for connection in resource.connections:
         if connection.connected and connection.role == "Primary":
-            return PEER_IS_PRIMARY.text(peer=connection.peer, resource=name), True
+            return PEER_IS_PRIMARY.text(peer=connection.peer, resource=name), wait_for_peer
     if not resource.volumes:
         return NO_VOLUME.text(resource=name), False
     if "user" in resource.suspended:

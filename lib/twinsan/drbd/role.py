@@ -41,6 +41,11 @@ _SECONDS_FOR_HOLDERS = 10.0
 
 _SECONDS_UNTIL_WRITABLE = 10.0
 
+# How long to wait for a connected peer to become Secondary. The cluster demotes it before it promotes here, and DRBD
+# shows that within a second. A peer that stays Primary is one whose role the cluster did not know, as after a reload of
+# a promoted clone (Pacemaker 3.0.0 records it as a start). The cluster looks again only after this promotion has ended.
+_SECONDS_FOR_PEER = 15.0
+
 
 def require_up(name: str, deadline: Deadline) -> Resource:
     """Return the state of a resource. Raises Failure if it is not up."""
@@ -71,12 +76,14 @@ def promote(name: str, deadline: Deadline) -> Resource:
     """Make this node Primary and wait until its devices can be written. Returns the state then. Raises Failure.
 
     A transient obstacle, such as a peer that is still Primary or data not yet known to be the newest, is waited for at
-    most half of the remaining time. The other half is for DRBD, which waits inside the kernel for its fence handler.
+    most half of the remaining time, for a peer that is Primary at most 15 s. The other half is for DRBD, which waits
+    inside the kernel for its fence handler.
     """
     reasons = [""]
     patience = deadline.within(deadline.remaining() / 2)
+    for_peer = deadline.within(_SECONDS_FOR_PEER)
     try:
-        patience.wait_until(lambda: _try_to_promote(name, deadline, reasons), "DRBD allows it", interval=0.2)
+        patience.wait_until(lambda: _try_to_promote(name, deadline, for_peer, reasons), "DRBD allows it", interval=0.2)
     except DeadlinePassed:
         if not reasons[-1]:
             raise
@@ -111,14 +118,14 @@ def take_down(resource: Resource, deadline: Deadline, note: Callable[[str], None
         raise STILL_UP(resource=resource.name)
 
 
-def _try_to_promote(name: str, deadline: Deadline, reasons: list[str]) -> bool:
+def _try_to_promote(name: str, deadline: Deadline, for_peer: Deadline, reasons: list[str]) -> bool:
     """Try once to promote. Returns whether this node is Primary now; if not, appends why to `reasons`. Raises Failure
-    if the obstacle cannot pass by itself.
+    if the obstacle cannot pass by itself, or is a peer that is still Primary after `for_peer`.
     """
     resource = require_up(name, deadline)
     if resource.primary:
         return True
-    found = obstacle.find(resource)
+    found = obstacle.find(resource, wait_for_peer=not for_peer.expired())
     if found is None:
         try:
             setup.promote(resource, deadline)

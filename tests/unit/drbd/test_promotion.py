@@ -44,24 +44,32 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
 
 
 def test_what_may_pass_is_waited_for_as_long_as_half_of_the_time(host: FakeHost, clock: Clock) -> None:
+    host.bring_up(disk="Inconsistent", replication="SyncTarget")
+    with pytest.raises(Failure, match="until its resync ends"):
+        role.promote("san", Deadline(SECONDS))
+    assert clock.now == pytest.approx(SECONDS / 2, abs=1)
+
+
+def test_a_peer_that_stays_primary_is_waited_for_15_seconds(host: FakeHost, clock: Clock) -> None:
+    """The cluster did not know of it, and looks again only when this promotion has ended."""
     host.bring_up(peer_role="Primary")
     with pytest.raises(Failure, match="zeus is still Primary of san"):
         role.promote("san", Deadline(SECONDS))
-    assert clock.now == pytest.approx(SECONDS / 2, abs=1)
+    assert clock.now == pytest.approx(15, abs=1)
 
 
 def test_drbd_has_the_other_half_for_its_fence_handler(
     host: FakeHost, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where the peer was Primary until the last moment."""
-    host.bring_up(peer_role="Primary")
+    """Also where the resync took until the last moment."""
+    host.bring_up(disk="Inconsistent", replication="SyncTarget")
     plain, left = host.run, []
 
     def run(*argv: str, deadline: Deadline, input: str = "", check: bool = True) -> command.Result:  # noqa: A002
         if argv[1] == "primary":
             left.append(deadline.remaining())
         elif clock.now > SECONDS / 2 - 1:
-            host.peer_role = "Secondary"
+            host.disk, host.replication = "UpToDate", "Established"
         return plain(*argv, deadline=deadline, input=input, check=check)
 
     monkeypatch.setattr(command, "run", run)
