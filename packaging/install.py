@@ -6,6 +6,9 @@ the modules that it started with, and an agent that starts during an installatio
 the new one with the new library. The library is installed first, then each agent atomically, by a rename. The previous
 version stays until the next installation, long after its last agent has ended.
 
+Pacemaker waits for an agent's metadata before each start. So the cluster's folder of agents has shell scripts with the
+metadata in them; each starts the agent itself, which lies with its library and is compiled like it.
+
 It also runs on Python 3.6, to report a system Python that is too old.
 """
 
@@ -139,6 +142,7 @@ def _put_library(root: str, interpreter: str, destdir: str) -> str:
         digest.update(source.encode() + b"\0" + _read(source) + b"\0")
     # The library is compiled for this Python, so another one needs another folder.
     digest.update(interpreter.encode())
+    digest.update(LAUNCHER.encode())
     name = f"twinsan-{digest.hexdigest()[:12]}"
     complete = os.path.join(root, "lib", name)
     if os.path.isdir(complete):

@@ -206,6 +206,22 @@ def test_the_version_before_stays_until_the_next_installation(copy: Path, tmp_pa
     assert len(set(seen)) == 3
 
 
+def test_another_way_to_start_an_agent_is_another_version(copy: Path, tmp_path: Path) -> None:
+    """The program that starts an agent lies with its library, which is not written anew where it is there already."""
+    root = tmp_path / "root"
+    run("make", "--silent", "install", f"DESTDIR={root}", folder=copy)
+    installer = copy / "packaging/install.py"
+    installer.write_text(installer.read_text().replace("# Compiled once", "# Another way: compiled once"))
+    run("make", "--silent", "install", f"DESTDIR={root}", folder=copy)
+    assert len(versions(root)) == 2
+    (library,) = {
+        path.parents[1].name
+        for path in root.glob("usr/lib/twinsan-*/agents/lio-lun")
+        if "Another way" in path.read_text()
+    }
+    assert library in (root / RESOURCES / "lio-lun").read_text()
+
+
 def test_an_agent_that_runs_goes_on_with_its_own_library(copy: Path, tmp_path: Path) -> None:
     """It has imported nothing but the beginning when another version is installed."""
     root = tmp_path / "root"
