@@ -18,8 +18,8 @@ from lab.machine import Machine
 from lab.pair import TEMPLATE, Pair, build_folder, now, pair
 
 _MOVES = 4
-# Template's name to the yardstick's: resources, and the ids that are built from them.
-_PREFIX = re.compile(r"\b(p_drbd|p_target|p_lun1|p_portal|ms_drbd|g_san|promote-before-san|san-where-promoted)")
+# What has a name of its own in the template; ids that are built from it begin with it.
+_NAMED = re.compile(r'<(?:primitive|clone|group|rsc_order|rsc_colocation) id="([^"]+)"')
 _AGENT = re.compile(r'provider="twinsan" type="([a-z-]+)"')
 _VALUES = re.compile(r"<instance_attributes id=\"idle_.*?</instance_attributes>", re.DOTALL)
 
@@ -30,7 +30,8 @@ def run(suite: str) -> int:
         made.ready()
         made.log_in()
         ours = _measure(made, "g_san", "p_portal", "twinsan")
-        made.atlas.succeed("crm resource stop g_san && crm resource stop ms_drbd && crm_resource --wait")
+        for resource in ("g_san", "c_target", "ms_drbd"):
+            made.atlas.succeed(f"crm resource stop {resource} && crm_resource --wait")
         with progress.step("Loading the same configuration with agents that do nothing"):
             made.atlas.copy({"/root/idle.xml": idle_configuration(TEMPLATE.read_text(encoding="ascii")).encode()})
             made.atlas.succeed("crm configure load xml update /root/idle.xml")
@@ -46,7 +47,7 @@ def idle_configuration(template: str) -> str:
     """The template with agents that do nothing, under names of their own; the fencing is left out: it is there."""
     text = re.sub(r"<primitive id=\"fence_.*?</primitive>|<rsc_location .*?/>", "", template, flags=re.DOTALL)
     text = re.sub(r"<crm_config>.*?</crm_config>", "", text, flags=re.DOTALL)
-    text = _PREFIX.sub(r"idle_\1", text)
+    text = re.sub(rf'(?<=")({"|".join(_NAMED.findall(text))})', r"idle_\1", text)
     text = _AGENT.sub(lambda m: f'provider="pacemaker" type="{"Stateful" if m[1] == "drbd-vaai" else "Dummy"}"', text)
     return _VALUES.sub("", text)
 

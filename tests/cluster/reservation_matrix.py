@@ -119,15 +119,15 @@ def _take_away(pair: Pair, configuration: str) -> None:
 
 
 def _configuration(added: Sequence[Cell]) -> str:
-    """The cells' LUNs as one resource between target and portal, and initiators who may see them."""
+    """The cells' LUNs as one resource between the pair's LUN and its portal, and initiators who may see them."""
     luns = " ".join(f"{cell.lun}:/dev/ubd{disk}" for cell, disk in zip(added, _DISKS))
     admitted = " ".join((INITIATOR, *NAMES))
     return f"""
       <cib><configuration>
         <resources>
-          <group id="g_san"><primitive id="p_target"><instance_attributes id="p_target-parameters">
+          <clone id="c_target"><primitive id="p_target"><instance_attributes id="p_target-parameters">
             <nvpair id="p_target-allowed_initiators" name="allowed_initiators" value="{admitted}"/>
-          </instance_attributes></primitive></group>
+          </instance_attributes></primitive></clone>
           <primitive id="p_luns" class="ocf" provider="lab" type="luns">
             <instance_attributes id="p_luns-parameters">
               <nvpair id="p_luns-target_iqn" name="target_iqn" value="{IQN}"/>
@@ -141,8 +141,8 @@ def _configuration(added: Sequence[Cell]) -> str:
           </primitive>
         </resources>
         <constraints>
-          <rsc_colocation id="luns-with-target" rsc="p_luns" with-rsc="p_target" score="INFINITY"/>
-          <rsc_order id="luns-after-target" first="p_target" then="p_luns" kind="Mandatory"/>
+          <rsc_colocation id="luns-with-san" rsc="p_luns" with-rsc="p_lun1" score="INFINITY"/>
+          <rsc_order id="luns-after-san" first="p_lun1" then="p_luns" kind="Mandatory"/>
           <rsc_order id="luns-before-portal" first="p_luns" then="p_portal" kind="Mandatory"/>
         </constraints>
       </configuration></cib>"""

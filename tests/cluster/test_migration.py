@@ -171,17 +171,18 @@ def test_the_old_resources_go_and_come_back(active: Machine) -> None:
     on_copy = f"cd /run && CIB_file={copy}"
     active.succeed(f"{on_copy} {migration.KEEP}")
     kept = _ids(active, copy)
-    assert {"g_san", "ms_drbd", "p_lun1"} <= kept
+    assert {"c_target", "g_san", "ms_drbd", "p_lun1"} <= kept
     by_crmsh = migration.DELETE_BY_CRMSH.replace("EACH_OLD_PRIMITIVE ...", "p_target p_lun1 p_portal p_drbd")
     by_pcs = [
-        command.replace("pcs ", f"pcs -f {copy} ").replace("OLD_GROUP", "g_san").replace("OLD_CLONE", "ms_drbd")
-        for command in migration.DELETE_BY_PCS
+        command.replace("pcs ", f"pcs -f {copy} ").replace("OLD_GROUP", "g_san").replace("OLD_CLONE", clone)
+        for clone in ("ms_drbd", "c_target")
+        for command in migration.DELETE_BY_PCS[0 if clone == "ms_drbd" else 1 :]
     ]
     for commands in ([by_crmsh], by_pcs):
         for command in commands:
             active.succeed(f"{on_copy} {command}")
         left = _ids(active, copy)
-        assert not [name for name in left if name.startswith(("g_", "ms_", "p_"))]
+        assert not [name for name in left if name.startswith(("c_", "g_", "ms_", "p_"))]
         assert {"fence_atlas", "fence_zeus"} <= left
         active.succeed(f"{on_copy} {migration.RESTORE}")
         assert _ids(active, copy) == kept

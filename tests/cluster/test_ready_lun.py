@@ -13,6 +13,8 @@ from tests.cluster import hand
 
 _OTHER = "iqn.1998-01.com.example:forgotten"
 _TEST_IQN = "iqn.2003-01.org.example:ready"
+# The tags around the element of a resource.
+_HOLDERS = {"p_target": ('<clone id="c_target">', "</clone>"), "p_lun1": ('<group id="g_san">', "</group>")}
 _HOLDER = "/run/holder"
 _UNTIL_TOLD = f"[time.sleep(0.05) for _ in iter(lambda: os.path.exists('{_HOLDER}'), False)]"
 _EXCLUSIVE = "import os, time; fd = os.open('/dev/drbd0', os.O_RDONLY | os.O_EXCL)"
@@ -35,11 +37,12 @@ def _shown(server: Machine, words: str) -> None:
 def _set(server: Machine, values: dict[tuple[str, str], str]) -> None:
     """Change parameters of several resources in one commit."""
     changes = "".join(
-        f'<primitive id="{resource}"><instance_attributes id="{resource}-parameters"><nvpair '
-        f'id="{resource}-{name}" name="{name}" value="{value}"/></instance_attributes></primitive>'
+        f'{begin}<primitive id="{resource}"><instance_attributes id="{resource}-parameters"><nvpair '
+        f'id="{resource}-{name}" name="{name}" value="{value}"/></instance_attributes></primitive>{end}'
         for (resource, name), value in values.items()
+        for begin, end in [_HOLDERS[resource]]
     )
-    server.succeed(f"cibadmin --modify --allow-create --xml-text '<group id=\"g_san\">{changes}</group>'")
+    server.succeed(f"cibadmin --modify --allow-create --xml-text '<resources>{changes}</resources>'")
 
 
 def _forget(server: Machine, *names: str) -> None:
@@ -177,14 +180,19 @@ def test_a_device_that_somebody_holds_at_the_start_of_the_lun(recovering: Pair, 
 def test_a_portal_that_somebody_has_at_the_start_of_the_target(
     recovering: Pair, active: Machine, passive: Machine
 ) -> None:
-    """The start waits, and fails not once; the SAN serves within 30 s of the moment that the port is let go."""
+    """The start waits, and fails not once, while the other node serves."""
     pair, since = recovering, _now(passive)
-    _hold(passive, _LISTEN)
+    session = _session(pair)
+    pair.standby(passive)
     try:
+        passive.wait_until(f"! test -e {hand.CONFIGFS}/iscsi/{IQN}", "the target is stopped", 60)
+        _hold(passive, _LISTEN)
         passive.wait_until("ss -Hltn | grep -q 10.0.5.50:3260", "somebody listens", 20)
-        active.succeed(f"crm_resource --resource g_san --move --node {passive}")
+        pair.standby(passive, False)
         _let_go_once_waited_for(passive, "lio-iscsi-target(p_target)")
-        pair.wait_until_serving(on=passive, timeout=30)
+        pair.wait_until_settled()
         assert _starts(passive, "p_target", since) == ["OK"]
+        assert _session(pair) == session
     finally:
-        passive.run(f"rm -f {_HOLDER}; crm_resource --resource g_san --clear")
+        passive.run(f"rm -f {_HOLDER}")
+        pair.standby(passive, False)

@@ -18,8 +18,7 @@ from tests.cluster import hand
 AGENTS = ("drbd-vaai", "lio-iscsi-target", "lio-lun", "portal-ip")
 TOOLS = ("crmsh", "pcs")
 TARGET = {"iqn": "iqn.2003-01.org.example:tester", "portals": "10.0.5.60:3260", "allowed_initiators": "iqn.2003-01.x:y"}
-_SAN = ("g_san", "ms_drbd")
-_SAN_CONSTRAINTS = ("promote-before-san", "san-where-promoted")
+_SAN = ("g_san", "c_target", "ms_drbd")
 
 # DRBD of its own, so that ocf-tester can do what it likes while the cluster serves.
 _DRBD = """
@@ -185,7 +184,7 @@ def typed_away(recovering: Pair) -> Iterator[Pair]:
     pair.wait_until_idle()
     configuration = ET.fromstring(server.succeed("cibadmin --query --scope configuration"))
     for parent in [*configuration.iter("resources"), *configuration.iter("constraints")]:
-        for element in [each for each in parent if each.get("id") in (*_SAN, *_SAN_CONSTRAINTS)]:
+        for element in [each for each in parent if {*_SAN}.intersection(each.attrib.values())]:
             parent.remove(element)
     # A start of crmsh takes seconds in a guest, and the manual pages have many.
     server.succeed("cibadmin --replace --scope configuration --xml-pipe", stdin=ET.tostring(configuration))

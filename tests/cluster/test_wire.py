@@ -40,15 +40,17 @@ _EXPECTED = ("good", "miscompare", "unit attention", "busy", "host")
 
 
 def _set_initiators(pair: Pair, *names: str) -> None:
-    """Admit these, and wait until the server that serves does."""
+    """Admit these, and wait until both servers do."""
     active = pair.wait_until_serving()
     change = "--set-parameter allowed_initiators --parameter-value"
     active.succeed(f"crm_resource --resource p_target {change} '{' '.join(names)}'")
     acls = f"/sys/kernel/config/target/iscsi/{IQN}/tpgt_1/acls"
-    # The mapping of the LUN is what comes last.
-    complete = " && ".join(f"test -d {name}/lun_1" for name in names)
-    condition = f"cd {acls} && {complete} && test $(ls | wc -l) = {len(names)}"
-    active.wait_until(condition, f"{' and '.join(names)} are admitted", 60)
+    for server in pair.servers:
+        # The mapping of the LUN is what comes last.
+        last = "lun_1" if server is active else "cmdsn_depth"
+        complete = " && ".join(f"test -e {name}/{last}" for name in names)
+        condition = f"cd {acls} && {complete} && test $(ls | wc -l) = {len(names)}"
+        server.wait_until(condition, f"{' and '.join(names)} are admitted on {server}", 60)
 
 
 @contextmanager

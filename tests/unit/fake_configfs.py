@@ -463,7 +463,7 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, release: str = "6.12"
     """Put a fake kernel below `folder` in place of the host's, for code that runs in this process."""
     kernel = Kernel(str(folder / "config" / "target"), release)
     Path(kernel.root, "dbroot").write_text(f"{folder}/dbroot\n")
-    for module in (*lio_core.TARGET_MODULES, *lio_core.LUN_MODULES):
+    for module in lio_core._MODULES:
         (folder / "module" / module).mkdir(parents=True, exist_ok=True)
 
     def require_free(path: str) -> None:

@@ -78,7 +78,7 @@ class Cluster:
 
     def fatal_start_failures(self) -> None:
         """Take back what the template says of them."""
-        self._set("nvpair[@name='start-failure-is-fatal']", value="true")
+        self.change("nvpair[@name='start-failure-is-fatal']", value="true")
 
     def forget(self, resource: str, node: str) -> None:
         """What `crm_resource --cleanup` does, by which the agents have the failures of a resource forgotten."""
@@ -96,7 +96,14 @@ class Cluster:
 
     def lose(self, node: str) -> None:
         """Let a node be off, known to be off."""
-        self._set(f"node_state[@uname='{node}']", in_ccm="false", crmd="offline", join="down", expected="down")
+        self.change(f"node_state[@uname='{node}']", in_ccm="false", crmd="offline", join="down", expected="down")
+
+    def move(self, node: str) -> None:
+        """What `crm_resource --move` of the SAN does."""
+        tree = ET.parse(self._cib)
+        constraints = _one(tree, "constraints")
+        ET.SubElement(constraints, "rsc_location", id="cli-prefer-g_san", rsc="g_san", node=node, score="INFINITY")
+        tree.write(self._cib)
 
     def standby(self, node: str) -> None:
         """Put a node to standby."""
@@ -105,7 +112,8 @@ class Cluster:
         ET.SubElement(attributes, "nvpair", id=f"nodes-{node}-standby", name="standby", value="on")
         tree.write(self._cib)
 
-    def _set(self, what: str, **values: str) -> None:
+    def change(self, what: str, **values: str) -> None:
+        """Give the element `what`, a path of ElementTree, other attributes."""
         tree = ET.parse(self._cib)
         _one(tree, what).attrib.update(values)
         tree.write(self._cib)

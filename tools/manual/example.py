@@ -35,9 +35,16 @@ class Example:
         self._group = next(_parents(configuration, "group", primitive), None)
         members = self._group.findall("primitive") if self._group is not None else []
         self._opens_group = primitive in members[:1]
-        named = self._group.get("id") if self._group is not None and self._opens_group else None
-        self._order = [each for each in configuration.iter("rsc_order") if named and each.get("then") == named]
-        self._colocation = [each for each in configuration.iter("rsc_colocation") if named and each.get("rsc") == named]
+        # A constraint stands on the page of the later one of the two that it is about.
+        outer = [each.get("id", "") for each in configuration.findall("configuration/resources/*")]
+        holder = next((each for each in (self._clone, self._group) if each is not None), primitive).get("id", "")
+        known = set(outer[: outer.index(holder) + 1]) if self._group is None or self._opens_group else set()
+        self._order = [
+            each for each in configuration.iter("rsc_order") if _is_about(each, "first", "then", holder, known)
+        ]
+        self._colocation = [
+            each for each in configuration.iter("rsc_colocation") if _is_about(each, "rsc", "with-rsc", holder, known)
+        ]
 
     @property
     def parameters(self) -> list[str]:
@@ -73,13 +80,12 @@ class Example:
         elif self._group is not None:
             yield f"modgroup {self._group.get('id')} add {self.name}"
         for order in self._order:
-            first = f"{order.get('first')}:{order.get('first-action')}"
-            then = f"{order.get('then')}:{order.get('then-action')}"
-            yield f"order {order.get('id')} {order.get('kind')}: {first} {then}"
+            sides = (":".join(_said(order, side, f"{side}-action")) for side in ("first", "then"))
+            yield f"order {order.get('id')} {order.get('kind')}: {' '.join(sides)}"
         for place in self._colocation:
             score = place.get("score", "").replace("INFINITY", "inf")
-            where = f"{place.get('with-rsc')}:{place.get('with-rsc-role')}"
-            yield f"colocation {place.get('id')} {score}: {place.get('rsc')} {where}"
+            sides = (":".join(_said(place, side, f"{side}-role")) for side in ("rsc", "with-rsc"))
+            yield f"colocation {place.get('id')} {score}: {' '.join(sides)}"
 
     def _pcs(self) -> Iterator[str]:
         pcs = "pcs -f after.xml"
@@ -93,23 +99,24 @@ class Example:
             *([f"meta {' '.join(meta)}"] if meta else []),
         )
         if self._clone is not None:
-            meta = [pair for pair in _pairs(self._clone, "meta_attributes") if not pair.startswith("promotable=")]
-            promotable = f"{pcs} resource promotable {self.name} {self._clone.get('id')}"
-            yield from _continued(promotable, *_folded("meta", meta))
+            meta = _pairs(self._clone, "meta_attributes")
+            verb = "promotable" if "promotable=true" in meta else "clone"
+            meta = [pair for pair in meta if not pair.startswith("promotable=")]
+            clone = f"{pcs} resource {verb} {self.name} {self._clone.get('id')}"
+            yield from _continued(clone, *_folded("meta", meta))
         if self._group is not None:
             yield f"{pcs} resource group add {self._group.get('id')} {self.name}"
             if self._opens_group:
                 meta = _pairs(self._group, "meta_attributes")
                 yield from _continued(f"{pcs} resource meta {self._group.get('id')}", *_folded("", meta))
         for order in self._order:
-            first = f"{order.get('first-action')} {order.get('first')}"
-            then = f"{order.get('then-action')} {order.get('then')}"
+            first, then = (" ".join(_said(order, f"{side}-action", side)) for side in ("first", "then"))
             last = f"kind={order.get('kind')} id={order.get('id')}"
             yield from _continued(f"{pcs} constraint order {first} then {then}", last)
         for place in self._colocation:
-            where = f"{place.get('with-rsc-role')} {place.get('with-rsc')}"
+            one, other = (" ".join(_said(place, f"{side}-role", side)) for side in ("rsc", "with-rsc"))
             last = f"score={place.get('score')} id={place.get('id')}"
-            yield from _continued(f"{pcs} constraint colocation add Started {place.get('rsc')} with {where}", last)
+            yield from _continued(f"{pcs} constraint colocation add {one} with {other}", last)
 
 
 def of(template: str, provider: str, agent: str) -> Example | None:
@@ -125,6 +132,19 @@ def of(template: str, provider: str, agent: str) -> Example | None:
 
 def _parents(configuration: Element, tag: str, child: Element) -> Iterator[Element]:
     return (parent for parent in configuration.iter(tag) if child in list(parent))
+
+
+def _is_about(constraint: Element, one: str, other: str, holder: str, known: set[str]) -> bool:
+    """Whether a constraint, between the resources that its attributes `one` and `other` name, is about `holder` and a
+    `known` resource.
+    """
+    sides = {constraint.get(one), constraint.get(other)}
+    return holder in sides and sides <= known
+
+
+def _said(constraint: Element, *attributes: str) -> list[str]:
+    """The values of those of the attributes that a constraint has."""
+    return [value for value in map(constraint.get, attributes) if value]
 
 
 def _pairs(element: Element, what: str) -> list[str]:

@@ -30,8 +30,7 @@ _PLAIN = str.maketrans("\"'<>&\\", "      ")
 
 
 class Readiness:
-    """What the nodes publish about `what`: a portal ("portal-ADDRESS" or "portal-ADDRESS-NIC") or a target
-    ("target-IQN").
+    """What the nodes publish about `what`: a portal ("portal-ADDRESS" or "portal-ADDRESS-NIC").
 
     `node` is the name of this node; with "" nothing is published, and no fault is known. `log` is called with a line
     for each failure of the cluster: none fails an action.

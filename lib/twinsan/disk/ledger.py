@@ -19,6 +19,7 @@ from twinsan.cluster.published import Published
 from twinsan.drbd import state_volume
 from twinsan.errors import Failure
 from twinsan.host import durable_file
+from twinsan.lio import portal_group
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,10 +121,12 @@ class Ledger:
     def publish_when_due(self) -> None:
         """Publish the present fingerprint if it was last published 300 s ago or more, or never: the device may have
         grown. A failure is logged.
+
+        During a failover nothing is published, because it takes three programs: not before a portal address is here.
         """
 
         def publish() -> None:
-            if not self._published.age() < _SECONDS_UNTIL_REPEATED:
+            if not self._published.age() < _SECONDS_UNTIL_REPEATED and portal_group.listening_portal(self.lun.iqn):
                 from twinsan.host import child
 
                 patience = self._deadline.within(_SECONDS_TO_TELL)

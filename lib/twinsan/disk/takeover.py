@@ -46,7 +46,7 @@ def serve(
         lio_core.change(lambda: lio_lun.ensure(lun, log, agree), deadline, log)
         comparison.publish_changes()
 
-    lio_core.prepare(lio_core.LUN_MODULES, deadline)
+    lio_core.prepare(deadline)
     child.run(make, deadline, f"making {ledger.lun}")
 
 

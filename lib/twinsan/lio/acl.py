@@ -54,6 +54,13 @@ def ensure(group: str, initiator: str, credentials: chap.Credentials, depth: int
     _show_its_luns(group, initiator)
 
 
+def set_queue_depths(group: str) -> None:
+    """Give each ACL of a portal group without sessions the group's queue depth."""
+    depth = configfs.read(f"{group}/attrib/default_cmdsn_depth") or ""
+    for initiator in initiators(group):
+        configfs.set_if_different(f"{place(group, initiator)}/cmdsn_depth", depth)
+
+
 def set_credentials(path: str, credentials: chap.Credentials) -> None:
     """Set the credentials of an ACL, or of the group for demo mode. Existing sessions do not authenticate again."""
     from twinsan.lio.chap import UNSET

@@ -36,8 +36,8 @@ _SECONDS_FOR_A_LOOK = 3
 # is being stopped. A third of a start's 60 s: if it does not pass, the rest is left for the other node.
 SECONDS_FOR_WHAT_PASSES = 20
 
-TARGET_MODULES = ("target_core_mod", "iscsi_target_mod")
-LUN_MODULES = ("target_core_mod", "target_core_iblock")
+# What a target and its LUNs need. The target's start loads all, so that a missing one is found before a failover.
+_MODULES = ("target_core_mod", "iscsi_target_mod", "target_core_iblock")
 
 _loaded_modules = "/sys/module"
 
@@ -50,25 +50,16 @@ NO_MODULE = Reason(
 NO_TREE = Reason(NotInstalled, f"{configfs.root} does not appear although the modules of LIO are loaded", "see 'dmesg'")
 
 
-def prepare(modules: tuple[str, ...], deadline: Deadline) -> None:
+def prepare(deadline: Deadline) -> None:
     """Load the kernel modules, mount configfs, and make the folders for reservations and ALUA. If all is there, this
     costs a few reads. Raises NotInstalled if a module cannot be loaded.
     """
-    for module in modules:
+    for module in _MODULES:
         if not os.path.isdir(f"{_loaded_modules}/{module}"):
             _load(module, deadline)
     if not configfs.available():
         _mount(deadline)
     _make_reservation_folders()
-
-
-def require_modules(modules: tuple[str, ...], deadline: Deadline) -> None:
-    """Raise NotInstalled if a module is not loaded and cannot be, as after an upgrade of the running kernel. Nothing is
-    loaded.
-    """
-    for module in modules:
-        if not os.path.isdir(f"{_loaded_modules}/{module}"):
-            _load(module, deadline, "--dry-run")
 
 
 def change(work: Callable[[], Result], deadline: Deadline, note: Callable[[str], None]) -> Result:
@@ -105,8 +96,8 @@ def look_between_changes(look: Callable[[], Result], deadline: Deadline) -> Resu
         return look()
 
 
-def _load(module: str, deadline: Deadline, *options: str) -> None:
-    result = command.run("modprobe", *options, module, deadline=deadline, check=False)
+def _load(module: str, deadline: Deadline) -> None:
+    result = command.run("modprobe", module, deadline=deadline, check=False)
     if result.status != 0:
         raise NO_MODULE(module=module, error=result.stderr.strip() or "modprobe gave no reason")
 

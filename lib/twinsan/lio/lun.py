@@ -8,8 +8,8 @@ Silence. An initiator that asks for a removed LUN gets LOGICAL UNIT NOT SUPPORTE
 removed for ever; from a removed LUN 0 it even reads zeros with status GOOD. The address prevents this: it leaves the
 node before any LUN does (agent portal-ip), and portals listen on that address only. Targets with other portals have a
 second protection. A stop that removes the last LUN, or LUN 0, first disables the portal group, which ends the sessions.
-A start that finds the group disabled enables it after the LUN is complete. For the target's monitor a disabled group
-without LUNs is no fault.
+A start that finds the group disabled enables it after the LUN is complete: so a target that stands by on the other node
+accepts no logins.
 """
 
 from __future__ import annotations

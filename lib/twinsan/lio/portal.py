@@ -58,23 +58,12 @@ def _refusal(portal: str, error: OSError) -> Failure:
             if other_port == port and {address, other_address}.intersection(_WILDCARDS):
                 iqn, name = group.split("/")[-2:]
                 return HELD_BY_TARGET(portal=portal, iqn=iqn, group=name, other=other)
-    process = _listening_process(portal)
+    from twinsan.network import listener
+
+    process = listener.process_on(address.strip("[]"), port)
     if process:
         return HELD_BY_PROCESS(portal=portal, process=process)
     return REFUSED(portal=portal, error=configfs.describe(error))
-
-
-def occupant(portal: str) -> str:
-    """The reason if a process of this node listens on the portal, so that no target can have it; else ""."""
-    process = _listening_process(portal)
-    return HELD_BY_PROCESS.text(portal=portal, process=process) if process else ""
-
-
-def _listening_process(portal: str) -> str:
-    from twinsan.network import listener
-
-    address, port = _split(portal)
-    return listener.process_on(address.strip("[]"), port)
 
 
 def remove(group: str, portal: str) -> None:

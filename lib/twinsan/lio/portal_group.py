@@ -53,13 +53,22 @@ def attributes(*, demo_mode: bool, authentication: bool, queue_depth: int) -> di
     }
 
 
+def has_luns(iqn: str) -> bool:
+    """Whether the target has LUNs."""
+    return bool(configfs.names(f"{place(iqn)}/lun"))
+
+
 def enable(iqn: str) -> None:
     """Make the target accept logins. Raises Passing if the kernel refuses: a target that is being stopped may still
     have its relative port identifier.
     """
     group = place(iqn)
+    if configfs.read(f"{group}/enable") == "1":
+        return
+    # Those that had a session when the configuration changed have their old queue depth (see acl.ensure).
+    lio_acl.set_queue_depths(group)
     try:
-        configfs.set_if_different(f"{group}/enable", "1")
+        configfs.write(f"{group}/enable", "1")
     except OSError as error:
         raise NOT_ENABLED(iqn=iqn, error=configfs.describe(error), place=group) from None
 

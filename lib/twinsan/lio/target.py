@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """An iSCSI target: one IQN with one portal group, its portals and its ACLs.
 
+A target stands on both nodes, complete but for its LUNs. It accepts logins only while it has LUNs: the start of a LUN
+enables the portal group, the stop of the last one disables it (see `lun`).
+
 - `make` and `ensure` make a target as configured from whatever is there. If they fail, they remove a target that they
   have created.
 - `remove` removes whatever is there.
@@ -112,8 +115,8 @@ def ensure(target: Target) -> str:
 
 
 def _ensure_group(target: Target, group: str) -> str:
-    """As `ensure`. The portals are made just before the group is enabled: up to then a new group cannot be reached,
-    whatever address it will listen on.
+    """As `ensure`. The portals are made last: up to then a new group cannot be reached, whatever address it will listen
+    on.
     """
     # A monitor does not need it.
     from twinsan.lio import relative_port
@@ -131,7 +134,8 @@ def _ensure_group(target: Target, group: str) -> str:
     for stale in set(lio_portal.of_group(group)) - set(target.portals):
         lio_portal.remove(group, stale)
     refused = _listen(target.portals, group)
-    portal_group.enable(target.iqn)
+    if portal_group.has_luns(target.iqn):
+        portal_group.enable(target.iqn)
     return refused
 
 

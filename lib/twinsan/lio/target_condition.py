@@ -50,8 +50,8 @@ def _fault(target: Target) -> str:
     absent = [initiator for initiator in target.initiators if initiator not in admitted]
     if absent:
         return NOT_ADMITTED.text(initiators=name_list.shorten(absent))
-    # The stop of the last LUN leaves the group disabled (lio.lun, "Silence"): that is no fault of the target.
-    if configfs.read(f"{group}/enable") != "1" and configfs.names(f"{group}/lun"):
+    # Without LUNs it is not enabled.
+    if configfs.read(f"{group}/enable") != "1" and portal_group.has_luns(target.iqn):
         return DISABLED.text()
     return ""
 

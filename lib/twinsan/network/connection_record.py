@@ -8,6 +8,7 @@ each node has a copy.
 from __future__ import annotations
 
 from twinsan.cluster.publication import Publication
+from twinsan.deadline import Deadline
 from twinsan.errors import Failure
 from twinsan.network import addresses
 from twinsan.network.connections import Peer
@@ -15,8 +16,6 @@ from twinsan.network.connections import Peer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from twinsan.deadline import Deadline
 
 # Enough for any number of hosts that this can serve; a node attribute should not grow without bound.
 _MOST = 256
@@ -39,14 +38,22 @@ class ConnectionRecord:
         self._log = log
         self._in_cluster = in_cluster
 
-    def publish(self, peers: list[Peer], deadline: Deadline, *, repeat: bool = True) -> None:
+    def publish(self, peers: list[Peer], deadline: Deadline) -> None:
         """Publish the connected `peers` to all nodes, if they have changed or were published more than 60 s ago.
 
-        Without `repeat` only if they have changed. Takes 3 s at most. Never raises Failure or OSError: they are logged.
+        Takes 3 s at most. Never raises Failure or OSError: they are logged.
         """
+        self._publish(peers, deadline, _SECONDS_UNTIL_REPEATED)
+
+    def publish_at_stop(self, peers: list[Peer]) -> None:
+        """Publish the `peers` that were connected until now if they have changed: nothing is repeated, as nobody serves
+        during a stop. As `publish` otherwise, but for the deadline: the action need not wait for it.
+        """
+        self._publish(peers, Deadline(_SECONDS_TO_ANSWER), float("inf"))
+
+    def _publish(self, peers: list[Peer], deadline: Deadline, longest: float) -> None:
         if not self._in_cluster:
             return
-        longest = _SECONDS_UNTIL_REPEATED if repeat else float("inf")
         try:
             note = f"connections-{self._address.replace(':', '-')}"
             publication = Publication(attribute(self._address), note, on_every_node=True)

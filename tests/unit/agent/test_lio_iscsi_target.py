@@ -13,7 +13,6 @@ import pytest
 from tests.unit import agents, fake_configfs
 from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel, tree
-from twinsan.cluster import attributes as cluster
 from twinsan.deadline import Deadline
 from twinsan.disk import release
 from twinsan.host import command, lock, rundir
@@ -29,6 +28,7 @@ VALUES = {
     "allowed_initiators": "iqn.1998-01.com.vmware:esx1 iqn.1998-01.com.vmware:esx2",
 }
 run = agents.Runner("lio-iscsi-target", **VALUES)
+lun = agents.Runner("lio-lun", target_iqn=IQN, lun="1", path="/dev/drbd0")
 probe = run.probe
 
 
@@ -68,7 +68,6 @@ def test_it_is_as_declared(kernel: Kernel) -> None:
     run("start")
     assert sorted(os.listdir(f"{kernel.root}/{GROUP}/np")) == ["10.0.5.50:3260", "[2001:db8::50]:3261"]
     assert sorted(os.listdir(f"{kernel.root}/{GROUP}/acls")) == VALUES["allowed_initiators"].split()
-    assert read(kernel, f"{GROUP}/enable") == "1\n"
     assert read(kernel, f"{GROUP}/attrib/generate_node_acls") == "0\n"
     assert read(kernel, f"{GROUP}/attrib/demo_mode_discovery") == "0\n"
     assert read(kernel, f"{GROUP}/attrib/authentication") == "0\n"
@@ -89,11 +88,40 @@ def test_the_relative_port_does_not_depend_on_the_order_of_starts(kernel: Kernel
 
 def test_nobody_can_log_in_before_it_is_complete(kernel: Kernel) -> None:
     run("start")
-    changes = kernel.changes
-    enabled = changes.index(f"write {GROUP}/enable")
+    changes = list(kernel.changes)
     portals = [at for at, change in enumerate(changes) if "/np/" in change]
-    assert enabled == len(changes) - 1
     assert min(portals) > max(at for at, change in enumerate(changes) if "/acls/" in change or "/attrib/" in change)
+    assert f"write {GROUP}/enable" not in changes
+    lun("start")
+    assert kernel.changes[-1] == f"write {GROUP}/enable"
+
+
+def test_a_target_that_stands_by_accepts_no_logins(kernel: Kernel) -> None:
+    """Neither after its start nor after a change: only a LUN opens it, the last one closes it."""
+    run("start")
+    run("reload-agent", queue_depth="64")
+    assert read(kernel, f"{GROUP}/enable") == "0\n"
+    lun("start")
+    assert read(kernel, f"{GROUP}/enable") == "1\n"
+    lun("stop")
+    run("start")
+    assert read(kernel, f"{GROUP}/enable") == "0\n"
+    assert run("monitor") == 0
+
+
+def test_a_session_keeps_its_queue_depth_until_the_luns_come_back(kernel: Kernel) -> None:
+    """The target stays when the LUNs move away and back, and nobody starts it."""
+    run("start")
+    lun("start")
+    acl = Path(kernel.root, GROUP, "acls/iqn.1998-01.com.vmware:esx1")
+    alone = (acl / "info").read_text()
+    (acl / "info").write_text("InitiatorName: iqn.1998-01.com.vmware:esx1\n")
+    run("reload-agent", queue_depth="64")
+    assert (acl / "cmdsn_depth").read_text() == "128\n"
+    lun("stop")
+    (acl / "info").write_text(alone)
+    lun("start")
+    assert (acl / "cmdsn_depth").read_text() == "64\n"
 
 
 def test_chap_is_written_without_a_newline(kernel: Kernel) -> None:
@@ -219,9 +247,10 @@ def test_a_group_that_cannot_be_enabled_at_once(kernel: Kernel, monkeypatch: pyt
             raise OSError(refusals.pop(), "no", path)
         write(path, value)
 
+    run("start")
     monkeypatch.setattr(configfs, "write", refuse)
-    assert run("start") == 0
-    assert run("monitor") == 0
+    assert lun("start") == 0
+    assert lun("monitor") == run("monitor") == 0
     assert refusals == []
 
 
@@ -460,6 +489,7 @@ def test_a_portal_on_all_addresses_is_always_reached(kernel: Kernel, monkeypatch
 
 def test_stop_ends_the_sessions_before_anything_goes(kernel: Kernel) -> None:
     run("start")
+    lun("start")
     kernel.changes.clear()
     run("stop")
     assert kernel.changes[0] == f"write {GROUP}/enable"
@@ -681,77 +711,25 @@ def test_a_secret_that_is_not_here_does_not_take_down_what_runs(
     assert tree(kernel.root) == before
 
 
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, str]]:
-    """The node attributes of the cluster; this node is atlas."""
-    attributes: dict[str, dict[str, str]] = {}
-
-    def tell(name: str, value: str, _deadline: Deadline, *, private: bool) -> None:
-        assert private
-        attributes.setdefault(name, {})["atlas"] = value
-
-    monkeypatch.setattr(cluster, "set_node_attribute", tell)
-    monkeypatch.setattr(cluster, "get_node_attributes", lambda name, _deadline: attributes.get(name, {}))
-    return attributes
-
-
-STOPPED = {"crm_feature_set": "3.20.0", "CRM_meta_interval": "30000", "CRM_meta_role": "Stopped"}
-READINESS = f"twinsan-target-{IQN.replace(':', '-')}"
-
-
-def test_a_node_without_the_target_tells_what_would_keep_it_from_being_made(
-    kernel: Kernel, told: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_module_that_went_with_an_upgrade_fails_the_start_of_the_target_that_stands_by(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert run("monitor", **STOPPED) == 7
-    assert told == {READINESS: {"atlas": "ready"}}
-    secret = tmp_path / "secret"
-    with_chap = {"incoming_username": "esx", "incoming_password_file": str(secret)}
-    assert run("monitor", **with_chap, **STOPPED) == 7
-    assert told[READINESS]["atlas"].startswith(f"{secret} ")
-    secret.write_text("xY7\n")
-    secret.chmod(0o600)
-    assert run("monitor", **with_chap, **STOPPED) == 7
-    assert "the CHAP secret of incoming_username has 3 characters" in told[READINESS]["atlas"]
-    assert "xY7" not in str(told)
-    secret.write_text("unbelievably\n")
-    assert run("monitor", **with_chap, **STOPPED) == 7
-    assert told[READINESS]["atlas"] == "ready"
-    monkeypatch.setattr(listener, "process_on", lambda _address, _port: "tgtd (pid 7)")
-    assert run("monitor", **STOPPED) == 7
-    assert "is in use by tgtd (pid 7); end it" in told[READINESS]["atlas"]
-
-
-def test_modules_that_went_with_an_upgrade_show_beforehand(
-    kernel: Kernel, told: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    asked: list[str] = []
+    """The module of the LUNs as well: its start would fail at the failover."""
+    loaded = tmp_path / "loaded"
+    for module in ("target_core_mod", "iscsi_target_mod"):
+        (loaded / module).mkdir(parents=True)
 
     def modprobe(*argv: str, deadline: Deadline, check: bool) -> command.Result:
-        assert not check
-        asked.append(" ".join(argv))
         return command.Result(argv, 1, "", "Module not found in directory /lib/modules/6.12")
 
-    monkeypatch.setattr(lio_core, "_loaded_modules", str(tmp_path))
+    monkeypatch.setattr(lio_core, "_loaded_modules", str(loaded))
     monkeypatch.setattr(command, "run", modprobe)
-    assert run("monitor", **STOPPED) == 7
-    assert asked == ["modprobe --dry-run target_core_mod"], "a monitor loads nothing"
-    assert told[READINESS]["atlas"].startswith("kernel module target_core_mod cannot be loaded; see")
+    assert run("start") == 5
+    assert reason(capsys).startswith("kernel module target_core_iblock cannot be loaded; see")
 
 
-@pytest.mark.parametrize("changes", [{"iqn": "none"}, {"portals": "nowhere"}, {"queue_depth": "0"}])
-def test_whatever_is_wrong_on_a_node_without_the_target_disturbs_nobody(
-    kernel: Kernel, told: dict[str, dict[str, str]], changes: dict[str, str]
-) -> None:
-    """For a 6 the cluster would stop it everywhere, and for a 2 make it anew where it runs."""
-    assert run("monitor", **{**STOPPED, **changes}) == 7
-
-
-def test_what_the_other_node_lacks_shows_here(
-    kernel: Kernel, told: dict[str, dict[str, str]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    run("start")
-    told[READINESS] = {"zeus": "/etc/chap does not exist; copy it from the other node"}
-    for level in ("0", "10"):
-        assert run("monitor", crm_feature_set="3.20.0", CRM_meta_interval="10000", OCF_CHECK_LEVEL=level) == 190
-        assert reason(capsys) == f"zeus could not take the target over: {told[READINESS]['zeus']}"
-    assert probe(crm_feature_set="3.20.0") == 0
+def test_a_monitor_of_role_stopped_disturbs_nobody(kernel: Kernel) -> None:
+    """A configuration of an earlier version has one. It says nothing, whatever is wrong."""
+    values = {"crm_feature_set": "3.20.0", "CRM_meta_interval": "30000", "CRM_meta_role": "Stopped"}
+    assert run("monitor", **values) == 7
+    assert run("monitor", **{**values, "portals": "nowhere"}) == 7

@@ -142,19 +142,36 @@ def test_operations_are_what_the_agents_advise(cib: etree._Element) -> None:
         assert given == advised, primitive.get("id")
 
 
-def test_the_chain_starts_from_the_disk_to_the_address(cib: etree._Element) -> None:
+def test_the_san_starts_from_the_lun_to_the_address_after_the_target_and_the_promotion(cib: etree._Element) -> None:
     group = find(cib, "g_san")
-    assert [member.get("type") for member in group.iter("primitive")] == ["lio-iscsi-target", "lio-lun", "portal-ip"]
-    (order,) = cib.iter("rsc_order")
-    assert (order.get("first"), order.get("first-action")) == ("ms_drbd", "promote")
-    assert (order.get("then"), order.get("then-action"), order.get("kind")) == ("g_san", "start", "Mandatory")
-    assert order.get("symmetrical") is None, "what starts in an order stops in its mirror"
+    assert [member.get("type") for member in group.iter("primitive")] == ["lio-lun", "portal-ip"]
+    orders = {
+        (str(order.get("first")), order.get("first-action"), str(order.get("then")), order.get("kind")): order
+        for order in cib.iter("rsc_order")
+    }
+    assert set(orders) == {
+        ("ms_drbd", "promote", "g_san", "Mandatory"),
+        ("c_target", None, "g_san", "Mandatory"),
+    }
+    assert all(order.get("symmetrical") is None for order in orders.values()), "the mirror at a stop"
 
 
-def test_the_chain_is_where_the_disk_is_writable(cib: etree._Element) -> None:
-    (colocation,) = cib.iter("rsc_colocation")
-    assert (colocation.get("rsc"), colocation.get("score")) == ("g_san", "INFINITY")
-    assert (colocation.get("with-rsc"), colocation.get("with-rsc-role")) == ("ms_drbd", "Promoted")
+def test_the_san_is_where_the_disk_is_writable_and_the_target_stands(cib: etree._Element) -> None:
+    said = {
+        (place.get("rsc"), place.get("rsc-role"), place.get("with-rsc"), place.get("with-rsc-role"), place.get("score"))
+        for place in cib.iter("rsc_colocation")
+    }
+    assert said == {
+        ("g_san", None, "ms_drbd", "Promoted", "INFINITY"),
+        ("g_san", None, "c_target", None, "INFINITY"),
+        ("ms_drbd", "Promoted", "c_target", None, "100000"),
+    }
+
+
+def test_a_target_stands_on_each_node(cib: etree._Element) -> None:
+    told = meta(find(cib, "c_target"))
+    assert told.items() >= {"clone-max": "2", "clone-node-max": "1", "notify": "false"}.items()
+    assert told["interleave"] == "true", "each LUN waits for the target of its own node alone"
 
 
 def test_one_replica_on_each_node_and_one_of_them_promoted(cib: etree._Element) -> None:

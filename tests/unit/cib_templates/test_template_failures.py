@@ -59,7 +59,53 @@ def test_a_second_failure_moves_all_to_the_other_node_where_it_stays(cluster: Cl
     for _ in range(2):
         cluster.go(f"{resource}_start_0@atlas=1")
     assert starts(cluster.go(), "zeus")
-    assert cluster.go(seconds=PAUSE + 1) == [], "it goes back when the failures are forgotten"
+    later = cluster.go(seconds=PAUSE + 1)
+    assert later == (["p_target start on atlas"] if resource == "p_target" else []), "nothing goes back"
+
+
+def test_a_switchover_leaves_the_target_alone(cluster: Cluster) -> None:
+    cluster.go()
+    cluster.move("zeus")
+    assert cluster.go() == [
+        "p_portal stop on atlas",
+        "p_lun1 stop on atlas",
+        "p_drbd demote on atlas",
+        "p_drbd promote on zeus",
+        "p_lun1 start on zeus",
+        "p_portal start on zeus",
+    ]
+
+
+@pytest.mark.parametrize("status", [1, 2, 5])
+def test_a_target_that_cannot_stand_by_shows_before_it_is_needed_and_costs_neither_service_nor_replica(
+    cluster: Cluster, status: int
+) -> None:
+    """An instance of a clone never answers 6, for which the cluster would stop all (see ocf.failure_code)."""
+    done = [action for _ in range(2) for action in cluster.go(f"p_target_start_0@zeus={status}")] + cluster.go()
+    assert "p_portal start on atlas" in done
+    assert not any(" stop " in action for action in done if not action.startswith("p_target"))
+    assert "p_target start on zeus" in cluster.go(seconds=PAUSE + 1)
+
+
+def test_a_target_that_fails_where_it_stands_by_disturbs_nobody(cluster: Cluster) -> None:
+    cluster.go()
+    again = cluster.go(inject="p_target_monitor_10000@zeus=1")
+    assert again == ["p_target stop on zeus", "p_target start on zeus"]
+
+
+def test_a_required_target_for_a_promotion_would_stop_the_replica_without_one(cluster: Cluster) -> None:
+    """The control: why the score of that constraint is finite."""
+    cluster.change("rsc_colocation[@id='promoted-where-target']", score="INFINITY")
+    for _ in range(2):
+        cluster.go("p_target_start_0@zeus=1")
+    assert "p_drbd stop on zeus" in cluster.go()
+
+
+def test_without_a_preferred_target_for_a_promotion_nobody_would_serve(cluster: Cluster) -> None:
+    """The control: why there is that constraint."""
+    cluster.change("rsc_colocation[@id='promoted-where-target']", score="0")
+    cluster.go("p_target_start_0@atlas=5")
+    assert not any("p_portal start" in action for _ in range(3) for action in cluster.go())
 
 
 @pytest.mark.parametrize("status", [2, 5])

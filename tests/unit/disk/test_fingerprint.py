@@ -21,6 +21,7 @@ from twinsan.host import command, device_limits, durable_file, rundir
 from twinsan.lio import acl as lio_acl
 from twinsan.lio import configfs, portal_group
 from twinsan.lio.lun import Lun
+from twinsan.network import addresses
 
 IQN = "iqn.2003-01.org.example:san"
 ESX1, ESX2 = "iqn.1998-01.com.vmware:esx1", "iqn.1998-01.com.vmware:esx2"
@@ -46,6 +47,8 @@ class Pair:
         self.attributes: dict[str, dict[str, str]] = {}
         self.programs: list[str] = []
         monkeypatch.setattr(command, "run", self._run)
+        self.held = [addresses.AssignedAddress(1, "10.0.5.50", 24, 0)]
+        monkeypatch.setattr(addresses, "present", lambda: self.held)
         self.go_to("atlas")
 
     def go_to(self, node: str) -> None:
@@ -583,6 +586,18 @@ def test_a_node_that_joins_later_is_told(pair: Pair) -> None:
     assert set(pair.attributes[NAME]) == {"atlas", "zeus"}
     assert pair("monitor") == 0
     assert pair.programs == []
+
+
+def test_nothing_is_told_before_the_address_is_here(pair: Pair) -> None:
+    """It takes three programs, just when the start of the address does."""
+    assert pair("start") == 0
+    assert pair.move("zeus") == 0
+    address = pair.held.pop()
+    assert pair("monitor") == 0
+    assert pair.programs == []
+    pair.held.append(address)
+    assert pair("monitor") == 0
+    assert [node for node, _, _ in pair.served()] == ["zeus"]
 
 
 def test_a_change_by_hand_keeps_nobody_from_serving(pair: Pair) -> None:

@@ -40,8 +40,7 @@ def test_nothing_is_run_where_all_is_ready(monkeypatch: pytest.MonkeyPatch, tmp_
     fake_configfs.install(monkeypatch, tmp_path)
     programs = Programs()
     monkeypatch.setattr(command, "run", programs.run)
-    lio_core.prepare(lio_core.TARGET_MODULES, Deadline(5))
-    lio_core.prepare(lio_core.LUN_MODULES, Deadline(5))
+    lio_core.prepare(Deadline(5))
     assert programs.seen == []
     assert sorted(os.listdir(tmp_path / "dbroot")) == ["alua", "pr"]
 
@@ -51,7 +50,7 @@ def test_what_is_missing_is_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     (tmp_path / "module" / "target_core_iblock").rmdir()
     programs = Programs()
     monkeypatch.setattr(command, "run", programs.run)
-    lio_core.prepare(lio_core.LUN_MODULES, Deadline(5))
+    lio_core.prepare(Deadline(5))
     assert programs.seen == [("modprobe", "target_core_iblock")]
 
 
@@ -62,7 +61,7 @@ def test_a_module_that_does_not_load(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     with pytest.raises(
         NotInstalled, match=r"iscsi_target_mod cannot be loaded; see 'dmesg'.*: FATAL: Module .* not found"
     ):
-        lio_core.prepare(lio_core.TARGET_MODULES, Deadline(5))
+        lio_core.prepare(Deadline(5))
 
 
 def test_configfs_is_mounted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -71,7 +70,7 @@ def test_configfs_is_mounted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     programs = Programs()
     monkeypatch.setattr(command, "run", programs.run)
     with pytest.raises(NotInstalled, match="does not appear"):
-        lio_core.prepare(lio_core.TARGET_MODULES, Deadline(5))
+        lio_core.prepare(Deadline(5))
     assert programs.seen == [("mount", "-t", "configfs", "configfs", str(tmp_path / "config2"))]
 
 
