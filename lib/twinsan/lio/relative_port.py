@@ -15,15 +15,15 @@ def ensure(group: str, iqn: str, wanted: int) -> None:
     """Give the portal group at `group` the relative port identifier `wanted` (1 to 65535), the same on both nodes.
 
     By default, newer kernels count up when a group is enabled: two targets would swap their numbers with the order of
-    their starts. If another group on this node has the number, use one derived from `iqn`. An enabled group keeps its
-    number, because the kernel does not change it then.
+    their starts. If another group on this node has the number, use one derived from `iqn`. A group that has one of the
+    two keeps it. So does an enabled group: the kernel does not change its number.
     """
     if configfs.read(f"{group}/rtpi") is None or configfs.read(f"{group}/enable") == "1":
         return
-    taken = [_number(other) for other in tree.portal_groups() if other != group]
-    number = 1 + binascii.crc32(iqn.encode("ascii")) % 0xFFFF if wanted in taken else wanted
-    if _number(group) != number:
-        configfs.write(f"{group}/rtpi", str(number))
+    derived = 1 + binascii.crc32(iqn.encode("ascii")) % 0xFFFF
+    if _number(group) not in (wanted, derived):
+        taken = [_number(other) for other in tree.portal_groups() if other != group]
+        configfs.write(f"{group}/rtpi", str(derived if wanted in taken else wanted))
 
 
 def _number(group: str) -> int:
