@@ -114,5 +114,11 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Host:
     monkeypatch.setattr(attributes, "get_node_attributes", lambda name, _: fake.attributes.get(name, {}))
     monkeypatch.setattr(members, "in_service", fake.in_service)
     monkeypatch.setattr(command, "run", fake.run)
+
+    def prepare(preparation: Callable[[], Callable[[], None]]) -> Callable[[], None]:
+        prepared = preparation()
+        return lambda: fake.background.append(prepared)
+
     monkeypatch.setattr(child, "run_detached", fake.background.append)
+    monkeypatch.setattr(child, "prepare_detached", prepare)
     return fake

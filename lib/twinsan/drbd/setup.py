@@ -31,6 +31,9 @@ MODULE = "/sys/module/drbd"
 PROC = "/proc/drbd"
 BLOCK_DEVICES = "/sys/block"
 
+# Where drbd-utils 9 of Debian has the drbdsetup for kernels with DRBD 8.4.
+PROGRAM_8_4 = "/lib/drbd/drbdsetup-84"
+
 # Exit statuses of drbdsetup for a change of state that the kernel refuses: the second means "no UpToDate disk".
 _REFUSED = (11, 17)
 
@@ -50,6 +53,27 @@ class Refused(Failure):
         self.openers = [
             line.partition(" opened by ")[2] for line in result.stderr.splitlines() if " opened by " in line
         ]
+
+
+def run(*words: str, deadline: Deadline, check: bool = True) -> command.Result:
+    """Run drbdsetup with these arguments; otherwise as command.run."""
+    return command.run(_program(), *words, deadline=deadline, check=check)
+
+
+def _program() -> str:
+    """The program to run. On a kernel with DRBD 8.4, drbdsetup only executes PROGRAM_8_4 in its own place. To execute
+    that at once saves the start of a program, seven times in a failover.
+    """
+    return PROGRAM_8_4 if _version().startswith("8.4") and os.access(PROGRAM_8_4, os.X_OK) else "drbdsetup"
+
+
+def _version() -> str:
+    """The version of the module in the kernel, such as 8.4.11; "" if it is not loaded."""
+    try:
+        with open(f"{MODULE}/version", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
 
 
 def loaded() -> bool:
@@ -103,11 +127,11 @@ def owners(path: str, deadline: Deadline) -> list[Resource]:
 
 
 def _events2(deadline: Deadline, *name: str) -> str:
-    argv = ("drbdsetup", "events2", "--now", "--statistics", *name)
+    question = ("events2", "--now", "--statistics", *name)
     try:
-        result = command.run(*argv, deadline=deadline, check=False)
+        result = run(*question, deadline=deadline, check=False)
         # Ask twice: a monitor that failed because of one error would take the SAN down.
-        return result.stdout if result.ok else command.run(*argv, deadline=deadline).stdout
+        return result.stdout if result.ok else run(*question, deadline=deadline).stdout
     except DeadlinePassed as passed:
         raise NO_ANSWER(error=passed) from None
 
@@ -166,7 +190,7 @@ def down(name: str, deadline: Deadline) -> None:
 def resume(resource: Resource, deadline: Deadline) -> None:
     """Resume frozen I/O, whatever froze it. A Primary without its peer then begins a new data generation."""
     for minor in resource.minors:
-        command.run("drbdsetup", "resume-io", str(minor), deadline=deadline)
+        run("resume-io", str(minor), deadline=deadline)
 
 
 def writable(resource: Resource) -> bool:
@@ -192,9 +216,9 @@ def _targets(resource: Resource) -> list[str]:
 
 def _change(verb: str, name: str, target: str, deadline: Deadline) -> None:
     try:
-        result = command.run("drbdsetup", verb, target, deadline=deadline, check=False)
+        result = run(verb, target, deadline=deadline, check=False)
     except DeadlinePassed as passed:
-        error = str(passed).removeprefix("drbdsetup ")
+        error = str(passed).partition(" ")[2]
         raise (PROMOTION_HANGS if verb == "primary" else CHANGE_HANGS)(resource=name, error=error) from None
     if result.status in _REFUSED:
         complaint = result.complaint or "without a reason"

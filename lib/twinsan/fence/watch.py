@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _SECONDS = 300.0
 _SECONDS_WITH_CONSTRAINT = 20.0
 
+# The beginning of the note of a review that the next monitor has to start.
+_DUE = "due "
+
 FROZEN = Reason(Degraded, "I/O of {resource} is frozen: {missing}")
 FROZEN_UNFENCED = Reason(
     Degraded,
@@ -44,14 +47,17 @@ LEFT_BEHIND = Reason(
 
 def start_background_work(resource: Resource) -> None:
     """Start the background work that the state of the resource asks for: repeat the decision if I/O is frozen, else
-    review the constraint if that is due. After a change of the state, such as a promotion, it is due at once.
+    review the constraint if that is due. After a change of the state it is due at once; after a promotion at the
+    second monitor, because the LUNs start beside the first one and would have to wait for its programs.
     """
-    name = resource.name
+    name, state = resource.name, _reviewed_state(resource)
+    noted = _review_note(name).read()
     if _frozen(resource):
         child.run_detached(lambda: _decide_again(name))
-        return
-    if not _is_reviewed(resource):
-        _review_note(name).replace(_reviewed_state(resource))
+    elif resource.primary and noted and noted not in (state, _DUE + state):
+        _review_note(name).replace(_DUE + state)
+    elif not _is_reviewed(resource):
+        _review_note(name).replace(state)
         child.run_detached(lambda: _review(name))
 
 

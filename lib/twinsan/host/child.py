@@ -76,6 +76,34 @@ def run_detached(work: Callable[[], None]) -> None:
         os._exit(0)
 
 
+def prepare_detached(preparation: Callable[[], Callable[[], None]]) -> Callable[[], None]:
+    """Do `preparation` in a process of its own, beside this one, and return a function. Once that has been called, the
+    process does what the preparation has returned, and outlives this one. If this process ends before, it ends, too.
+    What it raises is lost.
+    """
+    waiting, telling = os.pipe()
+
+    def work() -> None:
+        os.close(telling)
+        prepared = preparation()
+        if os.read(waiting, 1):
+            prepared()
+
+    run_detached(work)
+    os.close(waiting)
+    return lambda: _tell(telling)
+
+
+def _tell(descriptor: int) -> None:
+    try:
+        os.write(descriptor, b"1")
+    except BrokenPipeError:
+        # The preparation has failed.
+        return
+    finally:
+        os.close(descriptor)
+
+
 def continue_in_background() -> bool:
     """Fork, so that the caller of this program can go on. Returns False in the parent, which has to end now, and True
     in the child, which has a session of its own, and /dev/null as its standard streams.

@@ -56,8 +56,9 @@ class PortalAddress:
         self._readiness = readiness
         self._record = record
         self._deadline = deadline
-        # What this action did so far: the initiators that it recalled, and whether it added the address.
-        self._peers: list[Peer] | None = None
+        # What this action did so far: the process that makes the initiators connect again, and whether it added the
+        # address.
+        self._reset_initiators: Callable[[], None] | None = None
         self._added = False
 
     def bring_up(self, patience: Deadline, sure: Deadline) -> None:
@@ -104,33 +105,45 @@ class PortalAddress:
         return ""
 
     def _claim(self, link: Link) -> None:
-        """Ask the network whether the address is free, and meanwhile the cluster who was connected to it. Raises
-        Failure if another host has the address.
+        """Ask the network whether the address is free; meanwhile another process asks the cluster who was connected to
+        it. Raises Failure if another host has the address.
         """
+        from twinsan.host import child
         from twinsan.network import probe
 
         question = probe.Probe(self.ip, link)
         try:
-            patience = self._deadline.within(_SECONDS_TO_OBJECT)
-            if self._peers is None:
-                self._peers = self._recall()
-            holder = question.answer(patience)
+            if self._reset_initiators is None and not link.fault:
+                self._reset_initiators = child.prepare_detached(lambda: self._make_ready(link))
+            holder = question.answer(self._deadline.within(_SECONDS_TO_OBJECT))
         finally:
             question.close()
         if holder:
             raise TAKEN(ip=self.ip, holder=holder, device=link.name)
 
-    def _announce(self, link: Link) -> None:
-        """Announce the address now and a few times more; without carrier, when the carrier is back."""
-        from twinsan.host import child
+    def _make_ready(self, link: Link) -> Callable[[], None]:
+        """Recall who was connected. Returns what resets these connections, announces the address a few times more, and
+        publishes who has connected again.
+        """
         from twinsan.network import presence
 
-        peers = self._peers or []
-        if link.fault:
-            self._announce_with_carrier(link, lambda: peers)
+        peers = self._recall()
+
+        def reset() -> None:
+            presence.announce(self.ip, self.port, link, peers)
+            self._publish_if(presence.repeat(self.ip, self.port, link, peers))
+
+        return reset
+
+    def _announce(self, link: Link) -> None:
+        """Announce the address now and a few times more; without carrier, when the carrier is back."""
+        from twinsan.network import presence
+
+        if link.fault or self._reset_initiators is None:
+            self._announce_with_carrier(link, self._recall)
             return
-        presence.announce(self.ip, self.port, link, peers)
-        child.run_detached(lambda: self._publish_if(presence.repeat(self.ip, self.port, link, peers)))
+        presence.announce(self.ip, self.port, link, [])
+        self._reset_initiators()
 
     def await_carrier(self, link: Link, sure: Deadline) -> bool:
         """Keep the address on a network device without carrier: have it announced when the carrier is back.

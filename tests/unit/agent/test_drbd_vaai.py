@@ -401,6 +401,8 @@ def test_a_promotion_and_a_boot_ask_for_a_look_at_the_constraint(host: FakeHost,
         assert len(host.background) == 1, monitors
     run("promote")
     run("monitor")
+    assert len(host.background) == 1, "the LUNs start beside this one"
+    run("monitor")
     assert len(host.background) == 2
     Path(rundir.path("fence-look.san")).unlink()
     run("monitor")

@@ -18,7 +18,7 @@ from tests.unit.network.test_addresses import in_a_network_of_its_own
 from twinsan.cluster import attributes
 from twinsan.errors import Failure
 from twinsan.host import child, command, rundir
-from twinsan.network import addresses, announcement, links
+from twinsan.network import addresses, announcement, links, presence
 from twinsan.network.addresses import AssignedAddress
 from twinsan.network.connections import Peer
 from twinsan.network.links import Link
@@ -506,12 +506,15 @@ def test_a_node_that_came_back_is_told_again(host: Host, tmp_path: Path) -> None
     assert host.log.count("tell atlas") == 1, "a stop repeats nothing"
 
 
-def test_initiators_of_the_other_node_are_reset(host: Host) -> None:
+def test_initiators_of_the_other_node_are_reset(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "repeat", lambda *_arguments: False)
     host.attributes[f"twinsan-connections-{VIP}"] = {
         "atlas": "10.0.5.9:51234",
         "zeus": "10.0.5.9:51234 10.0.5.8:40000 rubbish",
     }
     assert run("start", port="3261", **IN_CLUSTER) == 0
+    assert host.log[-2:] == [f"announce {VIP}", "tickle 3261"], "the start does not wait for the cluster's answer"
+    host.background.pop()()
     assert host.log[-2:] == [f"announce {VIP}", "tickle 3261 10.0.5.8:40000 10.0.5.9:51234"]
 
 
@@ -529,7 +532,7 @@ def test_the_announcement_is_repeated_while_the_address_is_here(host: Host, monk
     monkeypatch.setattr("time.sleep", sleep)
     (again,) = host.background
     again()
-    assert host.log == [f"announce {VIP}", "tickle 3260 10.0.5.9:51234"] * 3
+    assert host.log == [f"announce {VIP}", "tickle 3260 10.0.5.9:51234"] * 4
     assert sum(pauses) < 5
 
 

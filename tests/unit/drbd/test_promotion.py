@@ -111,3 +111,26 @@ def test_8_4_promotes_all_volumes_or_none(monkeypatch: pytest.MonkeyPatch, refus
     else:
         setup.promote(resource, Deadline(2))
     assert calls == ran
+
+
+@pytest.mark.parametrize(
+    ("version", "installed", "at_once"), [("8.4.11", True, True), ("8.4.11", False, False), ("9.2.4", True, False)]
+)
+def test_what_drbdsetup_would_execute_is_executed_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: str, installed: bool, at_once: bool
+) -> None:
+    """On kernels with DRBD 8.4: the start of a program is most of the time that a query takes."""
+    program = tmp_path / "drbdsetup-84"
+    program.touch(0o755 if installed else 0o644)
+    (tmp_path / "version").write_text(f"{version}\n")
+    monkeypatch.setattr(setup, "MODULE", str(tmp_path))
+    monkeypatch.setattr(setup, "PROGRAM_8_4", str(program))
+    ran: list[tuple[str, ...]] = []
+
+    def run(*argv: str, deadline: Deadline, check: bool) -> command.Result:
+        ran.append(argv)
+        return command.Result(argv, 0, "", "")
+
+    monkeypatch.setattr(command, "run", run)
+    assert setup.query("san", Deadline(5)) is None
+    assert ran == [(str(program) if at_once else "drbdsetup", "events2", "--now", "--statistics", "san")]

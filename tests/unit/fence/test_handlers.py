@@ -603,6 +603,7 @@ def test_a_constraint_that_was_left_behind_is_lifted_by_a_monitor(cluster: FakeC
     watch.start_background_work(look(host))
     host.role = "Primary"
     watch.start_background_work(look(host))
+    watch.start_background_work(look(host))
     assert len(host.background) == 2, "and after each change of the role"
 
 

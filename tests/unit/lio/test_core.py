@@ -165,6 +165,26 @@ def test_a_child_does_not_keep_the_executors_pipes() -> None:
     os.waitpid(outer, 0)
 
 
+@pytest.mark.runs_programs
+@pytest.mark.parametrize("asked", [True, False])
+def test_what_is_prepared_in_the_background_is_done_once_it_is_asked_for(tmp_path: Path, asked: bool) -> None:
+    """And not at all if the process that would ask for it ends before."""
+    done = tmp_path / "done"
+    # Both processes have its other end, until they end.
+    reading, writing = os.pipe()
+    outer = os.fork()
+    if outer == 0:
+        go_on = child.prepare_detached(lambda: done.touch)
+        if asked:
+            go_on()
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(outer, 0)
+    assert os.read(reading, 1) == b""
+    os.close(reading)
+    assert done.exists() == asked
+
+
 def test_devices_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(Passing, match="is not there"):
         block_device.require_free(str(tmp_path / "nothing"))
