@@ -87,5 +87,5 @@ def template_values(name: str) -> dict[str, str]:
 
 def environment(name: str, version: str, call: str) -> dict[str, str]:
     """The environment of a call of `name` as a version of Pacemaker makes it, with the template's values."""
-    given = pacemaker.environment(version, call, clone=name == "drbd-vaai")
+    given = pacemaker.environment(version, call, clone=name in ("drbd-vaai", "lio-iscsi-target"))
     return {**given, "OCF_RESOURCE_INSTANCE": f"test-{name}-{os.getpid()}", **template_values(name)}

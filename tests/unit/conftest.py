@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from tests.unit import owner
-from twinsan.ocf import failures, reason_display
+from twinsan.ocf import closer_look, failures, reason_display
 
 _STARTS_A_PROCESS = frozenset(
     ("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "pty.spawn", "subprocess.Popen")
@@ -65,5 +65,7 @@ def _nothing_remembered(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
     if request.node.get_closest_marker("remembers") is None:
         monkeypatch.setattr(reason_display, "will_be_displayed", lambda *_: True)
         monkeypatch.setattr(reason_display, "forget", lambda *_: None)
+        monkeypatch.setattr(closer_look, "forget", lambda *_: None)
+        monkeypatch.setattr(closer_look, "_last", lambda _note: (0, ""))
         for name in ("note_start", "note_end_of_start", "forget_later"):
             monkeypatch.setattr(failures, name, lambda *_, **__: None)

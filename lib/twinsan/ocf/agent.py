@@ -173,6 +173,10 @@ class Agent(Reporter):
         """Run the action and return its exit code."""
         if self.action_name in ("start", "stop") and self.environment.in_cluster:
             return self._start_or_stop()
+        if self.action_name == "reload-agent" and self.environment.in_cluster:
+            from twinsan.ocf import closer_look
+
+            self._try_to_note(lambda: closer_look.forget(self.environment.resource))
         if self.action_name != "monitor":
             return self._perform()
         if self.environment.role == STOPPED:
@@ -210,10 +214,11 @@ class Agent(Reporter):
         """Run a start or a stop of the cluster, and note it for the clean-up of failures on this node (see
         `failures`).
         """
-        from twinsan.ocf import failures
+        from twinsan.ocf import closer_look, failures
 
         resource, node = self.environment.resource, self.environment.node
         is_start = self.action_name == "start"
+        self._try_to_note(lambda: closer_look.forget(resource))
         if is_start:
             self._try_to_note(lambda: failures.note_start(resource))
         code = self._perform()
@@ -229,7 +234,7 @@ class Agent(Reporter):
         try:
             work()
         except (Failure, OSError) as failure:
-            self.log(f"a failure here counts until failure-timeout: {failure}")
+            self.log(f"what an earlier action noted still counts: {failure}")
 
     def _with_reason_displayed(self, code: int) -> int:
         """Return the exit code of a recurring monitor: `code`, or once the code of "well" if the cluster would not
