@@ -148,7 +148,7 @@ def _command(suite: str, image: Path) -> Iterator[str]:
     modules = MODULES / kernel_release()
     yield f"--customize-hook=mkdir -p $1/usr/lib/modules && cp -a {modules} $1/usr/lib/modules/"
     yield f"--customize-hook=chroot $1 depmod {kernel_release()}"
-    yield f"--customize-hook=cp -a {GUEST_FILES}/. $1/ && chown -R 0:0 $1/etc/corosync $1/usr/local $1/etc/fstab"
+    yield f"--customize-hook=cp -a {GUEST_FILES}/. $1/ && chown -R 0:0 $1/usr/local $1/etc/fstab"
     yield f"--customize-hook=chroot $1 systemctl disable --quiet {' '.join(_DISABLED)}"
     yield f"--customize-hook=for u in {' '.join(_MASKED)}; do ln -sf /dev/null $1/etc/systemd/system/$u; done"
     yield "--customize-hook=chroot $1 systemctl enable --quiet lab-network lab-control"

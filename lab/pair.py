@@ -141,7 +141,13 @@ class Pair:
 
     def start_cluster(self) -> None:
         """Start corosync and Pacemaker, now and at every boot."""
+        # corosync-keygen(8): at least 1024 bits.
+        files: dict[str, bytes | Path] = {
+            "corosync.conf": PROJECT / "examples" / "corosync.conf",
+            "authkey": os.urandom(256),
+        }
         for server in self.servers:
+            server.copy({f"/etc/corosync/{name}": content for name, content in files.items()})
             server.succeed("mkdir /etc/lab && touch /etc/lab/cluster && sync && systemctl start --no-block pacemaker")
 
     def wait_for_cluster(self) -> None:

@@ -200,7 +200,7 @@ def _program(source: str, interpreter: str) -> str:
 
 def _data(root: str) -> "Iterator[tuple[str, str]]":
     """Yield path and source of each file that is no program."""
-    for folder in ("cib-templates", "drbd"):
+    for folder in ("cib-templates", "drbd", "examples"):
         for source in _below(folder, ""):
             yield os.path.join(root, "share", "twinsan", source), os.path.join(ROOT, source)
     for section in ("7", "8"):

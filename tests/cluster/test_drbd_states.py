@@ -11,6 +11,7 @@ import pytest
 from lab.machine import Machine
 from lab.pair import RESOURCE, Pair
 from tests.cluster import hand
+from twinsan.drbd import setup
 
 # The data, and the state volume.
 _MINORS = (0, 1)
@@ -121,7 +122,8 @@ def test_an_action_ends_in_time_when_drbd_does_not_answer(pair: Pair, passive: M
     killer = f"timeout --signal=KILL {10 * seconds}"
     notified = "OCF_RESKEY_CRM_meta_notify_type=post OCF_RESKEY_CRM_meta_notify_operation=stop"
     line = hand.line("drbd-vaai", action, drbd_resource=RESOURCE, CRM_meta_timeout=str(seconds * 1000))
-    bind = "for name in drbdsetup drbdadm; do mount --bind /run/hanging $(readlink -f /sbin/$name); done"
+    programs = f"/sbin/drbdadm /sbin/drbdsetup {setup.PROGRAM_8_4}"
+    bind = f"for name in {programs}; do mount --bind /run/hanging $(readlink -f $name); done"
     # In a mount namespace of its own: the cluster's agents go on with the real programs.
     script = f"chmod +x /run/hanging; {bind}; {notified} {killer} {line}"
     result = passive.run(["unshare", "--mount", "sh", "-c", script])

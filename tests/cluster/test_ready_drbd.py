@@ -14,6 +14,7 @@ import pytest
 from lab.machine import Machine
 from lab.pair import CONNECTED, RESOURCE, UP_TO_DATE, Pair
 from tests.cluster.test_drbd_states import by_hand, monitor, well, write  # noqa: F401  the first one is a fixture
+from twinsan.drbd import setup
 
 CONSTRAINT = "drbd-fence-by-handler-san-ms_drbd"
 STANDS = f"cibadmin --query --xpath \"//rsc_location[@id='{CONSTRAINT}']\" 2>/dev/null"
@@ -73,11 +74,11 @@ def said(server: Machine, words: str, timeout: float = 60) -> str:
 def slow_once(recovering: Pair, active: Machine) -> Iterator[None]:
     active.copy({"/run/slow-drbdsetup": SLOW.encode()})
     active.succeed(
-        "cp $(readlink -f /usr/sbin/drbdsetup) /run/real-drbdsetup; chmod +x /run/slow-drbdsetup;"
-        "mount --bind /run/slow-drbdsetup $(readlink -f /usr/sbin/drbdsetup)"
+        f"cp {setup.PROGRAM_8_4} /run/real-drbdsetup; chmod +x /run/slow-drbdsetup;"
+        f"mount --bind /run/slow-drbdsetup {setup.PROGRAM_8_4}"
     )
     yield
-    active.succeed("umount $(readlink -f /usr/sbin/drbdsetup); rm -r /run/slow-once")
+    active.succeed(f"umount {setup.PROGRAM_8_4}; rm -r /run/slow-once")
 
 
 def test_drbdsetup_is_slow_once(recovering: Pair, active: Machine, slow_once: None, cut: None) -> None:

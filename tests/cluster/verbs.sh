@@ -19,9 +19,13 @@ until_() { # CONDITION
 # What this host has.
 without() {
     for program; do
-        path=$(readlink -f "/usr/sbin/$program")
-        mount --bind /etc/hosts "$path" || return 1
-        GONE="$GONE $path"
+        # Also the program that drbdsetup executes on kernels with DRBD 8.4.
+        for path in "/usr/sbin/$program" "/lib/drbd/$program-84"; do
+            [ ! -e "$path" ] && continue
+            path=$(readlink -f "$path")
+            mount --bind /etc/hosts "$path" || return 1
+            GONE="$GONE $path"
+        done
     done
 }
 restore() {

@@ -38,9 +38,9 @@ _NODE = """\
 
 
 class Cluster:
-    """Both nodes with the shipped template, complete data on both, and nothing started yet."""
+    """Both nodes with the shipped template or another one, complete data on both, and nothing started yet."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, template: Path = agents.TEMPLATE) -> None:
         for program in ("crm_simulate", "cibadmin"):
             found = shutil.which(program, path=_PATH)
             assert found is not None, f"{program} is not installed; type: apt-get install pacemaker-cli-utils"
@@ -50,7 +50,7 @@ class Cluster:
         nodes = "".join(f'<node id="{number}" uname="{node}"/>' for number, node in enumerate(NODES, 1))
         states = "".join(_NODE.format(number=number, node=node) for number, node in enumerate(NODES, 1))
         self._cib.write_text(_BASE.format(nodes=nodes, states=states))
-        self._run("cibadmin", "--modify", "--allow-create", "--xml-file", str(agents.TEMPLATE))
+        self._run("cibadmin", "--modify", "--allow-create", "--xml-file", str(template))
 
     def go(self, *failing: str, seconds: int = 0, inject: str = "") -> list[str]:
         """Let `seconds` pass, and have the scheduler's next plan carried out.
@@ -98,11 +98,13 @@ class Cluster:
         """Let a node be off, known to be off."""
         self.change(f"node_state[@uname='{node}']", in_ccm="false", crmd="offline", join="down", expected="down")
 
-    def move(self, node: str) -> None:
-        """What `crm_resource --move` of the SAN does."""
+    def move(self, node: str, resource: str = "g_san") -> None:
+        """What `crm_resource --move` of a resource does."""
         tree = ET.parse(self._cib)
         constraints = _one(tree, "constraints")
-        ET.SubElement(constraints, "rsc_location", id="cli-prefer-g_san", rsc="g_san", node=node, score="INFINITY")
+        ET.SubElement(
+            constraints, "rsc_location", id=f"cli-prefer-{resource}", rsc=resource, node=node, score="INFINITY"
+        )
         tree.write(self._cib)
 
     def standby(self, node: str) -> None:
