@@ -13,7 +13,7 @@ identity the disk is another disk.
 from __future__ import annotations
 
 from twinsan.host import block_device, device_limits
-from twinsan.lio import configfs, identity, portal_group, storage_attributes
+from twinsan.lio import configfs, identity, portal_group, reservations, storage_attributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ _ATTRIBUTES = (
 # The kernel takes these from the device when it opens it. DRBD's limits depend on its connections, so they may differ
 # from one start to the next on the same node: they are in the fingerprint, but not compared.
 VOLATILE = ("hw_max_sectors", "hw_queue_depth", "optimal_sectors")
+
+# Where the node keeps the reservations of the LUN: "volume" or "cluster" (see reservation_store). Not compared either:
+# the node that serves next has to know, and hosts do not see it.
+RESERVATIONS_IN, IN_VOLUME, IN_CLUSTER = "reservations_in", "volume", "cluster"
 
 _ALUA = ("alua_access_state", "alua_access_type", "tg_pt_gp_id")
 
@@ -132,7 +136,7 @@ class Fingerprint:
         return sorted(found, key=lambda difference: not difference.destructive)
 
     def _is_compared(self, name: str) -> bool:
-        return name not in VOLATILE and (name in _IDENTITY or name not in self.configured)
+        return name not in (*VOLATILE, RESERVATIONS_IN) and (name in _IDENTITY or name not in self.configured)
 
 
 def _same(name: str, now: str, before: str) -> bool:
@@ -158,11 +162,13 @@ def read(lun: Lun, node: str) -> Fingerprint:
     lock what it reads (see configfs).
     """
     place, group = lun.storage.place, portal_group.place(lun.iqn)
+    serial = identity.unit_serial(place)
     fields = {
         "lun": str(lun.number),
         # Kernels before 6.4 number the LUNs of a storage object from 1; there is one.
         "rtpi": str(int(configfs.read(f"{group}/rtpi") or "1", 0)),
-        "vpd_unit_serial": identity.unit_serial(place),
+        "vpd_unit_serial": serial,
+        RESERVATIONS_IN: IN_VOLUME if reservations.is_kept_elsewhere(serial) else IN_CLUSTER,
         "naa": identity.naa_name(place),
         "capacity": str(block_device.size(lun.storage.path)),
         "revision": configfs.read(f"{place}/wwn/revision") or "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from twinsan.cluster.published import Published
 from twinsan.errors import Failure
+from twinsan.host.note import Note
 from twinsan.lio import reservations
 
 TYPE_CHECKING = False
@@ -82,9 +83,35 @@ class Publication:
 
     def begin_with(self, record: Record | None) -> None:
         """Take `record`, None for nothing, as what was published last: a start begins with what the cluster has."""
+        self._unasked.forget()
         self._published.forget()
         if record is not None:
             self._published.replace(record.text)
+
+    def begin_unasked(self) -> None:
+        """As `begin_with`, for a start that does not ask what the cluster has; `catch_up` does so later."""
+        self._published.forget()
+        self._unasked.replace("")
+
+    def is_unasked(self) -> bool:
+        """Whether the start has not asked what the cluster has, and nobody has since."""
+        return self._clustered and self._unasked.exists()
+
+    def catch_up(self, deadline: Deadline) -> bool:
+        """Ask what the cluster has, and begin with that. Returns False if it does not answer, which is logged."""
+        from twinsan.disk import reservation_record
+
+        try:
+            record = reservation_record.read(self._serial, deadline.within(_SECONDS_FOR_CLUSTER))
+        except (Failure, OSError) as failure:
+            self._log(f"what the other node knows of reservations is unknown: {failure}")
+            return False
+        self.begin_with(record)
+        return True
+
+    @property
+    def _unasked(self) -> Note:
+        return Note(f"reservations-unasked.{self._serial[:200]}")
 
     @property
     def _published(self) -> Published:

@@ -92,11 +92,15 @@ class Store:
         self._file = ReservationFile(volume.where, serial, log) if volume.mounted else None
         self._publication = Publication(serial, log, clustered=clustered)
 
-    def restore(self, place: str, deadline: Deadline, *, required: bool = True) -> None:
+    def restore(self, place: str, deadline: Deadline, *, required: bool = True, in_volume: bool = False) -> None:
         """Give the kernel the reservations, for the storage object at `place`, before initiators see the LUN. Raises
         Lost if something is known to be reserved and cannot be restored; if `required` is not set, that is only logged.
+
+        `in_volume` is whether the node that served last kept them in the state volume. If they can be read there, the
+        cluster is not asked: a failover need not wait for it.
         """
-        record = self._ask(deadline)
+        unasked = in_volume and self._is_in_volume()
+        record = None if unasked else self._ask(deadline)
 
         def lose(lost: Failure) -> None:
             if required:
@@ -112,8 +116,19 @@ class Store:
             words = dict(word.partition("=")[::2] for word in refused.split(","))
             lose(REFUSED(lun=self._name, initiator=words.get("initiator_node", "?")))
         self._connect(text, record)
+        if unasked and self.connected:
+            self._publication.begin_unasked()
+            return
+        if unasked:
+            self._publication.begin_with(self._ask(deadline))
         due = self._due(bool(reservations.metadata_lines(text)), text)
         self._publication.publish_when_due(due, deadline, silent=self._silent)
+
+    def _is_in_volume(self) -> bool:
+        try:
+            return self._file is not None and self._file.read()[0] is not None
+        except OSError:
+            return False
 
     def last_reservations(self, deadline: Deadline) -> str:
         """Return what was reserved when the LUN was served last, on any node, as the kernel writes it. Raises Lost if
@@ -152,10 +167,15 @@ class Store:
             return VOLUME_NOT_MOUNTED.text(device=self._device, where=self._volume.where, lun=self._name)
         return WITHOUT_VOLUME.text(lun=self._name)
 
-    def save(self, place: str, deadline: Deadline) -> None:
-        """Copy and publish the present reservations of the storage object at `place`, if that is due. For a monitor."""
+    def save(self, place: str, deadline: Deadline, reachable: Callable[[], bool]) -> None:
+        """Copy and publish the present reservations of the storage object at `place`, if that is due. For a monitor.
+
+        What the start did not ask the cluster is asked as soon as `reachable` returns whether initiators reach the LUN.
+        """
         if self._file is not None and self.connected:
             self._file.copy(place, deadline)
+        if self._publication.is_unasked() and not (reachable() and self._publication.catch_up(deadline)):
+            return
         if self.connected or os.path.isfile(self._kernels):
             due = self._due(bool(reservations.has_registrants(place)))
             self._publication.publish_when_due(due, deadline, silent=self._silent)

@@ -26,7 +26,7 @@ ANOTHER_DISK = Reason(
 
 
 class Succession:
-    """The three steps of a start, to be called in this order. Outside of a cluster they do nothing."""
+    """The four steps of a start, to be called in this order. Outside of a cluster they do nothing."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -70,9 +70,34 @@ class Succession:
                 value=" ".join((*accepted, *(change.word for change in refused))),
             )
         self._note_differences(last, changes)
+
+    @property
+    def reservations_in_volume(self) -> bool:
+        """Whether the node that served the LUN last is known to have kept its reservations in the state volume."""
+        from twinsan.disk import fingerprint
+
+        last = self._last
+        return last is not None and last.fields.get(fingerprint.RESERVATIONS_IN) == fingerprint.IN_VOLUME
+
+    def note_record(self) -> None:
+        """Note the record of this node, for the next monitor to publish. To be called when it is known where the
+        reservations are kept, and before the LUN is exported.
+        """
+        if self._mine is None:
+            return
+        from twinsan.disk import fingerprint
+
+        mine = self._mine = self._ledger.current_fingerprint().numbered_after(self._last)
         # The next count can be known only if the cluster answered.
         complete = self._ledger.complete
         self._ledger.attempt(lambda: self._ledger.publish_later(mine) if complete else self._ledger.forget())
+        if (
+            complete
+            and self.reservations_in_volume
+            and mine.fields[fingerprint.RESERVATIONS_IN] == fingerprint.IN_CLUSTER
+        ):
+            # At once: the next node would take the volume for the place to look at.
+            self._ledger.attempt(lambda: self._ledger.publish(mine))
 
     def _note_differences(self, last: Fingerprint | None, changes: list[Difference]) -> None:
         """Note for the monitors the values that hosts saw before. A node that starts the LUN again keeps its note."""

@@ -38,7 +38,9 @@ def serve(
     def agree(created: bool) -> None:
         comparison.require_same(accepted)
         if created:
-            store().restore(ledger.lun.storage.place, deadline, required=reservations_required)
+            in_volume = comparison.reservations_in_volume
+            store().restore(ledger.lun.storage.place, deadline, required=reservations_required, in_volume=in_volume)
+        comparison.note_record()
 
     def make() -> None:
         # A LUN that hosts know already is served with less, if need be, than a new one must have.

@@ -10,6 +10,7 @@ the LUN is mapped for its initiator; name, LUN numbers, target and portal group 
 from __future__ import annotations
 
 import errno
+import os
 
 from twinsan.lio import configfs
 
@@ -31,6 +32,11 @@ _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 def aptpl_file(serial: str) -> str:
     """The path of the file that the kernel writes for a storage object with this unit serial."""
     return f"{configfs.read(configfs.place('dbroot')) or '/var/target'}/pr/aptpl_{serial}"
+
+
+def is_kept_elsewhere(serial: str) -> bool:
+    """Whether that file is a symbolic link, as into a state volume."""
+    return os.path.islink(aptpl_file(serial))
 
 
 def is_truncated(text: str) -> bool:

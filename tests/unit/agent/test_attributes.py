@@ -79,7 +79,7 @@ def test_what_is_said_to_be_set_is_set(lun: Lun) -> None:
 def test_what_is_said_to_be_compared_is_compared(lun: Lun) -> None:
     taken = fingerprint.read(lun, "atlas")
     brief = {name.rpartition("/")[2]: what for (kind, name), what in table().items() if kind in ("storage", "group")}
-    own = {"capacity", "lun", "naa", "minimum_io_size", "optimal_io_size", "physical_block_size"}
+    own = {"capacity", "lun", "naa", "minimum_io_size", "optimal_io_size", "physical_block_size", "reservations_in"}
     assert set(taken.fields) - own <= set(brief)
     for name, what in brief.items():
         counted = name in taken.fields and name not in taken.configured and name not in fingerprint.VOLATILE

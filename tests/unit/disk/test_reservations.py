@@ -19,6 +19,8 @@ from twinsan.drbd import state_volume
 from twinsan.host import command, durable_file, rundir
 from twinsan.lio import configfs, naa, reservations
 from twinsan.lio import lun as lio_lun
+from twinsan.network import addresses
+from twinsan.network.addresses import AssignedAddress
 
 IQN = "iqn.2003-01.org.example:san"
 SERIAL = naa.serial(IQN, 1)
@@ -229,6 +231,63 @@ def test_with_a_volume_nothing_acknowledged_is_lost(nodes: tuple[Node, Node], cl
     there.start()
     assert there.taken() == ["0x0000000000000abc", "0x0000000000000007"]
     assert {value.partition(";")[2] for value in cluster.told.values()} == {"reserved, in the state volume"}
+
+
+RESERVATIONS_ASKED = f"attrd_updater --query --all --name twinsan-reservations-{SERIAL}"
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> list[AssignedAddress]:
+    """The addresses of the host."""
+    present: list[AssignedAddress] = []
+    monkeypatch.setattr(addresses, "present", lambda: present)
+    return present
+
+
+@pytest.mark.parametrize("nodes", ["volume"], indirect=True)
+def test_a_failover_reads_the_volume_and_asks_the_cluster_when_the_address_is_up(
+    nodes: tuple[Node, Node], cluster: Cluster, held: list[AssignedAddress]
+) -> None:
+    """What the other node could not tell any more is told then."""
+    here, there = nodes
+    here.start()
+    here.change(ONE)
+    assert run("monitor", **IN_CLUSTER) == 0
+    here.change(reservations.NONE)
+    # The power is cut: the cluster still has the LUN for reserved.
+    cluster.calls.clear()
+    there.start()
+    assert there.taken() == []
+    run("monitor", **IN_CLUSTER)
+    assert RESERVATIONS_ASKED not in cluster.calls
+    held.append(AssignedAddress(1, "10.0.5.50", 24, 0))
+    run("monitor", **IN_CLUSTER)
+    assert cluster.calls.count(RESERVATIONS_ASKED) == 1
+    assert {value.partition(";")[2] for value in cluster.told.values()} == {"not reserved, by the state volume"}
+    cluster.calls.clear()
+    run("monitor", **IN_CLUSTER)
+    assert RESERVATIONS_ASKED not in cluster.calls
+
+
+@pytest.mark.parametrize("nodes", ["volume"], indirect=True)
+def test_a_node_that_served_without_the_volume_says_so_before_anybody_sees_the_lun(
+    nodes: tuple[Node, Node], cluster: Cluster, held: list[AssignedAddress]
+) -> None:
+    """No address was up yet when its power is cut. What a monitor of it has published counts, not the volume."""
+    here, there = nodes
+    here.start()
+    here.stop()
+    there.mounts = False
+    there.start()
+    there.change(TWO)
+    run("monitor", **IN_CLUSTER)
+    # Its end says nothing more, as that of a power cut.
+    cluster.answers = False
+    there.stop()
+    cluster.answers = True
+    here.start()
+    assert RESERVATIONS_ASKED in cluster.calls
+    assert here.taken() == ["0x0000000000000abc", "0x0000000000000007"]
 
 
 @pytest.mark.parametrize("nodes", ["volume"], indirect=True)
