@@ -12,6 +12,9 @@ identity the disk is another disk.
 
 from __future__ import annotations
 
+import os
+
+from twinsan.drbd import state_volume
 from twinsan.host import block_device, device_limits
 from twinsan.lio import configfs, identity, portal_group, reservations, storage_attributes
 
@@ -40,9 +43,9 @@ _ATTRIBUTES = (
 # from one start to the next on the same node: they are in the fingerprint, but not compared.
 VOLATILE = ("hw_max_sectors", "hw_queue_depth", "optimal_sectors")
 
-# Where the node keeps the reservations of the LUN: "volume" or "cluster" (see reservation_store). Not compared either:
-# the node that serves next has to know, and hosts do not see it.
-RESERVATIONS_IN, IN_VOLUME, IN_CLUSTER = "reservations_in", "volume", "cluster"
+# Where the kernel writes the reservations of the LUN: the device of a state volume, or "cluster" for none (see
+# reservation_store). Not compared either: the node that serves next has to know, and hosts do not see it.
+RESERVATIONS_IN, IN_CLUSTER = "reservations_in", "cluster"
 
 _ALUA = ("alua_access_state", "alua_access_type", "tg_pt_gp_id")
 
@@ -168,7 +171,7 @@ def read(lun: Lun, node: str) -> Fingerprint:
         # Kernels before 6.4 number the LUNs of a storage object from 1; there is one.
         "rtpi": str(int(configfs.read(f"{group}/rtpi") or "1", 0)),
         "vpd_unit_serial": serial,
-        RESERVATIONS_IN: IN_VOLUME if reservations.is_kept_elsewhere(serial) else IN_CLUSTER,
+        RESERVATIONS_IN: _device_of(reservations.aptpl_target(serial)) or IN_CLUSTER,
         "naa": identity.naa_name(place),
         "capacity": str(block_device.size(lun.storage.path)),
         "revision": configfs.read(f"{place}/wwn/revision") or "",
@@ -179,6 +182,11 @@ def read(lun: Lun, node: str) -> Fingerprint:
     planned = storage_attributes.planned(lun.storage)
     configured = frozenset(name for name, value in planned.items() if fields.get(name) == value)
     return Fingerprint(node, fields, configured=configured)
+
+
+def _device_of(file: str) -> str:
+    """The device of the state volume that a file of reservations is in; "" if it is in none."""
+    return state_volume.mounted_device(os.path.dirname(os.path.dirname(file))) if file else ""
 
 
 def _attributes(place: str, beginnings: tuple[str, ...]) -> dict[str, str]:

@@ -92,14 +92,14 @@ class Store:
         self._file = ReservationFile(volume.where, serial, log) if volume.mounted else None
         self._publication = Publication(serial, log, clustered=clustered)
 
-    def restore(self, place: str, deadline: Deadline, *, required: bool = True, in_volume: bool = False) -> None:
+    def restore(self, place: str, deadline: Deadline, *, required: bool = True, known_in: str = "") -> None:
         """Give the kernel the reservations, for the storage object at `place`, before initiators see the LUN. Raises
         Lost if something is known to be reserved and cannot be restored; if `required` is not set, that is only logged.
 
-        `in_volume` is whether the node that served last kept them in the state volume. If they can be read there, the
-        cluster is not asked: a failover need not wait for it.
+        `known_in` is the device of the state volume to which the kernel of the node that served last wrote them; "" if
+        that is unknown. If it is the volume here and can be read, the cluster is not asked: a failover need not wait.
         """
-        unasked = in_volume and self._is_in_volume()
+        unasked = bool(known_in) and self._reads_from(known_in)
         record = None if unasked else self._ask(deadline)
 
         def lose(lost: Failure) -> None:
@@ -124,9 +124,12 @@ class Store:
         due = self._due(bool(reservations.metadata_lines(text)), text)
         self._publication.publish_when_due(due, deadline, silent=self._silent)
 
-    def _is_in_volume(self) -> bool:
+    def _reads_from(self, device: str) -> bool:
+        from twinsan.drbd import state_volume
+
         try:
-            return self._file is not None and self._file.read()[0] is not None
+            here = os.path.realpath(state_volume.mounted_device(self._volume.where)) == os.path.realpath(device)
+            return here and self._file is not None and self._file.read()[0] is not None
         except OSError:
             return False
 

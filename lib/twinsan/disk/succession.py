@@ -72,12 +72,14 @@ class Succession:
         self._note_differences(last, changes)
 
     @property
-    def reservations_in_volume(self) -> bool:
-        """Whether the node that served the LUN last is known to have kept its reservations in the state volume."""
+    def reservations_in(self) -> str:
+        """The device of the state volume that has the reservations of the node that served the LUN last; "" if it had
+        them in none, or that is unknown.
+        """
         from twinsan.disk import fingerprint
 
-        last = self._last
-        return last is not None and last.fields.get(fingerprint.RESERVATIONS_IN) == fingerprint.IN_VOLUME
+        noted = self._last.fields.get(fingerprint.RESERVATIONS_IN, "") if self._last is not None else ""
+        return "" if noted == fingerprint.IN_CLUSTER else noted
 
     def note_record(self) -> None:
         """Note the record of this node, for the next monitor to publish. To be called when it is known where the
@@ -91,12 +93,8 @@ class Succession:
         # The next count can be known only if the cluster answered.
         complete = self._ledger.complete
         self._ledger.attempt(lambda: self._ledger.publish_later(mine) if complete else self._ledger.forget())
-        if (
-            complete
-            and self.reservations_in_volume
-            and mine.fields[fingerprint.RESERVATIONS_IN] == fingerprint.IN_CLUSTER
-        ):
-            # At once: the next node would take the volume for the place to look at.
+        if complete and self.reservations_in not in ("", mine.fields[fingerprint.RESERVATIONS_IN]):
+            # At once: the next node would take the volume of before for the place to look at.
             self._ledger.attempt(lambda: self._ledger.publish(mine))
 
     def _note_differences(self, last: Fingerprint | None, changes: list[Difference]) -> None:

@@ -38,8 +38,8 @@ def serve(
     def agree(created: bool) -> None:
         comparison.require_same(accepted)
         if created:
-            in_volume = comparison.reservations_in_volume
-            store().restore(ledger.lun.storage.place, deadline, required=reservations_required, in_volume=in_volume)
+            known_in = comparison.reservations_in
+            store().restore(ledger.lun.storage.place, deadline, required=reservations_required, known_in=known_in)
         comparison.note_record()
 
     def make() -> None:

@@ -65,9 +65,9 @@ def enable(iqn: str) -> None:
     group = place(iqn)
     if configfs.read(f"{group}/enable") == "1":
         return
-    # Those that had a session when the configuration changed have their old queue depth (see acl.ensure).
-    lio_acl.set_queue_depths(group)
     try:
+        # Those that had a session when the configuration changed have their old queue depth (see acl.ensure).
+        lio_acl.set_queue_depths(group)
         configfs.write(f"{group}/enable", "1")
     except OSError as error:
         raise NOT_ENABLED(iqn=iqn, error=configfs.describe(error), place=group) from None

@@ -34,9 +34,10 @@ def aptpl_file(serial: str) -> str:
     return f"{configfs.read(configfs.place('dbroot')) or '/var/target'}/pr/aptpl_{serial}"
 
 
-def is_kept_elsewhere(serial: str) -> bool:
-    """Whether that file is a symbolic link, as into a state volume."""
-    return os.path.islink(aptpl_file(serial))
+def aptpl_target(serial: str) -> str:
+    """The path that this file is a symbolic link to; "" if it is none."""
+    path = aptpl_file(serial)
+    return os.readlink(path) if os.path.islink(path) else ""
 
 
 def is_truncated(text: str) -> bool:

@@ -114,14 +114,14 @@ class PortalAddress:
         question = probe.Probe(self.ip, link)
         try:
             if self._reset_initiators is None and not link.fault:
-                self._reset_initiators = child.prepare_detached(lambda: self._make_ready(link))
+                self._reset_initiators = child.prepare_detached(self._make_ready)
             holder = question.answer(self._deadline.within(_SECONDS_TO_OBJECT))
         finally:
             question.close()
         if holder:
             raise TAKEN(ip=self.ip, holder=holder, device=link.name)
 
-    def _make_ready(self, link: Link) -> Callable[[], None]:
+    def _make_ready(self) -> Callable[[], None]:
         """Recall who was connected. Returns what resets these connections, announces the address a few times more, and
         publishes who has connected again.
         """
@@ -130,6 +130,8 @@ class PortalAddress:
         peers = self._recall()
 
         def reset() -> None:
+            # The attempt that added the address may have found another device than the one that began this.
+            link, _ = placement.find(self.ip, self.nic, self.prefix)
             presence.announce(self.ip, self.port, link, peers)
             self._publish_if(presence.repeat(self.ip, self.port, link, peers))
 

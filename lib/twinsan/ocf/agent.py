@@ -234,7 +234,7 @@ class Agent(Reporter):
         try:
             work()
         except (Failure, OSError) as failure:
-            self.log(f"what an earlier action noted still counts: {failure}")
+            self.log(f"what is noted of {self.environment.resource} in /run/twinsan may be outdated: {failure}")
 
     def _with_reason_displayed(self, code: int) -> int:
         """Return the exit code of a recurring monitor: `code`, or once the code of "well" if the cluster would not

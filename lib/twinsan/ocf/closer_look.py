@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 
+from twinsan.errors import Failure
 from twinsan.host.note import Note
 from twinsan.ocf import codes
 
@@ -33,11 +34,18 @@ def once_a_minute(agent: Agent, compare: Callable[[], int]) -> int:
         return compare()
     if agent.is_probe or not agent.environment.in_cluster:
         return codes.SUCCESS
-    note = _note(agent.environment.resource)
-    last = _last(note)
+    resource = agent.environment.resource
+    try:
+        last = _last(_note(resource))
+    except (Failure, OSError):
+        last = None
     if last is None:
         code = compare()
-        note.replace(f"{code} {agent.exit_reason}")
+        try:
+            _note(resource).replace(f"{code} {agent.exit_reason}")
+        except (Failure, OSError) as failure:
+            # No reason to fail a monitor.
+            agent.log(f"the next monitor compares again, and not in a minute: {failure}")
         return code
     code, reason = last
     if reason:

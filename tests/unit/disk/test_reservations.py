@@ -76,8 +76,9 @@ class Node:
         self._folder = folder
         self._volume = volume
         self._kernel: Kernel | None = None
-        # Whether the state volume can be mounted here.
+        # Whether the state volume can be mounted here, and its device.
         self.mounts = True
+        self.device = "/dev/drbd1"
 
     @property
     def kernel(self) -> Kernel:
@@ -97,9 +98,9 @@ class Node:
         self._patch.setattr(rundir, "DIRECTORY", str(self._folder / "run"))
         where = str(self._volume) if self._volume else ""
         self._patch.setattr(
-            state_volume, "of", lambda _device, _name="": state_volume.Volume(where, "/dev/drbd1" if where else "")
+            state_volume, "of", lambda _device, _name="": state_volume.Volume(where, self.device if where else "")
         )
-        self._patch.setattr(state_volume, "mounted_device", lambda _where: "/dev/drbd1")
+        self._patch.setattr(state_volume, "mounted_device", lambda _where: self.device)
         self._patch.setattr(os.path, "ismount", lambda path: path == where and self.mounts)
         assert target("start") == 0
         return run("start", **IN_CLUSTER, **changes)
@@ -288,6 +289,20 @@ def test_a_node_that_served_without_the_volume_says_so_before_anybody_sees_the_l
     here.start()
     assert RESERVATIONS_ASKED in cluster.calls
     assert here.taken() == ["0x0000000000000abc", "0x0000000000000007"]
+
+
+@pytest.mark.parametrize("nodes", ["volume"], indirect=True)
+def test_an_old_file_in_another_volume_is_not_trusted(nodes: tuple[Node, Node], cluster: Cluster) -> None:
+    """state_device was changed, to a device that has been the state volume before."""
+    here, there = nodes
+    here.start()
+    here.change(TWO)
+    here.stop()
+    cluster.calls.clear()
+    there.device = "/dev/drbd2"
+    there.start()
+    assert RESERVATIONS_ASKED in cluster.calls
+    assert "reservations_in=/dev/drbd2" in cluster.attributes["twinsan-lun-by-hand"]["zeus"], "told at once"
 
 
 @pytest.mark.parametrize("nodes", ["volume"], indirect=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from twinsan.host import rundir
+from twinsan.host.note import Note
 from twinsan.ocf import closer_look, codes
 from twinsan.ocf.agent import Agent, action
 from twinsan.ocf.environment import Environment
@@ -118,6 +119,17 @@ def test_a_probe_and_a_monitor_by_hand_compare_nothing(act: Act) -> None:
     assert act("monitor", OCF_RESKEY_CRM_meta_interval="0") == (codes.SUCCESS, "")
     assert Thing(Environment({"PCMK_logfacility": "none"}), "monitor").run() == codes.SUCCESS
     assert Thing.comparisons == 0
+
+
+def test_a_note_that_cannot_be_written_fails_no_monitor(act: Act, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_note: Note, _text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Note, "replace", refuse)
+    for _ in range(2):
+        assert act("monitor") == (codes.SUCCESS, "")
+    assert Thing.comparisons == 2
+    assert act("monitor", OCF_RESOURCE_INSTANCE="p" * 250)[0] == codes.SUCCESS, "it is no name of a file"
 
 
 def test_an_unreadable_note_is_as_good_as_none(act: Act, tmp_path: Path) -> None:
