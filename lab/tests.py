@@ -71,7 +71,10 @@ def run(suite: str, which: str, words: list[str]) -> int:
             return 130
         statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child, _ in started]
     os.close(told)
-    print(f"\n{counts.table(_sum(telling))}\n{(time.monotonic() - begin) / 60:.1f} minutes in {labs} lab(s)")
+    counted, failed = _sum(telling)
+    print(f"\n{counts.table(counted)}\n{(time.monotonic() - begin) / 60:.1f} minutes in {labs} lab(s)")
+    for line in failed:
+        print(f"failed: {line}")
     return max(map(abs, statuses))
 
 
@@ -92,10 +95,16 @@ def _pytest(words: list[str], queue: int, told: int) -> int:
     return int(pytest.main([str(pair.PROJECT / "tests" / "cluster"), *words], [_NextPart(queue), _Counting(told)]))
 
 
-def _sum(telling: int) -> dict[str, int]:
-    """What all labs have counted."""
+def _sum(telling: int) -> tuple[dict[str, int], list[str]]:
+    """What all labs have counted, and the tests that failed in any."""
+    counted, failed = Counter[str](), []
     with open(telling, encoding="utf-8") as lines:
-        return dict(sum((Counter(json.loads(line)) for line in lines), Counter[str]()))
+        for told in map(json.loads, lines):
+            if isinstance(told, str):
+                failed.append(told)
+            else:
+                counted.update(told)
+    return dict(counted), failed
 
 
 def _print_lines(sources: list[int]) -> None:
@@ -116,7 +125,7 @@ def _print_lines(sources: list[int]) -> None:
 
 
 class _Counting:
-    """Counts the tests that pass, and tells all counts at the end, as a line of JSON."""
+    """Counts the tests that pass, and tells all counts at the end, as a line of JSON; a test that fails, at once."""
 
     def __init__(self, told: int) -> None:
         self._told = told
@@ -125,10 +134,18 @@ class _Counting:
         """After each phase of a test."""
         if report.when == "call" and report.passed:
             counts.add(counts.TESTS)
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            why = crash.message.splitlines() if crash else ["see above"]
+            self._tell(f"{report.nodeid} ({report.when}): {why[0]:.200}")
 
     def pytest_sessionfinish(self) -> None:
-        """When all is torn down. A line this short is written at once, so those of two labs do not run together."""
-        os.write(self._told, json.dumps(counts.done()).encode() + b"\n")
+        """When all is torn down."""
+        self._tell(counts.done())
+
+    def _tell(self, what: object) -> None:
+        """A line this short is written at once, so those of two labs do not run together."""
+        os.write(self._told, json.dumps(what).encode() + b"\n")
 
 
 class _NextPart:

@@ -37,12 +37,29 @@ def test_each_part_is_run_once_and_long_ones_first() -> None:
     assert _run(_queue(1, 2, 3, 4), short, *parts, long) == [short, *parts]
 
 
-def test_the_counts_of_all_labs_are_summed_and_lined_up() -> None:
+def _report(failed: str = "") -> pytest.TestReport:
+    crash = SimpleNamespace(reprcrash=SimpleNamespace(message=failed)) if failed else None
+    outcome = {"passed": not failed, "failed": bool(failed)}
+    return SimpleNamespace(nodeid="test_a.py::test_b", when="call", longrepr=crash, **outcome)  # type: ignore[return-value]
+
+
+def test_what_all_labs_told_is_summed_and_lined_up() -> None:
     reading, writing = os.pipe()
     os.write(writing, b'{"tests passed": 2, "switchovers": 20}\n{"tests passed": 3, "power cuts": 5}\n')
+    tests._Counting(writing).pytest_runtest_logreport(_report("AssertionError: 4 of 5\nassert 4 == 5"))
     os.close(writing)
-    assert counts.table(tests._sum(reading)).splitlines() == [
+    counted, failed = tests._sum(reading)
+    assert counts.table(counted).splitlines() == [
         "tests passed       5",
         "switchovers       20",
         "power cuts         5",
     ]
+    assert failed == ["test_a.py::test_b (call): AssertionError: 4 of 5"]
+
+
+def test_a_test_that_passes_is_counted_and_not_told() -> None:
+    reading, writing = os.pipe()
+    before = counts.done().get(counts.TESTS, 0)
+    tests._Counting(writing).pytest_runtest_logreport(_report())
+    os.close(writing)
+    assert (counts.done()[counts.TESTS] - before, tests._sum(reading)) == (1, ({}, []))
