@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lab import progress
@@ -75,14 +75,14 @@ def kernel_release() -> str:
     return releases[-1]
 
 
-def build(suite: str) -> Path:
-    """The image of `suite`, from the cache or newly built."""
+def build(suite: str, packages: Sequence[str] = ()) -> Path:
+    """The image of `suite` with further packages, from the cache or newly built."""
     if suite not in SUITES:
         raise LabError(f"suite {suite!r} is not known; choose {' or '.join(SUITES)}")
-    image = cache() / f"{suite}-{_key(suite)}.img"
+    image = cache() / f"{suite}-{_key(suite, packages)}.img"
     if not image.exists():
-        with progress.step(f"Building the guests' image ({suite})") as step:
-            _build(suite, image, step.note)
+        with progress.step(f"Building the guests' image ({' with '.join((suite, *packages))})") as step:
+            _build(suite, packages, image, step.note)
     # Not the image itself: a disk on top of it remembers its time, and a guest that is fenced opens both again.
     _used(image).touch()
     return image
@@ -93,9 +93,9 @@ def _used(image: Path) -> Path:
     return image.with_suffix(".used")
 
 
-def _key(suite: str) -> str:
+def _key(suite: str, packages: Sequence[str]) -> str:
     digest = hashlib.sha256()
-    for text in (suite, kernel_release(), Path(__file__).read_text(encoding="utf-8")):
+    for text in (suite, kernel_release(), Path(__file__).read_text(encoding="utf-8"), " ".join(sorted(packages))):
         digest.update(text.encode())
     for path in sorted(GUEST_FILES.rglob("*")):
         digest.update(str(path.relative_to(GUEST_FILES)).encode())
@@ -104,7 +104,7 @@ def _key(suite: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _build(suite: str, image: Path, note: Callable[[str], None]) -> None:
+def _build(suite: str, packages: Sequence[str], image: Path, note: Callable[[str], None]) -> None:
     image.parent.mkdir(parents=True, exist_ok=True)
     _require_room(image.parent)
     with tempfile.TemporaryDirectory(prefix="twinsan-image-", dir=_WORK) as folder:
@@ -112,7 +112,7 @@ def _build(suite: str, image: Path, note: Callable[[str], None]) -> None:
         os.chmod(folder, 0o700 if os.geteuid() == 0 else 0o777)
         made = Path(folder) / "base.img"
         log = image.with_suffix(".log")
-        command = list(_command(suite, made))
+        command = list(_command(suite, packages, made))
         with log.open("w", encoding="utf-8") as output:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -138,13 +138,13 @@ def _build(suite: str, image: Path, note: Callable[[str], None]) -> None:
             _used(old).unlink(missing_ok=True)
 
 
-def _command(suite: str, image: Path) -> Iterator[str]:
+def _command(suite: str, packages: Sequence[str], image: Path) -> Iterator[str]:
     yield from ("mmdebstrap", "--variant=minbase", "--format=null")
     for option in ('APT::Install-Recommends "false"', 'Acquire::Languages "none"', 'Acquire::Retries "3"'):
         yield f"--aptopt={option}"
     for folder in ("man", "locale", "doc"):
         yield f"--dpkgopt=path-exclude=/usr/share/{folder}/*"
-    yield f"--include={','.join(_PACKAGES + _PACKAGES_OF[suite])}"
+    yield f"--include={','.join([*_PACKAGES, *_PACKAGES_OF[suite], *packages])}"
     modules = MODULES / kernel_release()
     yield f"--customize-hook=mkdir -p $1/usr/lib/modules && cp -a {modules} $1/usr/lib/modules/"
     yield f"--customize-hook=chroot $1 depmod {kernel_release()}"

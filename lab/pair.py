@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lab import counts, evidence, image, network, progress
@@ -72,15 +72,17 @@ def installation() -> Iterator[Path]:
 
 
 class Pair:
-    """The three guests; `events` has what happened to their power, with its time."""
+    """The three guests; `power_events` has what happened to their power, with its time. `packages` are those that the
+    guests have besides (see lab.image), `disk_mb` is the size of the disk that is served, in MiB.
+    """
 
-    def __init__(self, suite: str = "trixie") -> None:
-        folder = _working_folder()
-        base = image.build(suite)
+    def __init__(self, suite: str = "trixie", packages: Sequence[str] = (), disk_mb: int = _DISKS_MB[0]) -> None:
+        folder = _working_folder(_MEMORY_NEEDED_MB + 2 * (disk_mb - _DISKS_MB[0]))
+        base = image.build(suite, packages)
         network.create(list(_NUMBERS), [_NUMBERS["atlas"], _NUMBERS["zeus"]])
         self.suite = suite
         self.atlas, self.zeus = (
-            Machine(name, _NUMBERS[name], base, folder, _GUEST_MEMORY, _make_disks(folder, name))
+            Machine(name, _NUMBERS[name], base, folder, _GUEST_MEMORY, _make_disks(folder, name, disk_mb))
             for name in ("atlas", "zeus")
         )
         self.esx = Machine("esx", _NUMBERS["esx"], base, folder, _GUEST_MEMORY)
@@ -298,9 +300,9 @@ def template() -> str:
 
 
 @contextlib.contextmanager
-def pair(suite: str = "trixie") -> Iterator[Pair]:
+def pair(suite: str = "trixie", packages: Sequence[str] = (), disk_mb: int = _DISKS_MB[0]) -> Iterator[Pair]:
     """A pair for the time of the body; on failure its state is collected and the folder's path printed."""
-    made = Pair(suite)
+    made = Pair(suite, packages, disk_mb)
     try:
         yield made
     except Exception:
@@ -311,8 +313,9 @@ def pair(suite: str = "trixie") -> Iterator[Pair]:
         made.close()
 
 
-def _make_disks(folder: Path, name: str) -> list[Path]:
-    return [make_disk(folder / f"{name}-{number}.img", size) for number, size in enumerate(_DISKS_MB)]
+def _make_disks(folder: Path, name: str, served_mb: int) -> list[Path]:
+    sizes = (served_mb, *_DISKS_MB[1:])
+    return [make_disk(folder / f"{name}-{number}.img", size) for number, size in enumerate(sizes)]
 
 
 def _has_portal(server: Machine) -> bool:
@@ -323,16 +326,16 @@ def _has_portal(server: Machine) -> bool:
         return False
 
 
-def _working_folder() -> Path:
+def _working_folder(needed_mb: int) -> Path:
     """Where disks lie: in memory where it fits, else in the checkout's build folder."""
     memory = Path(MEMORY)
-    if available_memory_mb() >= _MEMORY_NEEDED_MB:
+    if available_memory_mb() >= needed_mb:
         return memory
     folder = PROJECT / "build" / "lab" / "disks"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    if shutil.disk_usage(folder).free >> 20 < _MEMORY_NEEDED_MB:
-        raise LabError(f"disk full: {folder} needs {_MEMORY_NEEDED_MB} MiB free, and so little memory is left as well")
+    if shutil.disk_usage(folder).free >> 20 < needed_mb:
+        raise LabError(f"disk full: {folder} needs {needed_mb} MiB free, and so little memory is left as well")
     return folder
 
 
