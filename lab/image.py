@@ -26,7 +26,7 @@ _KEPT_SECONDS = 7 * 24 * 3600
 
 # resource-agents brings ocf-tester, which wants xmllint (libxml2-utils).
 _PACKAGES = """
-    systemd-sysv dbus kmod udev iproute2 procps python3 python3-rtslib-fb python3-psutil python3-lxml
+    systemd-sysv dbus kmod udev iproute2 iptables procps python3 python3-rtslib-fb python3-psutil python3-lxml
     pacemaker pacemaker-cli-utils pacemaker-resource-agents corosync crmsh pcs drbd-utils ipmitool
     open-iscsi sg3-utils strace iputils-ping resource-agents libxml2-utils targetcli-fb e2fsprogs btrfs-progs
 """.split()
