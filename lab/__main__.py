@@ -20,7 +20,9 @@ def main() -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("demo", help="show a switchover and a power cut under load; results in build/demo/")
-    commands.add_parser("bench", help="measure switchovers against Pacemaker's own share; results in build/bench/")
+    bench = commands.add_parser("bench", help="measure failovers, actions and data path against the alternatives")
+    bench.description = "Measure all; results in build/bench/. QUICK=1 is for a test of the benchmark itself."
+    bench.add_argument("part", nargs="*", help="only these parts: failover")
     test = (
         "run tests/cluster, without those marked soak; further words go to pytest: -m soak -k NAME runs a marked one,"
         " -m '' takes both kinds"
@@ -54,7 +56,7 @@ def _run(arguments: argparse.Namespace, words: list[str]) -> int:
         return tests.run(arguments.suite, tests.SOAK if arguments.command == "soak" else tests.TEST, words)
     bodies: dict[str, Callable[[], int]] = {
         "demo": lambda: _demo(arguments.suite),
-        "bench": lambda: _bench(arguments.suite),
+        "bench": lambda: _bench(arguments),
     }
     return namespace.enter(bodies[arguments.command])
 
@@ -65,10 +67,10 @@ def _demo(suite: str) -> int:
     return demo.run(suite)
 
 
-def _bench(suite: str) -> int:
-    from lab import bench
+def _bench(arguments: argparse.Namespace) -> int:
+    from lab.bench import run
 
-    return bench.run(suite)
+    return run.run(arguments.suite, arguments.part)
 
 
 if __name__ == "__main__":

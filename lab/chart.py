@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from lab.load import Write
     from lab.report import Event, Phase, Stall
 
-_INK = "#1f2933"
-_MUTED = "#6b7785"
-_GRID = "#e4e9ee"
+INK = "#1f2933"
+MUTED = "#6b7785"
+GRID = "#e4e9ee"
 _WRITE = "#2f6f9f"
 _STALL = "#f6c9a8"
 _STALL_INK = "#a8480f"
 _ERROR = "#c81e1e"
 _STALL_PALE = "#fbe6d8"
 
-_STYLE = {
+STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "svg.fonttype": "path",
     "svg.hashsalt": "twinsan",
-    "text.color": _INK,
-    "axes.labelcolor": _MUTED,
-    "xtick.color": _MUTED,
-    "ytick.color": _MUTED,
+    "text.color": INK,
+    "axes.labelcolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
 }
 
 _LATENCIES = {1: "1 ms", 10: "10 ms", 100: "100 ms", 1000: "1 s", 10000: "10 s", 100000: "100 s"}
@@ -65,7 +65,7 @@ def draw(
 ) -> None:
     """Write `path`.svg and `path`.png."""
     origin = min(write.start for write in writes)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(11.5, 6), facecolor="white")
         canvas = FigureCanvasAgg(figure)
         axes = figure.add_axes((0.088, 0.098, 0.895, 0.5))
@@ -75,7 +75,7 @@ def draw(
         _mark(axes, events, origin, canvas.get_renderer())  # type: ignore[no-untyped-call]
         _name_phases(axes, phases, origin)
         figure.text(0.018, 0.938, caption.title, fontsize=17, fontweight="bold")
-        figure.text(0.018, 0.893, caption.subtitle, fontsize=10.5, color=_MUTED)
+        figure.text(0.018, 0.893, caption.subtitle, fontsize=10.5, color=MUTED)
         figure.savefig(path.with_name(path.name + ".png"), dpi=150)
         figure.savefig(path.with_name(path.name + ".svg"), dpi=150, metadata={"Date": None})
 
@@ -92,12 +92,12 @@ def _frame(axes: Axes, writes: Sequence[Write], origin: float) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(14, steps=[1, 2, 3, 5, 6, 10]))
     axes.set_xlabel("seconds since the load began", labelpad=6)
     axes.set_ylabel("time until a write was acknowledged", labelpad=8)
-    axes.grid(visible=True, axis="y", color=_GRID, linewidth=0.9)
+    axes.grid(visible=True, axis="y", color=GRID, linewidth=0.9)
     axes.set_axisbelow(True)
     axes.tick_params(length=0, pad=6)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(_GRID)
+    axes.spines["bottom"].set_color(GRID)
 
 
 def _shade(axes: Axes, stalls: Sequence[Stall], origin: float) -> None:
@@ -150,7 +150,7 @@ def _mark(axes: Axes, events: Sequence[Event], origin: float, renderer: Renderer
             [position, position],
             [0, height + 0.02],
             transform=axes.transAxes,
-            color=_INK,
+            color=INK,
             linewidth=0.8,
             alpha=0.5,
             clip_on=False,
@@ -183,5 +183,5 @@ def _name_phases(axes: Axes, phases: Sequence[Phase], origin: float) -> None:
     height = 1.05 + _LANE_HEIGHT * _LANES
     for phase in phases:
         begin, end = phase.begin - origin, phase.end - origin
-        axes.plot([begin, end], [height, height], transform=across, color=_MUTED, linewidth=2, clip_on=False)
-        axes.text(begin, height + 0.025, phase.name, transform=across, fontsize=11, fontweight="bold", color=_MUTED)
+        axes.plot([begin, end], [height, height], transform=across, color=MUTED, linewidth=2, clip_on=False)
+        axes.text(begin, height + 0.025, phase.name, transform=across, fontsize=11, fontweight="bold", color=MUTED)

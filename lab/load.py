@@ -21,6 +21,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
@@ -195,15 +196,33 @@ def lost_blocks(disk: Disk, writes: Iterable[Write]) -> Iterator[tuple[int, int,
 def run(options: argparse.Namespace) -> int:
     """Run the load, then print what it did as JSON."""
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    disk = Disk(options.disk, buffered=options.buffered)
-    with Path(options.log).open("w", encoding="ascii", buffering=1) as log:
-        print(_COLUMNS, file=log)
-        load = Load(disk, log, blocks=options.blocks, depth=options.depth, rate=options.rate, errors=options.max_errors)
-        load.run(stop, Path(options.stop_file) if options.stop_file else None, options.seconds)
-    longest = round(load.longest_ms, 3)
-    print(json.dumps({"acknowledged_writes": load.acknowledged, "io_errors": load.errors, "longest_ms": longest}))
+    for wanted in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(wanted, lambda _number, _frame: stop.set())
+    disks = [Disk(path, buffered=options.buffered) for path in options.disk]
+    loads: list[Load] = []
+    with ExitStack() as logs:
+        for number, disk in enumerate(disks):
+            place = Path(options.log + (f".{number}" if number else ""))
+            log = logs.enter_context(place.open("w", encoding="ascii", buffering=1))
+            print(_COLUMNS, file=log)
+            errors = options.max_errors
+            load = Load(disk, log, blocks=options.blocks, depth=options.depth, rate=options.rate, errors=errors)
+            loads.append(load)
+        stop_file = Path(options.stop_file) if options.stop_file else None
+        threads = [threading.Thread(target=load.run, args=(stop, stop_file, options.seconds)) for load in loads]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    print(
+        json.dumps(
+            {
+                "acknowledged_writes": sum(load.acknowledged for load in loads),
+                "io_errors": sum(load.errors for load in loads),
+                "longest_ms": round(max(load.longest_ms for load in loads), 3),
+            }
+        )
+    )
     return 0
 
 
@@ -229,8 +248,14 @@ def main(arguments: list[str]) -> int:
     for function in (run, verify):
         mode = modes.add_parser(function.__name__, help=function.__doc__)
         mode.set_defaults(function=function)
-        mode.add_argument("--disk", required=True, help="block device")
-        mode.add_argument("--log", required=True, help="log of all answered writes (CSV)")
+        if function is run:
+            mode.add_argument("--disk", required=True, nargs="+", help="block devices, each with a load of its own")
+            mode.add_argument(
+                "--log", required=True, help="log of all answered writes (CSV); of further disks LOG.1 ..."
+            )
+        else:
+            mode.add_argument("--disk", required=True, help="block device")
+            mode.add_argument("--log", required=True, help="log of the writes to it")
         mode.add_argument("--buffered", action="store_true", help="go through the page cache; for tests on a file")
         if function is run:
             mode.add_argument("--stop-file", help="end when this file exists")

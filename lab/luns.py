@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import struct
 from copy import deepcopy
 
 from lxml import etree
 
+from lab.machine import Machine
 from lab.pair import RESOURCE, Pair
 
-# Spare disks of the servers, of 8 MiB each; see lab.pair.
+# Spare disks of the servers, of 8 MiB each; see lab.pair. Each gets the four partitions that a master boot record has
+# room for: a user-mode kernel takes no more disks.
 _SPARE = "defghijklmnop"
-MOST = 1 + len(_SPARE)
+_PARTITIONS, _FIRST_SECTOR, _SECTORS = 4, 64, 4080
+MOST = 1 + len(_SPARE) * _PARTITIONS
 
 # The promotion and the targets on one side, the address on the other; between them the LUNs, in no order.
 _CONSTRAINTS = """
@@ -62,27 +66,46 @@ def device(number: int) -> str:
     return f"/dev/drbd{number if number > 1 else 0}"
 
 
-def make_volumes(pair: Pair, count: int) -> None:
-    """Add a volume for each further LUN to the DRBD resource. It must be stopped in the cluster, and stays stopped."""
+def make_volumes(pair: Pair, first: int, last: int) -> None:
+    """Add the volumes of LUNs `first` to `last`, `first` more than 1, to the DRBD resource, which has those before.
+    It must be stopped in the cluster, and stays stopped.
+    """
+    numbers = range(first, last + 1)
     volumes = "".join(
-        f"  volume {number} {{ device {device(number)}; disk /dev/ubd{_SPARE[number - 2]}; meta-disk internal; }}\n"
-        for number in range(2, count + 1)
+        f"  volume {number} {{ device {device(number)}; disk {_disk(number)}; meta-disk internal; }}\n"
+        for number in numbers
     )
     place = f"/etc/drbd.d/{RESOURCE}.res"
     for server in pair.servers:
+        _partition(server, sorted({_disk(number)[:-1] for number in numbers}))
         present = server.read(place)
         server.copy(
             {place: present.replace(f"resource {RESOURCE} {{\n", f"resource {RESOURCE} {{\n{volumes}", 1).encode()}
         )
-        for number in range(2, count + 1):
-            server.succeed(f"drbdadm create-md --force {RESOURCE}/{number} </dev/null")
-        server.succeed(f"drbdadm up {RESOURCE}")
+        made = (f"drbdadm create-md --force {RESOURCE}/{number} </dev/null" for number in numbers)
+        server.succeed(" && ".join([*made, f"drbdadm up {RESOURCE}"]))
     connected = f"! drbdadm cstate {RESOURCE} | grep -qvx Connected"
     pair.atlas.wait_until(connected, "the replicas of all volumes are connected", 60)
-    for number in range(2, count + 1):
-        pair.atlas.succeed(f"drbdadm -- --clear-bitmap new-current-uuid {RESOURCE}/{number}")
+    equal = (f"drbdadm -- --clear-bitmap new-current-uuid {RESOURCE}/{number}" for number in numbers)
+    pair.atlas.succeed(" && ".join(equal))
     for server in pair.servers:
         server.succeed(f"drbdadm down {RESOURCE}")
+
+
+def _disk(number: int) -> str:
+    """The partition that has the volume of LUN `number`."""
+    disk, partition = divmod(number - 2, _PARTITIONS)
+    return f"/dev/ubd{_SPARE[disk]}{partition + 1}"
+
+
+def _partition(server: Machine, disks: list[str]) -> None:
+    """Write a partition table to each of these disks, which may have the same already."""
+    # A boot record of no code, then for each partition: status, first and last cylinder (unused), type, sectors.
+    begins = (_FIRST_SECTOR + number * _SECTORS for number in range(_PARTITIONS))
+    entries = b"".join(struct.pack("<B3sB3sII", 0, b"\xff" * 3, 0x83, b"\xff" * 3, at, _SECTORS) for at in begins)
+    for disk in disks:
+        server.succeed(["dd", f"of={disk}", "conv=fsync"], stdin=bytes(446) + entries + b"\x55\xaa")
+        server.succeed(f"test -b {disk}1 || blockdev --rereadpt {disk}")
 
 
 def _lun(lun: etree._Element, number: int) -> etree._Element:

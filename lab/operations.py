@@ -11,6 +11,7 @@ from lab.machine import Machine
 
 _NOTICE = r"^(\d+\.\d+) \S+ pacemaker-controld\[\d+\]:\s+notice: "
 _OPERATION = re.compile(_NOTICE + r"Result of (\w+) operation for (\w+) on (\w+): OK")
+_LOST = re.compile(_NOTICE + r"Node (\w+) state is now lost")
 _FENCED = re.compile(_NOTICE + r"Peer (\w+) was terminated")
 
 
@@ -31,8 +32,17 @@ def read(servers: Iterable[Machine], since: float) -> list[Operation]:
 
 
 def fenced(survivor: Machine, since: float) -> float | None:
-    """When the survivor was told that its peer has been fenced, first after that time."""
-    matches = (_FENCED.match(line) for line in survivor.journal().splitlines())
+    """When the survivor was told that its peer has been fenced, first after that time; None if it was not."""
+    return _first(_FENCED, survivor, since)
+
+
+def lost(survivor: Machine, since: float) -> float | None:
+    """When the survivor's controller lost its peer, first after that time; None if it did not."""
+    return _first(_LOST, survivor, since)
+
+
+def _first(pattern: re.Pattern[str], server: Machine, since: float) -> float | None:
+    matches = (pattern.match(line) for line in server.journal().splitlines())
     return next((float(match[1]) for match in matches if match and float(match[1]) > since), None)
 
 
