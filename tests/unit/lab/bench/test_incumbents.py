@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The counterpart's configuration: loadable, in the guide's order; and what is told of its failures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+from lxml import etree
+
+from lab.bench import chain, incumbents
+from lab.control import Result
+from lab.errors import LabError
+from lab.machine import Machine
+from lab.pair import PORTAL, PROJECT, Pair
+
+SCHEMA = Path("/usr/share/pacemaker/pacemaker-3.9.rng")
+
+JOURNAL = """\
+100.1 atlas pacemaker-schedulerd[9]:  warning: Unexpected result (error: lost) was recorded for stop of p_x on zeus at 1
+101.2 atlas pacemaker-schedulerd[9]:  warning: Unexpected result (error: lost) was recorded for stop of p_x on zeus at 1
+101.3 atlas pacemaker-schedulerd[9]:  notice: Unexpected result (ok) was recorded for probe of p_x on zeus at 1
+102.4 atlas pacemaker-schedulerd[9]:  warning: Cluster node zeus will be fenced: p_x failed there
+103.5 atlas pacemaker-schedulerd[9]:  warning: Cluster node zeus will be fenced: peer is no longer part of the cluster
+"""
+
+
+class FakeMachine:
+    """A node with a resource file; `left` is what a chain has left on it."""
+
+    def __init__(self, text: str = "", left: str = "") -> None:
+        self.text = text
+        self.left = left
+        self.commands: list[str] = []
+
+    def journal(self) -> str:
+        return JOURNAL
+
+    def run(self, command: str) -> Result:
+        return Result(0, self.succeed(command), "")
+
+    def succeed(self, command: str) -> str:
+        self.commands.append(command)
+        return self.left if "--list-rules" in command else ""
+
+    def read(self, path: str) -> str:
+        return self.text
+
+    def copy(self, files: dict[str, bytes]) -> None:
+        ((_, content),) = files.items()
+        self.text = content.decode()
+
+
+class FakePair:
+    def __init__(self, machine: FakeMachine) -> None:
+        self.servers = [machine]
+
+
+def made(machine: FakeMachine) -> Pair:
+    return cast("Pair", FakePair(machine))
+
+
+def resource() -> str:
+    return (PROJECT / "drbd" / "8.4" / "san.res").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_it_is_valid(count: int) -> None:
+    cib = etree.fromstring(incumbents.configuration(count))
+    for name, value in (("validate-with", SCHEMA.stem), ("admin_epoch", "0"), ("epoch", "1"), ("num_updates", "0")):
+        cib.set(name, value)
+    parts = cib[0]
+    parts.insert(0, etree.Element("nodes"))
+    parts.insert(0, etree.Element("crm_config"))
+    etree.SubElement(cib, "status")
+    relaxng = etree.RelaxNG(etree.parse(SCHEMA))
+    assert relaxng.validate(cib), relaxng.error_log
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_port_is_closed_first_and_opened_last(count: int) -> None:
+    group = etree.fromstring(incumbents.configuration(count)).find(".//group")
+    assert group is not None
+    kinds = [each.get("type") for each in group.iter("primitive")]
+    luns = ["iSCSILogicalUnit"] * count
+    assert kinds == ["portblock", "IPaddr2", "iSCSITarget", *luns, "portblock"]
+    actions = [each.get("value") for each in group.iter("nvpair") if each.get("name") == "action"]
+    assert actions == ["block", "unblock"]
+
+
+def test_the_chain_names_its_resources() -> None:
+    ours, theirs = chain.twinsan(1), incumbents.chain(2)
+    cib = etree.fromstring(theirs.configuration)
+    names = {each.get("id") for each in cib.iter("primitive", "group", "clone")}
+    assert {theirs.moved, theirs.address, theirs.drbd} <= names
+    assert theirs.luns == 2
+    assert theirs.serves
+    shared = {each.get("id") for each in etree.fromstring(ours.configuration.encode()).iter("primitive")} & names
+    assert not shared, "the history of one chain's agent would be taken for the other's"
+    paths = [each.get("value") for each in cib.iter("nvpair") if each.get("name") == "path"]
+    assert paths == ["/dev/drbd0", "/dev/drbd2"]
+
+
+def test_the_resource_file_is_changed_and_restored() -> None:
+    machine = FakeMachine(resource())
+    incumbents.prepare(made(machine))
+    assert machine.text == resource()
+    incumbents.prepare(made(machine), guide_handlers=True)
+    assert "crm-fence-peer.9.sh" in machine.text
+    assert "crm-unfence-peer.9.sh" in machine.text
+    machine.text += "volume 2 {}\n"
+    incumbents.restore(made(machine))
+    assert machine.text == resource() + "volume 2 {}\n"
+
+
+def test_what_it_leaves_is_told() -> None:
+    rule = f"-A INPUT -d {PORTAL}/32 -p tcp -m multiport --dports 3260 -j DROP"
+    with pytest.raises(LabError, match="dports 3260"):
+        incumbents.restore(made(FakeMachine(resource(), rule + "\n")))
+
+
+def test_failures_are_told_once() -> None:
+    machine = cast("Machine", FakeMachine())
+    lost = "Unexpected result (error: lost) was recorded for stop of p_x on zeus at 1"
+    fenced = "Cluster node zeus will be fenced: p_x failed there"
+    assert incumbents.troubles([machine], 0) == [lost, fenced]
+    assert incumbents.troubles([machine], 102) == [fenced]
