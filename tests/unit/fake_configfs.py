@@ -23,6 +23,7 @@ from twinsan.host import block_device, block_tree, child, device_limits, rundir
 from twinsan.host.device_limits import Limits
 from twinsan.lio import configfs
 from twinsan.lio import core as lio_core
+from twinsan.network import vacancy
 
 _OBJECTS = json.loads((Path(__file__).parent / "data" / "lio" / "objects.json").read_text())
 
@@ -83,6 +84,8 @@ class Kernel:
         self.granularity = 4096
         self.foreign: set[str] = set()
         self.changes: list[str] = []
+        # The addresses for which the network was asked for other hosts that have them.
+        self.asked: list[str] = []
         self.fail_at = 0
         self._open: dict[int, str] = {}
         os.makedirs(root)
@@ -488,6 +491,7 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path, release: str = "6.12"
     for patience in ("SECONDS_FOR_WHAT_PASSES", "_SECONDS_FOR_A_STOP", "_SECONDS_FOR_A_LOOK"):
         monkeypatch.setattr(lio_core, patience, 0)
     monkeypatch.setattr(rundir, "DIRECTORY", str(folder / "run"))
+    monkeypatch.setattr(vacancy, "ask_beforehand", kernel.asked.extend)
     monkeypatch.setattr(block_device, "require_free", require_free)
     monkeypatch.setattr(block_device, "size", size)
     monkeypatch.setattr(block_device, "is_free", lambda path: not kernel.claimed(path))

@@ -33,7 +33,9 @@ _SECONDS_FOR_PROOF = 3.0
 _CONFIRM = "once it is off for sure: stonith_admin --confirm={peer}"
 
 NO_QUORUM = Reason(
-    Undecided, "this node's partition of the cluster has no quorum", "bring the other nodes back: crm_mon -1"
+    Undecided,
+    "this node's partition of the cluster has no quorum",
+    "bring the other votes back: corosync-quorumtool -s",
 )
 NOT_COMPLETE = Reason(Undecided, "the disk here is {disks}: {peer} may have newer data", "bring {peer} back")
 NOT_FENCED = Reason(Undecided, "{peer} is lost and not yet fenced", _CONFIRM)

@@ -39,6 +39,12 @@ def is_reachable(portal: str) -> bool:
     return address in _WILDCARDS or addresses.pack(address.strip("[]")) in here
 
 
+def address_of(portal: str) -> str:
+    """The portal's IP address; "" for a wildcard."""
+    address, _ = _split(portal)
+    return "" if address in _WILDCARDS else address.strip("[]")
+
+
 def ensure(group: str, portal: str) -> None:
     """Make the target listen on a portal. Raises Passing, with the target or process that has it if there is one: a
     program may end, another target may be stopping.

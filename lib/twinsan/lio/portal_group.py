@@ -90,6 +90,12 @@ def listening_portal(iqn: str) -> str:
     return next(filter(lio_portal.is_reachable, lio_portal.of_group(place(iqn))), "")
 
 
+def portal_addresses(iqn: str) -> list[str]:
+    """The IP addresses that the target listens on; wildcards are not among them."""
+    found = map(lio_portal.address_of, lio_portal.of_group(place(iqn)))
+    return [address for address in found if address]
+
+
 def exported_devices(iqn: str) -> list[str]:
     """The block devices that are LUNs of the target. Call it in a child: the removal of a LUN can lock what it reads
     (see configfs).

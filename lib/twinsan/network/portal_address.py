@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from twinsan.network.connections import Peer
     from twinsan.network.links import Link
 
-# How long another host may take to answer that it has the address. On one segment answers take milliseconds.
-_SECONDS_TO_OBJECT = 0.2
-
 # How long a start pauses before its next attempt.
 _SECONDS_BETWEEN_ATTEMPTS = 0.5
 
@@ -28,7 +25,6 @@ _SECONDS_BETWEEN_ATTEMPTS = 0.5
 _SECONDS_TO_PUBLISH = 3
 
 BETTER_ELSEWHERE = Reason(Failure, "better on the other node: {fault}")
-TAKEN = Reason(Failure, "{ip} is on another host already, {holder} on {device}", "take it away there, or correct ip")
 
 
 class PortalAddress:
@@ -105,21 +101,16 @@ class PortalAddress:
         return ""
 
     def _claim(self, link: Link) -> None:
-        """Ask the network whether the address is free; meanwhile another process asks the cluster who was connected to
+        """Make sure that no other host has the address; meanwhile another process asks the cluster who was connected to
         it. Raises Failure if another host has the address.
         """
         from twinsan.host import child
-        from twinsan.network import probe
+        from twinsan.network import vacancy
 
-        question = probe.Probe(self.ip, link)
-        try:
-            if self._reset_initiators is None and not link.fault:
-                self._reset_initiators = child.prepare_detached(self._make_ready)
-            holder = question.answer(self._deadline.within(_SECONDS_TO_OBJECT))
-        finally:
-            question.close()
-        if holder:
-            raise TAKEN(ip=self.ip, holder=holder, device=link.name)
+        if self._reset_initiators is None and not link.fault:
+            self._reset_initiators = child.prepare_detached(self._make_ready)
+        if not vacancy.is_known(self.ip, link):
+            vacancy.require(self.ip, link, self._deadline)
 
     def _make_ready(self) -> Callable[[], None]:
         """Recall who was connected. Returns what resets these connections, announces the address a few times more, and

@@ -98,6 +98,21 @@ def test_no_initiator_sees_it_before_it_is_complete(kernel: Kernel) -> None:
     assert kernel.changes[shown] == f"symlink {GROUP}/lun/lun_1/{plan().storage.name}"
 
 
+def test_a_start_asks_for_other_hosts_that_have_a_portal_address(kernel: Kernel) -> None:
+    target("stop")
+    target("start", portals="10.0.5.50 [2001:db8::50]:3261")
+    kernel.asked.clear()
+    run("start")
+    assert sorted(kernel.asked) == ["10.0.5.50", "2001:db8::50"]
+
+
+def test_nobody_is_asked_for_a_portal_on_all_addresses(kernel: Kernel) -> None:
+    target("stop")
+    target("start", portals="0.0.0.0:3260", wildcard_portals="yes")
+    assert run("start") == 0
+    assert kernel.asked == []
+
+
 def test_an_older_serial_is_kept(kernel: Kernel) -> None:
     assert run("start", scsi_sn="5f2d9b1c") == 0
     assert attribute("wwn/vpd_unit_serial").endswith(" 5f2d9b1c")

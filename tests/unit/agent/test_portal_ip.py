@@ -18,7 +18,7 @@ from tests.unit.network.test_addresses import in_a_network_of_its_own
 from twinsan.cluster import attributes
 from twinsan.errors import Failure
 from twinsan.host import child, command, rundir
-from twinsan.network import addresses, announcement, links, presence
+from twinsan.network import addresses, announcement, links, presence, vacancy
 from twinsan.network.addresses import AssignedAddress
 from twinsan.network.connections import Peer
 from twinsan.network.links import Link
@@ -92,6 +92,69 @@ def test_an_address_on_another_host(host: Host, capsys: pytest.CaptureFixture[st
     assert run("start") == 1
     assert f"{VIP} is on another host already, 02:00:00:00:00:02 on eth0" in reason(capsys)
     assert host.log == [f"probe {VIP} eth0"]
+    assert not host.background
+
+
+def asked(host: Host, *addresses: str) -> None:
+    """The start of a LUN asks for these addresses, and the answers have come."""
+    vacancy.ask_beforehand(addresses)
+    for work in host.background:
+        work()
+    host.background.clear()
+    host.log.clear()
+
+
+@pytest.mark.parametrize("address", [VIP, VIP6])
+def test_a_start_does_not_ask_what_is_known(host: Host, address: str) -> None:
+    asked(host, address)
+    assert run("start", ip=address) == 0
+    assert host.log[:2] == [f"unsilence {address}", f"add {address}/{24 if address == VIP else 64} eth0"]
+
+
+def test_an_answer_counts_once_and_for_ten_seconds(host: Host) -> None:
+    asked(host, VIP)
+    run("start")
+    run("stop")
+    host.log.clear()
+    run("start")
+    assert host.log[0] == f"probe {VIP} eth0"
+    run("stop")
+    asked(host, VIP)
+    for note in Path(rundir.DIRECTORY).glob("free-*"):
+        os.utime(note, (time.time() - 11,) * 2)
+    run("start")
+    assert host.log[0] == f"probe {VIP} eth0"
+
+
+def test_the_answer_of_another_network_device_does_not_count(host: Host) -> None:
+    host.links.append(Link(3, "eth1", 0x11043, b"\2\0\0\0\0\3"))
+    asked(host, VIP)
+    assert run("start", nic="eth1", cidr_netmask="24") == 0
+    assert host.log[0] == f"probe {VIP} eth1"
+
+
+@pytest.mark.parametrize("fault", ["another host has it", "no carrier", "in no network"])
+def test_a_start_asks_for_itself_if_nothing_is_known(host: Host, fault: str) -> None:
+    address = VIP
+    if fault == "another host has it":
+        host.elsewhere = "02:00:00:00:00:02"
+    elif fault == "no carrier":
+        host.links[1] = Link(2, "eth0", 0x1003, host.links[1].hardware)
+    else:
+        address = "192.0.2.1"
+    asked(host, address)
+    assert not list(Path(rundir.DIRECTORY).glob("free-*"))
+
+
+def test_nobody_is_asked_for_an_address_that_is_here(host: Host) -> None:
+    run("start")
+    host.background.clear()
+    asking = list(host.log)
+    vacancy.ask_beforehand([VIP])
+    host.background[0]()
+    assert host.log == asking
+    host.background.clear()
+    vacancy.ask_beforehand([])
     assert not host.background
 
 
