@@ -7,7 +7,7 @@ import ast
 import importlib
 import re
 
-from tools.manual.source import Module, Place, Program
+from tools.manual.source import Module, Place, Program, walk
 from twinsan import errors
 from twinsan.errors import Reason
 
@@ -41,7 +41,7 @@ def of(agent: type[Agent], library: str) -> list[Reason]:
 
 def _named(place: Place, own: dict[str, object]) -> Iterator[object]:
     """Yield the values of the constants named in a function or class. `own` has those of the agent's file."""
-    for node in ast.walk(place.definition):
+    for node in walk(place.definition):
         if isinstance(node, ast.Name) and node.id.isupper():
             yield own.get(node.id) or _constant(place.module.name, node.id)
             yield _constant(*place.module.imported.get(node.id, "").rpartition(".")[::2])

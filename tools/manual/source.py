@@ -6,9 +6,11 @@ from __future__ import annotations
 import ast
 import itertools
 import os
+from collections import deque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Union
 
     Definition = Union[ast.FunctionDef, ast.ClassDef]
@@ -62,7 +64,7 @@ class Program:
                     self.reach(module, method, definition)
             # A read of a descriptor's attribute calls this method.
             self.reach_method(module, definition, "__get__")
-        for part in itertools.chain.from_iterable(map(ast.walk, inside)):
+        for part in itertools.chain.from_iterable(map(walk, inside)):
             found = self.find(module, part)
             if found:
                 self.reach(*found)
@@ -105,6 +107,22 @@ class Program:
             known = name.startswith("twinsan.") and os.path.exists(path)
             self._modules[name] = Module(path, name) if known else None
         return self._modules[name]
+
+
+def walk(root: ast.AST) -> Iterator[ast.AST]:
+    """Yield a node and all below it, in the order of ast.walk, but for what is tried and whose failure is dropped."""
+    due = deque([root])
+    while due:
+        node = due.popleft()
+        yield node
+        dropped = node.body if isinstance(node, ast.Try) and any(map(_drops_failures, node.handlers)) else []
+        due.extend(child for child in ast.iter_child_nodes(node) if child not in dropped)
+
+
+def _drops_failures(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler catches every failure and does nothing about it."""
+    caught = {name.id for name in ast.walk(handler.type) if isinstance(name, ast.Name)} if handler.type else set()
+    return "Failure" in caught and all(isinstance(line, (ast.Continue, ast.Pass)) for line in handler.body)
 
 
 def _receiver(attribute: ast.Attribute) -> str:

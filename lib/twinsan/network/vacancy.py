@@ -12,7 +12,7 @@ import time
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure, Reason
 from twinsan.host.note import Note
-from twinsan.network import addresses, links, placement
+from twinsan.network import addresses, placement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,12 +71,12 @@ def _ask(of: Iterable[str]) -> None:
                 continue
             # The device by the address alone: the configuration of portal-ip may have another one, and asks there.
             link, _ = placement.find(address, "", 0)
+            link.require_working()
             require(address, link, Deadline(_SECONDS_TO_OBJECT))
+            _note(address).replace(link.name)
         except (Failure, OSError):
             # The start asks for itself, and reports what is wrong.
             continue
-        if links.works(link.index):
-            _note(address).replace(link.name)
 
 
 def _note(address: str) -> Note:

@@ -14,6 +14,7 @@ from tests.unit import agents
 from tools.manual import reasons
 from twinsan import errors
 from twinsan.errors import Reason
+from twinsan.network import vacancy
 
 LIBRARY = agents.ROOT / "lib"
 # What says a reason to the cluster.
@@ -85,3 +86,10 @@ def test_values_are_set_apart() -> None:
         (" bytes: ", False),
         ("error.strerror", True),
     ]
+
+
+def test_a_failure_that_is_dropped_is_no_reason() -> None:
+    """A LUN asks for the portal address in the background; the start of the address reports what is wrong."""
+    given = {name: reasons.of(agents.load(name), str(LIBRARY)) for name in ("lio-lun", "portal-ip")}
+    assert vacancy.TAKEN not in given["lio-lun"]
+    assert vacancy.TAKEN in given["portal-ip"]
