@@ -211,6 +211,12 @@ def test_crm_mon_says_that_a_node_cannot_serve_during_its_resync(
 
 ACTIVE, PASSIVE, BOTH = "active", "passive", "both"
 
+# A Primary without a disk refuses later to connect to a peer whose new UUIDs have not reached it ("Can only connect to
+# data with current UUID"). They have, once the peer has answered a read.
+_LOSE_DISKS = (
+    "drbdadm detach san && for minor in 0 1; do dd if=/dev/drbd$minor of=/dev/null bs=4k count=1 iflag=direct; done"
+)
+
 # Not here are what to type where a node is gone for good, which needs one that is, and what 8.4 never says (quorum).
 # A state: who types what; who tells of it, with the exit code; the command that is printed, and on whom it is typed.
 STATES = {
@@ -232,7 +238,7 @@ STATES = {
     ),
     "frozen by hand": (ACTIVE, "drbdsetup suspend-io 0", ACTIVE, 191, "drbdadm resume-io san", ACTIVE),
     "without data": (
-        ACTIVE, "drbdadm detach san && drbdadm disconnect --force san",
+        ACTIVE, f"{_LOSE_DISKS} && drbdadm disconnect --force san",
         ACTIVE, 9, "drbdadm connect san; drbdadm wait-connect san && drbdadm adjust san", ACTIVE,
     ),
     "a paused resync": (
