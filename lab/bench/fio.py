@@ -33,18 +33,17 @@ class Load:
 
 @dataclass(frozen=True)
 class Extent:
-    """How long each load lasts, in seconds, after those of `ramp` that do not count; within the first `mib` MiB."""
+    """How many seconds each load lasts, after milliseconds that do not count; within the first `mib` MiB."""
 
     seconds: int
-    ramp: int
+    ramp_ms: int
     mib: int
 
 
 def run(esx: Machine, disk: str, loads: Sequence[Load], extent: Extent) -> dict[Load, float]:
     """Run the loads one after the other; returns what each reached, in its unit."""
-    seconds = len(loads) * (extent.seconds + extent.ramp)
     jobs = job_file(disk, loads, extent).encode()
-    output = esx.succeed("fio --output-format=json -", stdin=jobs, timeout=120 + 2 * seconds)
+    output = esx.succeed("fio --output-format=json -", stdin=jobs, timeout=120 + 3 * len(loads) * extent.seconds)
     return parse(output, loads)
 
 
@@ -52,7 +51,7 @@ def job_file(disk: str, loads: Sequence[Load], extent: Extent) -> str:
     """The loads as fio reads them. Without times of single transfers (gtod_reduce), which are dear in a guest."""
     words = [
         "[global]", f"filename={disk}", f"size={extent.mib}m", "ioengine=libaio", "direct=1", "thread", "stonewall",
-        "time_based", f"runtime={extent.seconds}", f"ramp_time={extent.ramp}", "norandommap", "randrepeat=0",
+        "time_based", f"runtime={extent.seconds}", f"ramp_time={extent.ramp_ms}ms", "norandommap", "randrepeat=0",
         "gtod_reduce=1",
     ]  # fmt: skip
     for number, load in enumerate(loads):

@@ -31,6 +31,7 @@ def test_each_load_has_a_row_with_medians_ranges_and_the_ratio() -> None:
     assert loads[-1]["targetcli"]["median_mb_s"] == 3000.0
     assert {row["ratio"] for row in loads} == {2.0}
     assert (copy["load"], copy["XCOPY"]["median_mb_s"], copy["ratio"]) == ("copy of 256 MiB", 55.0, 2.5)
+    assert (loads[0]["ranges_meet"], copy["ranges_meet"]) == (True, False)
 
 
 def test_the_table_is_printed_without_what_was_not_measured() -> None:

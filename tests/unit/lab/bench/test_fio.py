@@ -30,11 +30,12 @@ def test_loads_are_named_with_their_unit() -> None:
 
 def test_each_load_is_a_job_after_the_one_before() -> None:
     jobs = configparser.ConfigParser(allow_no_value=True)
-    jobs.read_string(fio.job_file("/dev/sda", LOADS, fio.Extent(seconds=4, ramp=1, mib=256)))
+    jobs.read_string(fio.job_file("/dev/sda", LOADS, fio.Extent(seconds=4, ramp_ms=500, mib=256)))
     assert jobs.sections() == ["global", "0", "1"]
     common = jobs["global"]
     assert (common["filename"], common["size"], common["runtime"], common["direct"]) == ("/dev/sda", "256m", "4", "1")
     assert "stonewall" in common
+    assert common["ramp_time"] == "500ms"
     assert dict(jobs["0"]) == {"rw": "randwrite", "bs": "4k", "iodepth": "32"}
 
 
