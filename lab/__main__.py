@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
 
 from lab import image, namespace, session
 from lab.errors import LabError
@@ -22,7 +21,7 @@ def main() -> int:
     commands.add_parser("demo", help="show a switchover and a power cut under load; results in build/demo/")
     bench = commands.add_parser("bench", help="measure failovers, actions and data path against the alternatives")
     bench.description = "Measure all; results in build/bench/. QUICK=1 is for a test of the benchmark itself."
-    bench.add_argument("part", nargs="*", help="only these parts: failover")
+    bench.add_argument("part", nargs="*", help="only these parts: data_path, price, luns, failover")
     test = (
         "run tests/cluster, without those marked soak; further words go to pytest: -m soak -k NAME runs a marked one,"
         " -m '' takes both kinds"
@@ -47,6 +46,11 @@ def _run(arguments: argparse.Namespace, words: list[str]) -> int:
         return session.down()
     namespace.require_host()
     # Outside the namespaces: they have no way to the packages.
+    if arguments.command == "bench":
+        from lab.bench import data_path
+
+        image.build(arguments.suite, data_path.PACKAGES)
+        return namespace.enter(lambda: _bench(arguments))
     image.build(arguments.suite)
     if arguments.command == "up":
         return session.up(arguments.suite)
@@ -54,11 +58,7 @@ def _run(arguments: argparse.Namespace, words: list[str]) -> int:
         from lab import tests
 
         return tests.run(arguments.suite, tests.SOAK if arguments.command == "soak" else tests.TEST, words)
-    bodies: dict[str, Callable[[], int]] = {
-        "demo": lambda: _demo(arguments.suite),
-        "bench": lambda: _bench(arguments),
-    }
-    return namespace.enter(bodies[arguments.command])
+    return namespace.enter(lambda: _demo(arguments.suite))
 
 
 def _demo(suite: str) -> int:

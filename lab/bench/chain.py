@@ -68,6 +68,28 @@ def idle_configuration(text: str) -> str:
     return _VALUES.sub("", text)
 
 
+class Stage:
+    """A pair that has loaded the template, and what it serves with now."""
+
+    def __init__(self, made: Pair) -> None:
+        self.made = made
+        self._serving: Chain | None = twinsan(1)
+
+    def serve(self, which: Chain) -> None:
+        """Serve with that chain and no other; wait until it is up."""
+        if which == self._serving:
+            return
+        self.clear()
+        load(self.made, which)
+        self._serving = which
+
+    def clear(self) -> None:
+        """Stop all that is served."""
+        if self._serving is not None:
+            stop_all(self.made)
+            self._serving = None
+
+
 def stop_all(made: Pair) -> None:
     """Stop all that is served, in its order."""
     live = _live(made)

@@ -41,7 +41,7 @@ def lines(result: dict[str, Any]) -> list[str]:
 
 
 def _all(result: dict[str, Any]) -> Iterator[Goal]:
-    failovers = result.get("failover", {}).get("rows", [])
+    failovers = result.get("failover", [])
     ours, others = (_find(failovers, "switchover", name, 1) for name in ("twinsan", "ClusterLabs and LINBIT"))
     stall = _median(ours, "stall")
     yield Goal("switchover, 1 LUN: stall, to ClusterLabs and LINBIT", _over(stall, _median(others, "stall")), 1 / 15)
@@ -56,10 +56,10 @@ def _all(result: dict[str, Any]) -> Iterator[Goal]:
     parts = [cut.get("phases", {}).get(name) for name in ("promote", "LUNs", "address", "initiator")]
     after = sum(part["median_s"] for part in parts if part) if all(parts) else None
     yield Goal("power cut: from the fencing to the first write", after, 4.0, " s")
-    for row in result.get("actions", {}).get("rows", []):
+    for row in result.get("actions", []):
         if row.get("action") == "monitor" and row.get("cpu_ratio") is not None:
             yield Goal(f"monitor of {row['agent']}: processor time, to {row['counterpart']}", row["cpu_ratio"], 1 / 3)
-    ratios = [row["ratio"] for row in result.get("data_path", {}).get("rows", []) if row.get("ratio") is not None]
+    ratios = [row["ratio"] for row in result.get("data_path", []) if row.get("ratio") is not None]
     yield Goal("data path: worst row, to plain targetcli", min(ratios, default=None), 1.0, at_least=True)
 
 

@@ -10,16 +10,17 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from lab import luns, progress
-from lab.bench import chain, failover, figures, goals, picture, probe
-from lab.bench.chain import Chain
+from lab.bench import actions, chain, data_path, failover, figures, goals, incumbents, monitoring, picture, probe, scale
+from lab.bench.chain import Chain, Stage
 from lab.bench.failover import POWER_CUT, SWITCHOVER, Series
 from lab.bench.figures import Section
 from lab.errors import LabError
-from lab.pair import Pair, build_folder, pair
+from lab.pair import build_folder, pair
 
 # QUICK=1 is for a test of the benchmark itself, never for its figures.
 QUICK = bool(os.environ.get("QUICK"))
@@ -32,16 +33,17 @@ def run(suite: str, wanted: Sequence[str] = ()) -> int:
         raise LabError(f"the benchmark has no part {', '.join(unknown)}; choose of {', '.join(PARTS)}")
     begin = time.monotonic()
     result: dict[str, Any] = {}
-    for name, part in PARTS.items():
-        if wanted and name not in wanted:
-            continue
-        for section in part(suite):
-            result[section.name] = {"minutes": round((time.monotonic() - begin) / 60, 1), "rows": section.rows}
-            print("\n".join(["", section.title, "", *section.lines, ""]), flush=True)
-            _write(result)
-    if not wanted:
-        print("\n".join(["", "what is to be reached", "", *goals.lines(result), ""]))
-    print(f"{(time.monotonic() - begin) / 60:.1f} minutes; the figures: {build_folder('bench') / 'result.json'}")
+    with pair(suite, packages=data_path.PACKAGES, disk_mb=data_path.DISK_MB) as made:
+        made.ready()
+        stage = Stage(made)
+        for name in wanted or PARTS:
+            for section in PARTS[name](stage):
+                result[section.name] = section.rows
+                print("\n".join(["", section.title, "", *section.lines, ""]), flush=True)
+                _write(result)
+            print(f"{(time.monotonic() - begin) / 60:.1f} minutes", flush=True)
+    print("\n".join(["", "what is to be reached", "", *goals.lines(result), ""]))
+    print(f"The figures: {build_folder('bench') / 'result.json'}")
     return 0
 
 
@@ -49,39 +51,76 @@ def _write(result: dict[str, Any]) -> None:
     place = build_folder("bench") / "result.json"
     place.write_text(json.dumps(result, indent=2) + "\n", encoding="ascii")
     if "failover" in result:
-        picture.draw(result["failover"]["rows"], place.with_name("failover"))
+        picture.draw(result["failover"], place.with_name("failover"))
 
 
 # -- the parts -------------------------------------------------------------------------------------------------------
 
 
-def _failovers(suite: str) -> list[Section]:
-    """One LUN, in turns, then eight and 32."""
-    with pair(suite) as made:
-        made.ready()
-        moves, cuts, rounds = (1, 1, 1) if QUICK else (4, 2, 2)
-        series: list[Series] = []
-        idle, notified = chain.doing_nothing(1), chain.doing_nothing(1, notified=True)
-        for _ in range(rounds):
-            series += _measure(made, chain.twinsan(1), moves, cuts)
-            series += _measure(made, idle, moves, cuts)
-            series += _measure(made, notified, moves // 2, 0)
-        volumes = 1
-        for count, repeated in ((2, 1),) if QUICK else ((8, 5), (32, 2)):
-            chain.stop_all(made)
-            with progress.step(f"Making a volume for each of {count} LUNs"):
-                luns.make_volumes(made, volumes + 1, count)
-            volumes = count
-            series += _measure(made, chain.twinsan(count), repeated, 0)
-            series += _measure(made, chain.doing_nothing(count), repeated, 0)
+def _data_path(stage: Stage) -> list[Section]:
+    stage.serve(chain.twinsan(1))
+    return [data_path.measure(stage.made, quick=QUICK)]
+
+
+def _failovers(stage: Stage) -> list[Section]:
+    """One LUN, in turns, then many."""
+    moves, cuts, rounds = (1, 1, 1) if QUICK else (3, 2, 2)
+    series: list[Series] = []
+    for _ in range(rounds):
+        series += _measure(stage, chain.twinsan(1), moves, cuts)
+        series += _measure(stage, chain.doing_nothing(1), moves, cuts)
+        series += _measure(stage, chain.doing_nothing(1, notified=True), 1 if QUICK else 2, 0)
+    with _prepared_for_incumbents(stage):
+        series += _measure(stage, incumbents.chain(), 1 if QUICK else 3, 0 if QUICK else 1)
+    volumes = 1
+    for count, repeated in ((2, 1),) if QUICK else ((8, 4), (32, 2)):
+        stage.clear()
+        with progress.step(f"Making a volume for each of {count} LUNs"):
+            luns.make_volumes(stage.made, volumes + 1, count)
+        volumes = count
+        series += _measure(stage, chain.twinsan(count), repeated, 0)
+        series += _measure(stage, chain.doing_nothing(count), repeated, 0)
     return [_section(_merged(series))]
 
 
-def _measure(made: Pair, which: Chain, moves: int, cuts: int) -> list[Series]:
-    """Load the chain, unless it is what the pair serves with already; move it, cut power, so often."""
-    if made.atlas.run(f"crm_resource --resource {which.address} --locate").status != 0 or which.name != "twinsan":
-        chain.stop_all(made)
-        chain.load(made, which)
+def _price(stage: Stage) -> list[Section]:
+    """Of each action, and of monitoring."""
+    stage.clear()
+    prices = actions.measure(stage.made, quick=QUICK)
+    stage.serve(chain.twinsan(1))
+    rows = monitoring.measure(stage.made, "twinsan", 1, quick=QUICK)
+    with _prepared_for_incumbents(stage):
+        stage.serve(incumbents.chain())
+        rows += monitoring.measure(stage.made, incumbents.NAME, 1, quick=QUICK)
+    return [prices, monitoring.section(rows)]
+
+
+def _scale(stage: Stage) -> list[Section]:
+    stage.clear()
+    return [scale.measure(stage.made, quick=QUICK)]
+
+
+PARTS: dict[str, Callable[[Stage], list[Section]]] = {
+    "data_path": _data_path,
+    "price": _price,
+    "luns": _scale,
+    "failover": _failovers,
+}
+
+
+@contextmanager
+def _prepared_for_incumbents(stage: Stage) -> Iterator[None]:
+    """Both nodes are ready for the agents of ClusterLabs and LINBIT; afterwards nothing of them is left."""
+    stage.clear()
+    incumbents.prepare(stage.made)
+    yield
+    stage.clear()
+    incumbents.restore(stage.made)
+
+
+def _measure(stage: Stage, which: Chain, moves: int, cuts: int) -> list[Series]:
+    """Serve with the chain; move it, and cut the power of the node that serves, so often."""
+    stage.serve(which)
     switched = Series(SWITCHOVER, which.name, which.luns)
     cut = Series(POWER_CUT, which.name, which.luns)
 
@@ -89,10 +128,10 @@ def _measure(made: Pair, which: Chain, moves: int, cuts: int) -> list[Series]:
         for series, times, once in ((switched, moves, failover.switch_over), (cut, cuts, failover.cut_power)):
             for number in range(1, times + 1):
                 name = f"{which.name}, {which.luns} LUN(s), {number} of {times}"
-                series.done.append(once(made, which, load, name))
+                series.done.append(once(stage.made, which, load, name))
 
     if which.serves:
-        with probe.writing(made, which.luns) as load:
+        with probe.writing(stage.made, which.luns) as load:
             all_of_them(load)
     else:
         all_of_them(None)
@@ -135,8 +174,3 @@ def _section(series: Sequence[Series]) -> Section:
         ]
         lines += ["", *figures.table([f"{kind}: where the time goes", *named], phases)]
     return Section("failover", "failovers: medians, and ranges", rows, lines)
-
-
-PARTS: dict[str, Callable[[str], list[Section]]] = {
-    "failover": _failovers,
-}

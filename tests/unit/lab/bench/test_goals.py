@@ -29,7 +29,7 @@ def test_a_goal_is_a_ratio_within_the_run() -> None:
         _row("switchover", "twinsan", 8, 19, 20),
         _row("switchover", "agents that do nothing", 8, 11),
     ]
-    words = _words({"failover": {"rows": rows}, "data_path": {"rows": [{"ratio": 1.2}, {"ratio": 0.9}]}})
+    words = _words({"failover": rows, "data_path": [{"ratio": 1.2}, {"ratio": 0.9}]})
     assert words["switchover, 1 LUN: stall, to ClusterLabs and LINBIT"] == "NOT REACHED"
     assert words["switchover, 1 LUN: address away, to agents that do nothing"] == "NOT REACHED"
     assert words["switchover: one more LUN, to one more Dummy"] == "reached"
@@ -39,6 +39,6 @@ def test_a_goal_is_a_ratio_within_the_run() -> None:
 def test_what_comes_after_the_fencing_is_summed() -> None:
     phases = {name: {"median_s": 1} for name in ("fencing", "promote", "LUNs", "address", "initiator")}
     rows = [_row("power cut", "twinsan", 1, 10, 10.5, phases=phases)]
-    words = _words({"failover": {"rows": rows}})
+    words = _words({"failover": rows})
     assert words["power cut: from the fencing to the first write"] == "reached"
     assert words["power cut: stall"] == "reached"
