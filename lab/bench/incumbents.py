@@ -115,9 +115,11 @@ def leftovers(server: Machine) -> list[str]:
 
 
 def troubles(servers: Iterable[Machine], since: float) -> list[str]:
-    """What the cluster saw fail since that time, each once: results of actions, and nodes fenced because of them."""
+    """What the cluster saw fail since that time, each once: results of actions, and nodes fenced because of them. The
+    journals of servers that are on tell it.
+    """
     found: dict[str, None] = {}
-    for server in servers:
+    for server in (each for each in servers if each.is_on):
         for line in server.journal().splitlines():
             match = _UNEXPECTED.match(line) or _FENCES.match(line)
             if match and float(match[1]) >= since:

@@ -29,6 +29,8 @@ JOURNAL = """\
 class FakeMachine:
     """A node with a resource file; `left` is what a chain has left on it."""
 
+    is_on = True
+
     def __init__(self, text: str = "", left: str = "") -> None:
         self.text = text
         self.left = left
@@ -126,3 +128,9 @@ def test_failures_are_told_once() -> None:
     fenced = "Cluster node zeus will be fenced: p_x failed there"
     assert incumbents.troubles([machine], 0) == [lost, fenced]
     assert incumbents.troubles([machine], 102) == [fenced]
+
+
+def test_a_server_without_power_is_not_asked() -> None:
+    machine = FakeMachine()
+    machine.is_on = False
+    assert incumbents.troubles([cast("Machine", machine)], 0) == []
