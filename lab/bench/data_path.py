@@ -57,7 +57,11 @@ echo $begin $end
 _XCOPY = (
     "sg_xcopy if={disk} of={disk} iflag=xcopy seek=$(({mib} << 11)) count=$(({mib} << 11)) bs=512 bpt={segment} >&2"
 )
-_HOST_COPY = "dd if={disk} of={disk} bs=1M count={mib} seek={mib} iflag=direct oflag=direct conv=nocreat status=none"
+# In pieces of the same size.
+_HOST_COPY = (
+    "dd if={disk} of={disk} bs=4M count=$(({mib} / 4)) seek=$(({mib} / 4))"
+    " iflag=direct oflag=direct conv=nocreat status=none"
+)
 
 LOADS = tuple(
     fio.Load(pattern, kib, depth)
@@ -68,6 +72,7 @@ LOADS = tuple(
 # How many MiB are copied, from the beginning of the disk to the next. The loads use the first.
 _MIB, _MIB_QUICK = 256, 16
 _ROUNDS = 4
+_SECONDS_TO_SETTLE = 180.0
 
 
 @dataclass
@@ -119,14 +124,14 @@ def _unattended(made: Pair, server: Machine, needed_mib: int) -> Iterator[None]:
     esx.run("iscsiadm -m node --logoutall=all")
     maintenance = "crm_attribute --type crm_config --name maintenance-mode"
     made.atlas.succeed(f"{maintenance} --update true")
-    made.wait_until_idle()
+    made.wait_until_idle(_SECONDS_TO_SETTLE)
     server.succeed("crm_resource --resource p_lun1 --force-stop")
     try:
         yield
     finally:
         server.succeed("crm_resource --resource p_lun1 --force-start")
         made.atlas.succeed(f"{maintenance} --delete")
-    made.wait_until_idle()
+    made.wait_until_idle(_SECONDS_TO_SETTLE)
 
 
 @contextmanager
@@ -159,12 +164,14 @@ def served(made: Pair, server: Machine, who: str) -> Iterator[str]:
     esx.succeed(f"{_record(who)} --login")
     esx.wait_until("ls /sys/class/block | grep -q '^sd'", "a disk is seen", 30)
     esx.succeed("udevadm settle")
-    yield "/dev/" + esx.succeed("ls /sys/class/block | grep -m1 '^sd[a-z]*$'").strip()
-    esx.succeed(f"{_record(who)} --logout")
-    if who == OURS:
-        server.succeed("crm_resource --resource p_lun1 --force-stop")
-    else:
-        plain_target.remove(server)
+    try:
+        yield "/dev/" + esx.succeed("ls /sys/class/block | grep -m1 '^sd[a-z]*$'").strip()
+    finally:
+        esx.succeed(f"{_record(who)} --logout")
+        if who == OURS:
+            server.succeed("crm_resource --resource p_lun1 --force-stop")
+        else:
+            plain_target.remove(server)
 
 
 def negotiated(esx: Machine) -> dict[str, str]:
@@ -175,7 +182,7 @@ def negotiated(esx: Machine) -> dict[str, str]:
 
 def _fill(esx: Machine, disk: str, mib: int) -> None:
     """Write all that is used once: the first write to a place makes room for it on the lab's host as well."""
-    esx.succeed(f"dd if=/dev/zero of={disk} bs=1M count={mib} oflag=direct conv=nocreat status=none")
+    esx.succeed(f"dd if=/dev/zero of={disk} bs=1M count={mib} oflag=direct conv=nocreat status=none", timeout=300)
 
 
 def _copy(esx: Machine, disk: str, command: str, mib: int) -> float:
