@@ -7,7 +7,7 @@ PREFIX = /usr
 INTERPRETER =
 ARGS =
 
-.PHONY: help demo bench lab lab-down test soak check format man install clean
+.PHONY: help demo bench lab lab-down test soak check format man templates install clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p' Makefile | expand -t 19
@@ -50,6 +50,10 @@ format: ## Format the code
 
 man: ## Generate man/* from the agents and the command
 	@PYTHONPATH=lib python3 -m tools.manual
+
+templates: ## Generate cib-templates/* from the site files in examples/
+	@$(BOOTSTRAP) check
+	@PYTHONPATH=lib $(PYTHON) -m tools.templates
 
 install: ## Install on this server (PREFIX=/usr/local, DESTDIR=FOLDER to stage, INTERPRETER=/usr/bin/python3.11)
 	@python3 -IS packaging/install.py --destdir="$(DESTDIR)" --prefix="$(PREFIX)" --interpreter="$(INTERPRETER)"

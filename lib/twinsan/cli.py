@@ -81,6 +81,14 @@ def parser() -> argparse.ArgumentParser:
     )
     reservations.add_argument("--lun", metavar="RESOURCE", help="the LUN that it is about, by the name of its resource")
     reservations.set_defaults(run=_reservations)
+
+    text = "make of a site file all that the pair needs"
+    render = commands.add_parser("render", help=text, description=_RENDER, epilog=_RENDER_EXAMPLES)
+    render.add_argument("site", metavar="SITE.toml", help="the site file; /usr/share/twinsan/examples has some")
+    render.add_argument("--output", metavar="FOLDER", help="write the files into this folder, and nowhere else")
+    render.add_argument("--only", metavar="FILE", help="this file alone, such as cib.xml; without --output print it")
+    render.add_argument("--json", action="store_true", help="for programs, with names that stay")
+    render.set_defaults(run=_render)
     return parser
 
 
@@ -111,6 +119,15 @@ _RESERVATIONS = (
     "with a state volume is changed on the node where that is mounted."
 )
 _RESERVATIONS_EXAMPLES = "Example: twinsan reservations --lun p_lun1 --remove iqn.1998-01.com.vmware:esx7"
+_RENDER = (
+    "Reads a site file: the nodes of a pair, how they fence, and what they serve, in TOML. Makes of it the "
+    "configuration of the cluster as XML and as commands of crmsh and pcs, the resource files of DRBD 8.4 and 9, "
+    "corosync.conf, the settings of SBD if it is used, and what to type on the hosts that use the SAN. Without an "
+    "option it lists these files. It changes nothing but the files of the folder that you name, each at once, and it "
+    "needs neither root nor a cluster. A file with mistakes is not rendered: all of them are printed, each with its "
+    "line, its key, and what would be right. It needs lxml, and tomli with Python before 3.11."
+)
+_RENDER_EXAMPLES = "Example: twinsan render san.toml --output rendered"
 
 
 def _seconds(text: str) -> float:
@@ -155,6 +172,12 @@ def _reservations(arguments: argparse.Namespace) -> int:
     if not arguments.lun:
         raise NO_LUN(initiator=arguments.remove)
     return reservations.remove(arguments.remove, arguments.lun)
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from twinsan.operate import render
+
+    return render.render(arguments.site, output=arguments.output, only=arguments.only, as_json=arguments.json)
 
 
 def _split_brain(arguments: argparse.Namespace) -> int:

@@ -87,7 +87,9 @@ ROOMS = {
     **{subject: BOTTOM | {"host", *SUBJECTS} for subject in SUBJECTS},
     "disk": BOTTOM | {"host", *SUBJECTS},
     "fence": BOTTOM | {"host", *SUBJECTS, "disk"},
-    "operate": BOTTOM | {"host", *SUBJECTS, "disk", "fence"},
+    # It asks the agents' declarations, which it loads by their names.
+    "site": BOTTOM | {"host", "ocf", "lio"},
+    "operate": BOTTOM | {"host", *SUBJECTS, "disk", "fence", "site"},
 }
 
 
@@ -176,6 +178,13 @@ def test_only_the_command_module_starts_programs() -> None:
         or any(name.split(".")[0] in modules for name in imports(path))
     }
     assert starting == {"host/command.py"}
+
+
+def test_lxml_and_toml_are_for_the_site_file_alone() -> None:
+    packages = {"lxml", "tomli", "tomllib"}
+    importing = {brief(path) for path in everything() if packages & {each.split(".")[0] for each in imports(path)}}
+    assert {"site/cib.py", "site/toml.py"} <= importing
+    assert {each for each in importing if not each.startswith("site/")} == set()
 
 
 def test_only_the_child_module_forks() -> None:

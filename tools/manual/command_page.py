@@ -10,8 +10,8 @@ from tools.manual.roff import escape
 from twinsan import __version__
 
 _STATUS = (
-    "0 for success; 1 for a failure, explained by one line on standard error; 2 for a wrong command line. fence-peer "
-    "has the exit statuses that DRBD expects, as above."
+    "0 for success; 1 for a failure, explained by one line on standard error; 2 for a wrong command line, and for a "
+    "site file with mistakes. fence-peer has the exit statuses that DRBD expects, as above."
 )
 
 

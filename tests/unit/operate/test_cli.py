@@ -15,7 +15,7 @@ from twinsan import cli
 PROGRAM = agents.ROOT / "bin" / "twinsan"
 
 
-@pytest.mark.parametrize("words", [[], ["fence-peer"], ["unfence-peer"], ["split-brain"], ["reservations"]])
+@pytest.mark.parametrize("words", [[], ["fence-peer"], ["unfence-peer"], ["split-brain"], ["reservations"], ["render"]])
 def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main([*words, "--help"])
