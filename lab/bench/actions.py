@@ -107,10 +107,12 @@ def _workshop(made: Pair) -> Iterator[tuple[Machine, Cluster]]:
     coordinator = made.atlas.succeed("crmadmin --dc_lookup")
     server = made.atlas if made.zeus.name in coordinator else made.zeus
     peer = made.peer_of(server)
-    metering.install(server)
+    for each in (server, peer):
+        metering.install(each)
     cluster = ocf.cluster(server, peer)
     try:
-        peer.succeed(f"drbdadm up {RESOURCE}")
+        # It tells the limits of its disks as well, as the node that does not serve.
+        metering.run(peer, [OURS.agents[0].step("start", ocf.cluster(peer, server))])
         # What iSCSITarget sets itself, but keeps only where targetcli never ran before: else its first portal is in
         # the way of the one that it is given.
         server.succeed(
@@ -130,7 +132,7 @@ def _clean(server: Machine, peer: Machine, cluster: Cluster) -> None:
     left = "/sys/kernel/config/target/core/iblock_*/bench_*"
     server.succeed(f'for each in {left}; do [ ! -d "$each" ] || rmdir "$each" "${{each%/*}}" || exit; done')
     metering.run(server, [drbd.step("stop", cluster)])
-    peer.succeed(f"drbdadm down {RESOURCE}")
+    metering.run(peer, [drbd.step("stop", ocf.cluster(peer, server))])
     for node in (server, peer):
         server.succeed(f"attrd_updater --delete --pattern 'bench_|{_IP}' --node {node}")
     server.succeed(f"rm -rf /run/bench.* /run/twinsan/*bench_* /run/twinsan/*{_IP}*")
@@ -159,8 +161,8 @@ def steps(side: Side, cluster: Cluster, *, looks: int = 1, traced: bool = False)
     yield 0, "promote", drbd.step("promote", cluster, traced=traced)
     for place, agent in enumerate(others, start=1):
         yield place, "start", agent.step("start", cluster, traced=traced)
-    # The first looks of all, before any that is measured.
-    for place, agent in enumerate(side.agents):
+    # The first looks of all, before any that is measured. What DRBD's handlers did is reviewed by the second one.
+    for place, agent in [(0, drbd), *enumerate(side.agents)]:
         yield place, "", _monitor(agent, cluster, traced=False)
     for place, agent in [*enumerate(side.agents)] * looks:
         yield place, STEADY, _monitor(agent, cluster, traced=traced)

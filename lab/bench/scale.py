@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The time that one LUN takes beside many: start, monitor and stop of a LUN where a target has up to 256.
 
-The agents run alone, without the cluster, on loop devices. A start of Python that does nothing tells how fast the
-machine is meanwhile. iSCSILogicalUnit adds its LUN to the same target, at a few counts: it takes minutes at the others.
+The agents run alone, on loop devices; the cluster is stopped on both servers, for 256 LUNs need its memory. The other
+server does the same in turns with one LUN, so the ratio of the two does not follow the machine's speed. The target of
+twinsan is also that of iSCSILogicalUnit, which is measured at a few counts: it takes minutes at the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import statistics
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lab import progress
-from lab.bench import figures, metering, monitoring
+from lab.bench import figures, metering
 from lab.bench.metering import Reading, Step
 from lab.bench.ocf import Agent
 from lab.errors import LabError
@@ -23,8 +25,8 @@ from lab.pair import INITIATOR, Pair
 _COUNTS, _QUICK_COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256), (1, 2, 4, 8)
 _REPETITIONS, _QUICK_REPETITIONS = 5, 2
 
-# Where iSCSILogicalUnit is measured as well, and how often.
-_THEIR_COUNTS, _QUICK_THEIR_COUNTS, _THEIR_REPETITIONS = (1, 32, 256), (), 1
+# Where iSCSILogicalUnit is measured as well, once.
+_THEIR_COUNTS, _QUICK_THEIR_COUNTS = (1, 32, 256), ()
 
 _IQN = "iqn.2003-01.org.example:bench"
 _IP = "10.0.5.60"
@@ -38,11 +40,10 @@ _LOOPS = Path(__file__).with_name("guest_loops.py")
 _LOOPS_PLACE, _FILES = "/usr/local/lib/lab/loops", "/run/bench.disks"
 _CORE, _ISCSI = "/sys/kernel/config/target/core", "/sys/kernel/config/target/iscsi"
 
-_PYTHON = "python3 that does nothing"
 _START, _MONITOR, _CLOSER, _STOP = "start", "monitor", "monitor of all attributes", "stop"
 _TARGET_MONITOR = "monitor of the target"
 _THEIRS = ("iSCSILogicalUnit start", "iSCSILogicalUnit monitor", "iSCSILogicalUnit stop")
-_ACTIONS = (_START, _MONITOR, _CLOSER, _STOP, _TARGET_MONITOR, _PYTHON, *_THEIRS)
+_ACTIONS = (_START, _MONITOR, _CLOSER, _STOP, _TARGET_MONITOR, *_THEIRS)
 
 # The readings by the number of LUNs and the name of the action.
 Readings = dict[tuple[int, str], list[Reading]]
@@ -53,19 +54,41 @@ def measure(made: Pair, *, quick: bool) -> figures.Section:
     if made.serving() is not None:
         raise LabError("the time per LUN is measured where nothing is served: stop it before")
     counts, theirs = (_QUICK_COUNTS, _QUICK_THEIR_COUNTS) if quick else (_COUNTS, _THEIR_COUNTS)
-    server = made.zeus
-    metering.install(server)
+    many, one = made.zeus, made.atlas
     found: Readings = {}
-    with monitoring.maintenance(made), _disks(server, max(counts) + 1) as disks, _target(server):
+    beside: Readings = {}
+    with (
+        _cluster_stopped(made),
+        _disks(many, max(counts) + 1) as disks,
+        _disks(one, 1) as single,
+        _target(many),
+        _target(one),
+    ):
+        metering.run(one, [_lun(1, single).step("start")])
         for before, count in zip((0, *counts), counts):
             with progress.step(f"Time per LUN: {count} of {max(counts)}"):
-                metering.run(server, [_lun(number, disks).step("start") for number in range(before + 1, count + 1)])
+                metering.run(many, [_lun(number, disks).step("start") for number in range(before + 1, count + 1)])
                 for _ in range(_QUICK_REPETITIONS if quick else _REPETITIONS):
-                    _measure_all(server, _own(count, disks), count, found)
+                    _measure_all(many, _own(count, disks), count, found)
+                    _measure_all(one, _own(1, single), count, beside)
                 if count in theirs:
-                    for _ in range(_THEIR_REPETITIONS):
-                        _measure_all(server, _others(disks[-1]), count, found)
-    return section(found)
+                    _measure_all(many, _others(disks[-1]), count, found)
+    return section(found, beside)
+
+
+@contextmanager
+def _cluster_stopped(made: Pair) -> Iterator[None]:
+    """For the time of the body neither server runs the cluster."""
+    try:
+        for server in made.servers:
+            metering.install(server)
+            server.succeed("systemctl stop pacemaker corosync")
+        yield
+    finally:
+        for server in made.servers:
+            server.succeed("systemctl start --no-block pacemaker")
+        made.wait_until_online()
+        made.wait_until_idle()
 
 
 def _lun(number: int, disks: Sequence[str], **more: str) -> Agent:
@@ -82,7 +105,6 @@ def _own(count: int, disks: Sequence[str]) -> dict[str, Step]:
         _MONITOR: last.step("monitor"),
         _CLOSER: _lun(count, disks, OCF_CHECK_LEVEL="10").step("monitor"),
         _TARGET_MONITOR: _TARGET.step("monitor"),
-        _PYTHON: Step(("/usr/bin/python3", "-IS", "-c", "pass")),
     }
 
 
@@ -129,39 +151,44 @@ def _target(server: Machine) -> Iterator[None]:
         )
 
 
-def section(found: Readings) -> figures.Section:
-    """The table: the median of wall and processor time by the number of LUNs, and how much it grows."""
+def section(found: Readings, beside: Readings) -> figures.Section:
+    """The table: the median of wall and processor time by the number of LUNs. `beside` are the readings of the server
+    with one LUN, made at the same time.
+    """
     counts = sorted({count for count, _ in found})
     actions = [name for name in _ACTIONS if any((count, name) in found for count in counts)]
-    rows = [_row(count, name, found[count, name]) for count in counts for name in actions if (count, name) in found]
-    cells = [[name, *(_cell(found.get((count, name))) for count in counts), _growth(name, found)] for name in actions]
-    heading = ("wall (processor) s, with so many LUNs", *map(str, counts), "last : first")
-    title = "time per LUN: medians of the agents alone"
+    rows = [_row((count, name), found, beside) for count in counts for name in actions if (count, name) in found]
+    cells = [[name, *(_cell((count, name), found, beside) for count in counts)] for name in actions]
+    heading = ("LUNs", *map(str, counts))
+    title = "time per LUN: wall s (processor s; ratio to one LUN at the same time), medians of the agents alone"
     return figures.Section("luns", title, rows, figures.table(heading, cells))
 
 
-def _row(count: int, name: str, readings: Sequence[Reading]) -> dict[str, Any]:
+def _row(key: tuple[int, str], found: Readings, beside: Readings) -> dict[str, Any]:
+    count, name = key
+    readings = found[key]
     return {
         "luns": count,
         "action": name,
         "n": len(readings),
         "wall": figures.summary([each.wall for each in readings]),
         "cpu": figures.summary([each.cpu for each in readings]),
+        "wall_to_one_lun": _to_one(key, found, beside, lambda each: each.wall),
+        "cpu_to_one_lun": _to_one(key, found, beside, lambda each: each.cpu),
     }
 
 
-def _cell(readings: Sequence[Reading] | None) -> str:
-    if not readings:
+def _to_one(
+    key: tuple[int, str], found: Readings, beside: Readings, figure: Callable[[Reading], float]
+) -> float | None:
+    others = list(map(figure, beside.get(key, [])))
+    # The kernel of a guest counts processor time in steps of 10 ms.
+    return figures.ratio(list(map(figure, found[key])), others) if others and statistics.median(others) else None
+
+
+def _cell(key: tuple[int, str], found: Readings, beside: Readings) -> str:
+    if key not in found:
         return ""
-    wall, cpu = (
-        figures.summary(values)["median_s"]
-        for values in ([each.wall for each in readings], [each.cpu for each in readings])
-    )
-    return f"{wall:.2f} ({cpu:.2f})"
-
-
-def _growth(name: str, found: Readings) -> str:
-    """The processor time of an action with the most LUNs, as a multiple of that with the fewest."""
-    counts = sorted(count for count, action in found if action == name)
-    last, first = ([each.cpu for each in found[counts[place], name]] for place in (-1, 0))
-    return f"{figures.ratio(last, first):.2f}"
+    row = _row(key, found, beside)
+    ratio = "" if row["cpu_to_one_lun"] is None else f"; {row['cpu_to_one_lun']:.2f}"
+    return f"{row['wall']['median_s']:.2f} ({row['cpu']['median_s']:.2f}{ratio})"
