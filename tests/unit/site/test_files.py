@@ -133,3 +133,8 @@ def test_the_example_has_at_most_forty_lines() -> None:
     text = sites.text("data0")
     assert len(text.splitlines()) <= 40
     assert all(word in text for word in ("atlas", "zeus", "data0", "/dev/sda5", "10.0.5.2", "10.0.5.3"))
+
+
+def test_the_readme_shows_the_example_as_it_is() -> None:
+    shown = "".join(f"    {line}".rstrip() + "\n" for line in sites.text("data0").splitlines())
+    assert shown in (agents.ROOT / "README.md").read_text()
