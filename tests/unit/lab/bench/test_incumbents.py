@@ -17,12 +17,13 @@ from lab.pair import PORTAL, PROJECT, Pair
 
 SCHEMA = Path("/usr/share/pacemaker/pacemaker-3.9.rng")
 
-JOURNAL = """\
-100.1 atlas pacemaker-schedulerd[9]:  warning: Unexpected result (error: lost) was recorded for stop of p_x on zeus at 1
-101.2 atlas pacemaker-schedulerd[9]:  warning: Unexpected result (error: lost) was recorded for stop of p_x on zeus at 1
-101.3 atlas pacemaker-schedulerd[9]:  notice: Unexpected result (ok) was recorded for probe of p_x on zeus at 1
-102.4 atlas pacemaker-schedulerd[9]:  warning: Cluster node zeus will be fenced: p_x failed there
-103.5 atlas pacemaker-schedulerd[9]:  warning: Cluster node zeus will be fenced: peer is no longer part of the cluster
+_SET = "pacemaker-attrd[9]:  notice: Setting"
+JOURNAL = f"""\
+100.1 zeus {_SET} last-failure-p_x#stop_0[atlas] in instance_attributes: (unset) -> 1795972073
+100.2 zeus {_SET} fail-count-p_x#stop_0[atlas] in instance_attributes: (unset) -> INFINITY
+100.3 atlas {_SET} fail-count-p_x#stop_0[atlas] in instance_attributes: (unset) -> INFINITY
+102.1 zeus {_SET} fail-count-p_y#monitor_20000[zeus] in instance_attributes: 1 -> 2
+103.1 zeus {_SET} fail-count-p_y#monitor_20000[zeus] in instance_attributes: 2 -> (unset)
 """
 
 
@@ -124,10 +125,9 @@ def test_what_it_leaves_is_told() -> None:
 
 def test_failures_are_told_once() -> None:
     machine = cast("Machine", FakeMachine())
-    lost = "Unexpected result (error: lost) was recorded for stop of p_x on zeus at 1"
-    fenced = "Cluster node zeus will be fenced: p_x failed there"
-    assert incumbents.troubles([machine], 0) == [lost, fenced]
-    assert incumbents.troubles([machine], 102) == [fenced]
+    stop, monitor = "stop of p_x failed on atlas (failures: INFINITY)", "monitor of p_y failed on zeus (failures: 2)"
+    assert incumbents.troubles([machine], 0) == [stop, monitor]
+    assert incumbents.troubles([machine], 102) == [monitor]
 
 
 def test_a_server_without_power_is_not_asked() -> None:
