@@ -22,7 +22,7 @@ from lab.errors import LabError
 from lab.machine import Machine
 from lab.pair import INITIATOR, Pair
 
-_COUNTS, _QUICK_COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256), (1, 2, 4, 8)
+_COUNTS, _QUICK_COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256), (1, 8)
 _REPETITIONS, _QUICK_REPETITIONS = 5, 2
 
 # Where iSCSILogicalUnit is measured as well, once.
