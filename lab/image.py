@@ -29,6 +29,7 @@ _PACKAGES = """
     systemd-sysv dbus kmod udev iproute2 iptables procps python3 python3-rtslib-fb python3-psutil python3-lxml
     pacemaker pacemaker-cli-utils pacemaker-resource-agents corosync crmsh pcs drbd-utils ipmitool
     open-iscsi sg3-utils strace iputils-ping resource-agents libxml2-utils targetcli-fb e2fsprogs btrfs-progs
+    corosync-qnetd corosync-qdevice
 """.split()
 # bookworm ships Pacemaker's and the fence agents each in one package, and libiscsi-bin without iscsi-test-cu.
 _PACKAGES_OF = {
@@ -59,7 +60,7 @@ _MASKED = """
     systemd-udev-load-credentials.service systemd-tmpfiles-setup-dev-early.service
     pcsd.service pcsd-ruby.service targetclid.service targetclid.socket
 """.split()
-_DISABLED = ("iscsid.socket", "iscsid.service")
+_DISABLED = ("iscsid.socket", "iscsid.service", "corosync-qnetd.service", "corosync-qdevice.service")
 
 
 def cache() -> Path:

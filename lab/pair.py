@@ -293,9 +293,9 @@ class Pair:
         return evidence.collect(self.guests, folder)
 
 
-def template() -> str:
-    """cib-templates/san.xml with the password of the lab's controllers."""
-    shipped = TEMPLATE.read_text(encoding="utf-8")
+def template(path: Path = TEMPLATE) -> str:
+    """A template, by default cib-templates/san.xml, with the password of the lab's controllers."""
+    shipped = path.read_text(encoding="utf-8")
     return shipped.replace('name="password" value=""', f'name="password" value="{PASSWORD}"')
 
 

@@ -98,6 +98,12 @@ class Cluster:
         """Let a node be off, known to be off."""
         self.change(f"node_state[@uname='{node}']", in_ccm="false", crmd="offline", join="down", expected="down")
 
+    def lose_quorum(self) -> None:
+        """Let the node that makes the plans have no quorum."""
+        tree = ET.parse(self._cib)
+        tree.getroot().set("have-quorum", "0")
+        tree.write(self._cib)
+
     def move(self, node: str, resource: str = "g_san") -> None:
         """What `crm_resource --move` of a resource does."""
         tree = ET.parse(self._cib)

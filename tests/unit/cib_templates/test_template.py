@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The shipped configuration: loadable by every tool, valid for every schema, agreeing with the agents."""
+"""The shipped configurations: loadable by every tool, valid for every schema, agreeing with the agents."""
 
 from __future__ import annotations
 
@@ -21,9 +21,18 @@ SECONDS = re.compile(r"(\d+)s")
 DEEPEST = 10
 
 
+# Of one disk; those of larger sites are tested in tests/unit/site.
+TEMPLATES = [agents.ROOT / "cib-templates" / name for name in ("san.xml", "san-qnetd.xml")]
+
+
+@pytest.fixture(params=TEMPLATES, ids=lambda path: path.stem)
+def template(request: pytest.FixtureRequest) -> Path:
+    return Path(request.param)
+
+
 @pytest.fixture
-def cib() -> etree._Element:
-    return etree.parse(agents.TEMPLATE).getroot()
+def cib(template: Path) -> etree._Element:
+    return etree.parse(template).getroot()
 
 
 def schemas() -> list[Path]:
@@ -79,9 +88,9 @@ def test_it_is_valid_in_every_schema_that_knows_the_roles(schema: Path, cib: etr
     assert relaxng.validate(live), relaxng.error_log
 
 
-def test_crmsh_can_read_it() -> None:
+def test_crmsh_can_read_it(template: Path) -> None:
     """It refuses a declaration with an encoding, and a root that is not <cib>."""
-    content = agents.TEMPLATE.read_bytes()
+    content = template.read_bytes()
     assert content.isascii()
     assert b"encoding=" not in content
     assert etree.fromstring(content.decode()).tag == "cib"
@@ -105,8 +114,8 @@ def test_it_takes_no_id_that_a_live_configuration_has(cib: etree._Element) -> No
     assert not list(cib.iter("node", "rsc_defaults", "op_defaults"))
 
 
-def test_it_uses_no_deprecated_spelling(cib: etree._Element) -> None:
-    text = agents.TEMPLATE.read_text()
+def test_it_uses_no_deprecated_spelling(cib: etree._Element, template: Path) -> None:
+    text = template.read_text()
     assert not re.search(r"Master|Slave|<master|master-max|master-node-max", text)
     assert "stonith-enabled" not in text
     assert all(order.get("score") is None for order in cib.iter("rsc_order"))
@@ -191,7 +200,8 @@ def test_each_node_is_fenced_by_the_other(cib: etree._Element) -> None:
     assert {location.get("score") for location in cib.iter("rsc_location")} == {"-INFINITY"}
 
 
-def test_the_serving_node_shoots_first(cib: etree._Element) -> None:
+def test_the_serving_node_shoots_first() -> None:
+    cib = etree.parse(agents.TEMPLATE).getroot()
     (delay,) = [pair for pair in cib.iter("nvpair") if pair.get("name") == "priority-fencing-delay"]
     assert seconds(delay.get("value")) > 0
     assert int(meta(find(cib, "p_drbd"))["priority"]) > 0, "without a priority the delay has no effect"
