@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -81,12 +83,24 @@ def build(suite: str, packages: Sequence[str] = ()) -> Path:
     if suite not in SUITES:
         raise LabError(f"suite {suite!r} is not known; choose {' or '.join(SUITES)}")
     image = cache() / f"{suite}-{_key(suite, packages)}.img"
-    if not image.exists():
-        with progress.step(f"Building the guests' image ({' with '.join((suite, *packages))})") as step:
-            _build(suite, packages, image, step.note)
+    with _alone(image):
+        if not image.exists():
+            with progress.step(f"Building the guests' image ({' with '.join((suite, *packages))})") as step:
+                _build(suite, packages, image, step.note)
     # Not the image itself: a disk on top of it remembers its time, and a guest that is fenced opens both again.
     _used(image).touch()
     return image
+
+
+@contextlib.contextmanager
+def _alone(image: Path) -> Iterator[None]:
+    """One process at a time builds an image. Another one would put its own in the place of one that guests run on: a
+    disk on top of an image is void when that has another time.
+    """
+    image.parent.mkdir(parents=True, exist_ok=True)
+    with image.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _used(image: Path) -> Path:
@@ -106,7 +120,6 @@ def _key(suite: str, packages: Sequence[str]) -> str:
 
 
 def _build(suite: str, packages: Sequence[str], image: Path, note: Callable[[str], None]) -> None:
-    image.parent.mkdir(parents=True, exist_ok=True)
     _require_room(image.parent)
     with tempfile.TemporaryDirectory(prefix="twinsan-image-", dir=_WORK) as folder:
         # mmdebstrap's mapped root is another user: it must be able to put the image there.
