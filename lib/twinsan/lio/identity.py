@@ -44,5 +44,7 @@ def require_unique(storage: StorageObject) -> None:
     """
     ours = naa.name(storage.serial)
     for place in tree.storage_objects():
-        if place != storage.place and unit_serial(place) and naa_name(place) == ours:
+        # There may be hundreds: of most, one attribute is read.
+        other = unit_serial(place) if place != storage.place else ""
+        if other and naa.name(other) == ours and naa_name(place) == ours:
             raise SAME_IDENTITY(backstore=os.path.basename(place), naa=ours)
