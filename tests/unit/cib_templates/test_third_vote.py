@@ -57,7 +57,7 @@ def test_corosync_conf_differs_from_that_of_two_votes_in_the_quorum() -> None:
     assert "two_node" not in three[1]
 
 
-def test_a_lost_node_is_given_up_by_qnetd_before_the_other_asks_for_the_vote() -> None:
+def test_a_lost_node_is_given_up_by_qnetd_within_token_and_consensus() -> None:
     """A heartbeat comes every 0.8 timeouts, and is missed after 1.5 of these (corosync-qdevice(8), -qnetd(8))."""
     settings = _settings("corosync-qnetd.conf")
     token, consensus, timeout, sync_timeout = (
