@@ -36,7 +36,6 @@ NO_WITNESS = Reason(
     'write: witness = {{ host = "10.0.6.14" }}',
 )
 NO_RESOURCE = Reason(Misconfigured, "the site serves nothing", "describe a DRBD resource: [resources.data0]")
-NONE_OF = Reason(Misconfigured, "{resource} has no {part}", "write: [[{table}]]")
 TOO_MANY_LUNS = Reason(
     Misconfigured, "a target of LIO has at most {most} LUNs and this one has {number}", "put some into another resource"
 )
@@ -109,10 +108,6 @@ def _check_fencing(site: Site, found: Mistakes) -> None:
 
 
 def _check_resource(resource: Resource, site: Site, found: Mistakes) -> None:
-    for part, parts in (("luns", resource.luns), ("portals", resource.portals)):
-        if not parts:
-            table = f"resources.{resource.name}.{part}"
-            found.add((*resource.path, part), NONE_OF, resource=resource.name, part=part[:-1], table=table)
     if len(resource.luns) > _MOST_LUNS:
         found.add(resource.luns[_MOST_LUNS].path, TOO_MANY_LUNS, most=_MOST_LUNS, number=len(resource.luns))
     if resource.failback and not resource.preferred:

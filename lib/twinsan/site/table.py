@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 UNKNOWN_KEY = Reason(Misconfigured, "there is no such key", "{known}")
 MISSING_KEY = Reason(Misconfigured, "{key} is missing", "write, for example: {example}")
+EMPTY = Reason(Misconfigured, "this is empty", "write, for example: {example}")
 WRONG_TYPE = Reason(Misconfigured, "this is {found} and not {wanted}", "write, for example: {example}")
 OUT_OF_RANGE = Reason(Misconfigured, "{value} is out of range", "give a number from {least} to {most}")
 NO_CHOICE = Reason(Misconfigured, "{value} is none of the possible values", "choose {choices}")
@@ -74,7 +75,10 @@ class Table:
         """Return a text; the default, or "" if there is none, for a wrong one. Without a default the key is needed."""
         if not self._present(key, example, needed=default is None):
             return default or ""
-        return self._text(self._value[key], (*self.path, key), example)
+        value, path = self._value[key], (*self.path, key)
+        if value == "" and default is None:
+            self.mistakes.add(path, EMPTY, example=example)
+        return self._text(value, path, example)
 
     def prose(self, key: str) -> str:
         """Return a text of any characters that XML and a comment can hold, in several lines; "" if there is none."""
@@ -254,6 +258,8 @@ class Table:
     def _list(self, key: str, example: str, *, needed: bool) -> Iterator[tuple[Path, object]]:
         value = self._value[key] if self._present(key, example, needed=needed) else []
         path = (*self.path, key)
+        if value == [] and needed:
+            self.mistakes.add(path, EMPTY, example=example)
         if isinstance(value, list):
             yield from (((*path, number), each) for number, each in enumerate(value))
         else:

@@ -14,7 +14,6 @@ from twinsan.site.model import Resource, Site
 
 # crm_simulate writes what runs where as "* p_lun1 (ocf:twinsan:lio-lun): Started atlas".
 _STARTED = re.compile(r"\* (\S+)\s+\((?:ocf|stonith):\S+\):\s+(Started|FAILED) (\w+)")
-_CLONE = re.compile(r"Clone Set: (\S+) \[\S+\].*?:\n((?:\s+\* .*\n)*)")
 
 
 class Graph:
@@ -60,12 +59,17 @@ class Graph:
         return False
 
 
+def _running(printed: str) -> dict[str, str]:
+    return {name: node for name, _, node in _STARTED.findall(printed) if name.startswith(("p_lun", "p_portal"))}
+
+
 class Pair(Cluster):
     """Both nodes with the configuration of `site`, complete data on both, and nothing started yet."""
 
     def __init__(self, folder: Path, template: Path, site: Site) -> None:
         super().__init__(folder, template)
         self.site = site
+        self.ran: dict[str, str] = {}
         self.template = template.read_text()
         self._graph = folder / "graph.xml"
         tree = ET.parse(self._cib)
@@ -84,6 +88,18 @@ class Pair(Cluster):
         self._scores = {
             str(state.get("uname")): deepcopy(_one(state, "transient_attributes")) for state in tree.iter("node_state")
         }
+
+    def _run(self, *argv: str) -> str:
+        """Keep the plan that is carried out, and what ran before."""
+        if "--simulate" not in argv:
+            return super()._run(*argv)
+        printed = super()._run(*argv, "--save-graph", str(self._graph))
+        self.ran = _running(printed.partition("\nTransition Summary")[0])
+        return printed
+
+    def carried_out(self) -> Graph:
+        """The plan that `go` has carried out."""
+        return Graph(self._graph)
 
     def plan(self, *more: str) -> Graph:
         """The plan that `go` would carry out."""
@@ -107,6 +123,14 @@ class Pair(Cluster):
     def load(self, saved: str) -> None:
         """Go back to what was saved of a cluster with the same configuration."""
         self._cib.write_text(saved)
+
+    def configure(self, template: str) -> None:
+        """Put another configuration in place of the present one; what runs goes on."""
+        tree, new = ET.parse(self._cib), ET.fromstring(template)
+        for tag in ("resources", "constraints"):
+            present = _one(tree, tag)
+            present[:] = list(_one(new, tag))
+        tree.write(self._cib)
 
     def remove(self, identity: str) -> None:
         """Take a constraint out of the configuration."""
@@ -149,8 +173,7 @@ class Pair(Cluster):
 
     def where(self) -> dict[str, str]:
         """The node on which each LUN and each address runs."""
-        printed = self._run("crm_simulate", "--xml-file", str(self._cib))
-        return {name: node for name, _, node in _STARTED.findall(printed) if name.startswith(("p_lun", "p_portal"))}
+        return _running(self._run("crm_simulate", "--xml-file", str(self._cib)))
 
     def serving(self, resource: Resource) -> str:
         """The node that has all LUNs and addresses of a resource; "" if none has all."""

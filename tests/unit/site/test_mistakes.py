@@ -82,6 +82,10 @@ ONE_CHANGE = [
         "policy.consensus_ms",
         "less than token_ms",
     ),
+    ('"iqn.2003-01.org.example:san"', '""', "iqn =", "resources.san.target.iqn", "this is empty"),
+    ('"twinsan"', '""', "username =", "fencing.username", "this is empty"),
+    ('[{ ip = "10.0.5.50" }]', "[]", "portals =", "resources.san.portals", "this is empty"),
+    ('["10.0.5.3", "10.0.6.13"]', "[]", "links =", "nodes.zeus.links", "this is empty"),
     (LUN, LUN + another(1), "lun = 1", "resources.san.luns[1].lun", "LUN 1 is used already by resources.san.luns"),
     (LUN, LUN + another(2, 0), "/dev/drbd0", "resources.san.luns[1].device", "/dev/drbd0 is used already"),
     (LUN, LUN + another(2, disk="/dev/sdb"), "/dev/sdb", "resources.san.luns[1].disk", "/dev/sdb of atlas is used"),
@@ -133,6 +137,12 @@ OTHER_FILES = [
         ("/dev/disk/by-id/scsi-36001405d41a0c0de0000000000000001", "/dev/sdb"),
         "resources.san.luns[0].disk",
         "",
+    ),
+    (
+        "sbd-disk",
+        ('devices = ["/dev/disk/by-id/scsi-36001405d41a0c0de0000000000000001"]', "devices = []"),
+        "fencing.devices",
+        "empty",
     ),
     ("two-portals", ('"10.0.7.3", ', ""), "nodes.zeus.links", "atlas has 3 and zeus has 2"),
 ]
