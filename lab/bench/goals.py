@@ -59,8 +59,10 @@ def _all(result: dict[str, Any]) -> Iterator[Goal]:
     for row in result.get("actions", []):
         if row.get("action") == "monitor" and row.get("cpu_ratio") is not None:
             yield Goal(f"monitor of {row['agent']}: processor time, to {row['counterpart']}", row["cpu_ratio"], 1 / 3)
-    ratios = [row["ratio"] for row in result.get("data_path", []) if row.get("ratio") is not None]
-    yield Goal("data path: worst row, to plain targetcli", min(ratios, default=None), 1.0, at_least=True)
+    rows = [row for row in result.get("data_path", []) if row.get("ratio") is not None]
+    # Where the ranges meet, a difference may be the machine's doing.
+    worst = min((1.0 if row["ranges_meet"] else row["ratio"] for row in rows), default=None)
+    yield Goal("data path: worst row beyond its range, to plain targetcli", worst, 1.0, at_least=True)
 
 
 def _one_more(failovers: list[dict[str, Any]]) -> float | None:

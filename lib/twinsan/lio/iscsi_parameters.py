@@ -8,9 +8,10 @@ import errno
 from twinsan.errors import Misconfigured, Reason
 from twinsan.lio import configfs
 
-# LIO's defaults are those of RFC 7143, and slow: 8 KiB in a PDU, one outstanding R2T, an R2T before each write, two
-# seconds until a lost connection is made again (13.15: the longer value of the two sides counts). Of each other value,
-# ESXi takes the lower of this one and its own.
+# LIO's own values are slower: 64 KiB in a first burst, one outstanding R2T, an R2T before each write, two seconds until
+# a lost connection is made again (13.15: the longer value of the two sides counts). Of each other value, ESXi takes the
+# lower of this one and its own. What a target declares as its longest segment is its MaxXmitDataSegmentLength: its
+# MaxRecvDataSegmentLength has no effect on a login, and is the same here so that nobody wonders.
 TUNED = {
     "DefaultTime2Wait": "0",
     "FirstBurstLength": "262144",

@@ -7,6 +7,8 @@ from typing import Any
 
 from lab.bench import goals
 
+_SLOWER = [{"ratio": 1.2, "ranges_meet": False}, {"ratio": 0.9, "ranges_meet": False}]
+
 
 def _row(kind: str, agents: str, luns: int, away: float, stall: float = 0, **more: object) -> dict[str, Any]:
     summary = {"away": {"all_s": [away]}, "stall": {"all_s": [stall]} if stall else {}, "io_errors": 0}
@@ -29,11 +31,11 @@ def test_a_goal_is_a_ratio_within_the_run() -> None:
         _row("switchover", "twinsan", 8, 19, 20),
         _row("switchover", "agents that do nothing", 8, 11),
     ]
-    words = _words({"failover": rows, "data_path": [{"ratio": 1.2}, {"ratio": 0.9}]})
+    words = _words({"failover": rows, "data_path": _SLOWER})
     assert words["switchover, 1 LUN: stall, to ClusterLabs and LINBIT"] == "NOT REACHED"
     assert words["switchover, 1 LUN: address away, to agents that do nothing"] == "NOT REACHED"
     assert words["switchover: one more LUN, to one more Dummy"] == "reached"
-    assert words["data path: worst row, to plain targetcli"] == "NOT REACHED"
+    assert words["data path: worst row beyond its range, to plain targetcli"] == "NOT REACHED"
 
 
 def test_what_comes_after_the_fencing_is_summed() -> None:
@@ -42,3 +44,8 @@ def test_what_comes_after_the_fencing_is_summed() -> None:
     words = _words({"failover": rows})
     assert words["power cut: from the fencing to the first write"] == "reached"
     assert words["power cut: stall"] == "reached"
+
+
+def test_a_row_of_the_data_path_whose_ranges_meet_is_as_fast() -> None:
+    rows = [{"ratio": 1.2, "ranges_meet": False}, {"ratio": 0.9, "ranges_meet": True}]
+    assert _words({"data_path": rows})["data path: worst row beyond its range, to plain targetcli"] == "reached"
