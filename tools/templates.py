@@ -10,7 +10,7 @@ from twinsan.site import cib, reader
 _ROOT = Path(__file__).resolve().parents[1]
 
 # Those of the site files in examples/ that a template is made of.
-NAMES = ("many-luns", "san", "sbd-disk", "sbd-diskless", "two-portals", "two-resources")
+NAMES = ("many-luns", "san", "san-qnetd", "sbd-disk", "sbd-diskless", "two-portals", "two-resources")
 
 
 def render(name: str) -> str:

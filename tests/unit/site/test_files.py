@@ -62,9 +62,10 @@ def settings(text: str) -> str:
     return "\n".join(line for line in text.splitlines() if line.strip() and not line.strip().startswith("#"))
 
 
-def test_the_shipped_corosync_conf_is_that_of_the_site_file() -> None:
-    shipped = (agents.ROOT / "examples" / "corosync.conf").read_text()
-    assert settings(corosync.text(sites.site(sites.text()))) == settings(shipped)
+@pytest.mark.parametrize(("name", "shipped"), [("san", "corosync.conf"), ("san-qnetd", "corosync-qnetd.conf")])
+def test_a_shipped_corosync_conf_is_that_of_its_site_file(name: str, shipped: str) -> None:
+    text = (agents.ROOT / "examples" / shipped).read_text()
+    assert settings(corosync.text(sites.site(sites.text(name)))) == settings(text)
 
 
 def test_a_third_vote_is_in_the_quorum_and_asks_for_the_target() -> None:
