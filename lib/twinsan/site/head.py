@@ -23,13 +23,13 @@ _LOAD = "Load it into a running cluster, and again after a change, with either o
 
 # What a pair changes of the fence devices.
 _FENCING = {
-    model.IPMI: (
-        "pcmk_host_list (the node names in the cluster), ip, username; cipher 17 if the BMC refuses 3; "
-        "password, which is empty here: without it neither device starts"
-    ),
+    model.IPMI: "pcmk_host_list (the node names in the cluster), ip, username; cipher 17 if the BMC refuses 3; {}",
     model.SBD: "pcmk_host_list (the node names in the cluster), devices; the file sbd has to name the same disk",
     model.WATCHDOG: "nothing here; the file sbd has the watchdog of the servers",
 }
+
+_NONE = "password, which is empty here: without it neither device starts"
+_KEPT = "password, which the cluster keeps: crm resource secret fence_NODE set password ..., once for each device"
 
 
 def text(site: Site, name: str) -> str:
@@ -82,9 +82,17 @@ def _names(names: list[str]) -> str:
     return " ".join(shown) + (" (side by side)" if len(names) > 1 else "")
 
 
+def _password(site: Site) -> str:
+    """Where the password of the BMCs comes from."""
+    given = site.fencing.parameters
+    if "password_script" in given:
+        return "password_script, a program on both nodes"
+    return _KEPT if given.get("password") else _NONE
+
+
 def _changes(site: Site) -> list[str]:
     """What a pair of its own changes, for each resource of the cluster."""
-    rows = [("fencing", _FENCING[site.fencing.by])]
+    rows = [("fencing", _FENCING[site.fencing.by].format(_password(site)))]
     for resource in site.resources:
         rows.append((resource.called("p_drbd"), "drbd_resource, state_device" if resource.state else "drbd_resource"))
         rows.append((resource.called("p_target"), ", ".join(["iqn", "portals", *list(resource.target)[1:]])))

@@ -144,3 +144,19 @@ def test_two_things_of_one_name_are_a_mistake() -> None:
     content = sites.text().replace("atlas", "a").replace("zeus", "a-stop")
     (mistake,) = sites.mistakes(content)
     assert "fence_a-stop" in str(mistake)
+
+
+@pytest.mark.parametrize(
+    ("key", "told", "pair"),
+    [
+        ("", "password, which is empty here", ("password", "")),
+        ('password = "lrm://"', "password, which the cluster keeps", ("password", "lrm://")),
+        ('password_script = "/etc/bmc"', "password_script, a program", ("password_script", "/etc/bmc")),
+    ],
+)
+def test_the_head_says_where_the_password_comes_from(key: str, told: str, pair: tuple[str, str]) -> None:
+    text = cib.text(sites.site(sites.changed("san", ('by = "ipmi"', f'by = "ipmi"\n{key}'))))
+    assert told in " ".join(text.split())
+    devices = [each for each in etree.fromstring(text).iter("primitive") if each.get("class") == "stonith"]
+    assert all(pair in elements.values(each, "instance_attributes").items() for each in devices)
+    assert len(devices) == 2
