@@ -89,6 +89,16 @@ _TIMEOUTS = (
     "The intervals and time-outs of the operations are those that the agents advise. An action ends before its "
     "time-out by itself, with a reason."
 )
+_CHAIN = (
+    "The orders of kind Mandatory and the colocations of score INFINITY are the chain at the head of this file. "
+    "Without one of them initiators would reach an address that has no disk, or a disk that is not writable. The "
+    "orders are symmetrical: a stop is the mirror of a start."
+)
+_ROLES = (
+    "role: a replica has a monitor for each of its roles; their intervals differ because the cluster tells operations "
+    "apart by name and interval. Where an address does not run, the monitor of role Stopped says beforehand what "
+    "would keep it from coming."
+)
 _NOTIFY = (
     "notify, interleave: the agents need no notifications, each of which would be one more agent to start in a "
     "switchover. What depends on a clone waits for the instance of its own node alone."
@@ -141,6 +151,8 @@ def paragraphs(site: Site) -> list[str]:
         *([_MANY_LUNS] if any(len(each.luns) > 1 for each in site.resources) else []),
         *([_TWO_PORTALS] if any(len(each.portals) > 1 for each in site.resources) else []),
         _STICKINESS,
+        _CHAIN,
+        _ROLES,
         _NOTIFY,
         _TIMEOUTS,
     ]

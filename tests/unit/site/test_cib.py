@@ -110,6 +110,7 @@ def test_each_option_limit_and_score_has_its_reason(path: Path) -> None:
     (comment,) = (str(each.text) for each in tree.iter(etree.Comment))
     named = {str(pair.get("name")) for pair in tree.iterfind(".//meta_attributes/nvpair")}
     named |= {str(pair.get("name")) for pair in tree.iterfind(".//crm_config//nvpair")}
+    named |= {"role", "Stopped", "INFINITY", "Mandatory"}
     assert [name for name in sorted(named - UNEXPLAINED) if name not in comment] == []
     if any(each.preferred for each in site.resources):
         assert "prefers: " in comment
