@@ -115,6 +115,28 @@ def test_a_disk_dies_and_then_its_server(pair: Pair, active: Machine, passive: M
 
 
 @pytest.mark.soak
+def test_a_server_dies_as_a_resync_to_the_other_ends(pair: Pair, active: Machine, passive: Machine, load: Load) -> None:
+    """The coordinator dies before the next monitor of the survivor, whose last one saw the resync (agents/drbd-vaai,
+    _next_to_serve).
+    """
+    if f"Current DC: {passive} " in active.succeed("crm_mon -1"):
+        pair.move(passive)
+        active, passive = passive, active
+    journal = f"journalctl --since=@{time.time():.0f}"
+    for server in (active, passive):
+        server.succeed("drbdsetup disk-options 0 --c-plan-ahead=0 --resync-rate=200K --c-min-rate=0")
+    passive.succeed("drbdadm invalidate san/0")
+    passive.wait_until(f"{journal} -t 'drbd-vaai(p_drbd)' | grep -q resynchronising", "the monitor has seen it", 60)
+    for server in (active, passive):
+        server.succeed("drbdadm adjust san")
+    pair.wait_until_in_sync()
+    active.power_off()
+    pair.wait_until_serving(on=passive, timeout=60)
+    load.wait_for_writes()
+    assert "did not send cancel result" not in passive.succeed(journal)
+
+
+@pytest.mark.soak
 def test_a_power_cut_of_the_passive_server(pair: Pair, active: Machine, passive: Machine, load: Load) -> None:
     passive.power_off()
     load.wait_for_writes()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -196,12 +197,16 @@ def test_a_node_says_that_it_is_banned(recovering: Pair, active: Machine, passiv
 def test_crm_mon_says_that_a_node_cannot_serve_during_its_resync(
     recovering: Pair, active: Machine, passive: Machine
 ) -> None:
-    """On both nodes; the monitor is well again within 60 s of the resync's end."""
+    """The monitor of the Primary does, and is well again within 60 s of the resync's end. The other replica logs it,
+    for its node may have to serve next (agents/drbd-vaai, _next_to_serve).
+    """
+    journal = f"journalctl --since=@{time.time():.0f} -t 'drbd-vaai(p_drbd)'"
     for server in recovering.servers:
         server.succeed("drbdsetup disk-options 0 --c-plan-ahead=0 --resync-rate=200K --c-min-rate=0")
     passive.succeed(f"drbdadm invalidate {RESOURCE}/0")
     shown(active, "the peer cannot serve until then")
-    shown(active, "this node cannot serve until then")
+    passive.wait_until(f"{journal} | grep -q 'this node cannot serve until then'", "the other node logs it", 60)
+    assert "this node cannot serve" not in active.succeed("crm_mon -1")
     for server in recovering.servers:
         server.succeed(f"drbdadm adjust {RESOURCE}")
     recovering.wait_until_in_sync(120)

@@ -38,6 +38,16 @@ class PeerVolume:
         """Whether a resync runs, or is about to."""
         return self.replication not in _RESTING
 
+    @property
+    def paused(self) -> bool:
+        """Whether a resync waits until somebody, here or on the peer, lets it go on."""
+        return self.replication.startswith("PausedSync") or self.resync_suspended != "no"
+
+    @property
+    def brings_data(self) -> bool:
+        """Whether a resync from the peer to this node runs, or is about to."""
+        return self.resyncing and not self.paused and not self.replication.endswith(("S", "Source"))
+
 
 class Connection:
     """The connection to one peer."""
@@ -132,6 +142,14 @@ class Resource:
     def complete(self) -> bool:
         """Whether this node has all data of every volume."""
         return bool(self.volumes) and all(volume.disk == "UpToDate" for volume in self.volumes)
+
+    @property
+    def being_completed(self) -> bool:
+        """Whether a resync that runs brings all that this node lacks."""
+        behind = [volume for volume in self.volumes if volume.disk != "UpToDate"]
+        return bool(behind) and all(
+            any(replica.brings_data for _, replica in self.replicas(volume)) for volume in behind
+        )
 
     @property
     def complete_peers(self) -> list[Connection]:

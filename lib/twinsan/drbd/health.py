@@ -263,7 +263,7 @@ def _resync_of(resource: Resource, volume: Volume, connection: Connection, repli
         "node": "this node" if is_target else connection.peer,
         "peer": connection.peer,
     }
-    if replica.replication.startswith("PausedSync") or replica.resync_suspended != "no":
+    if replica.paused:
         reason = RESYNC_PAUSED_BY_PEER if replica.resync_suspended == "peer" else RESYNC_PAUSED
         return reason.text(by_whom=replica.resync_suspended, **values)
     progress = replica.replication

@@ -50,9 +50,13 @@ def ailment(resource: Resource, state_device: Callable[[], str], limits: KnownLi
 
 
 def may_serve(resource: Resource) -> bool:
-    """Whether the replica has data of its own that a promotion may serve."""
+    """Whether the replica has data of its own that a promotion may serve, or will have it when the resync ends that
+    runs.
+    """
     has_data = (promotion_score.of(resource) or 0) > promotion_score.THROUGH_PEER
-    return has_data and not split_brain.is_unresolved(resource) and not watch.ban_ailment(resource)
+    if not has_data and not resource.being_completed:
+        return False
+    return not split_brain.is_unresolved(resource) and not watch.ban_ailment(resource)
 
 
 def share_limits(resource: Resource, look: Look) -> KnownLimits | None:

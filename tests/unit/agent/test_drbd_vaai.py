@@ -337,7 +337,8 @@ def test_a_passing_state_does_not_cost_the_score(host: FakeHost, run: Runner, mo
         ({"connection": "StandAlone", "peer_disk": "DUnknown", "replication": "Off"}, 190, "is cut (StandAlone)"),
         ({"forced": "yes"}, 190, "demoted by force"),
         ({"disk": "Diskless"}, 190, "local disk of san is gone"),
-        ({"disk": "Inconsistent", "replication": "SyncTarget"}, 190, "resynchronising"),
+        ({"disk": "Inconsistent", "replication": "PausedSyncT"}, 190, "is paused"),
+        ({"disk": "Inconsistent", "replication": "SyncSource", "peer_disk": "Inconsistent"}, 190, "resynchronising"),
         ({"role": "Primary", "disk": "Diskless", "peer_disk": "Inconsistent"}, 9, "Primary without data"),
     ],
 )
@@ -355,6 +356,9 @@ def test_monitor_of_what_is_not_well(
         {"connection": "Connecting", "peer_disk": "DUnknown", "replication": "Off"},
         {"peer_disk": "Diskless"},
         {"peer_disk": "Inconsistent", "replication": "SyncSource"},
+        {"disk": "Inconsistent", "replication": "SyncTarget"},
+        {"disk": "Outdated", "replication": "WFBitMapT"},
+        {"disk": "Outdated", "replication": "WFSyncUUID"},
     ],
 )
 def test_a_replica_that_may_have_to_serve_next_is_never_degraded_for_the_cluster(
