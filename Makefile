@@ -16,9 +16,9 @@ demo: ## Show a SAN that survives a switchover and a power cut
 	@$(BOOTSTRAP) lab
 	@$(PYTHON) -m lab demo
 
-bench: ## Measure switchovers against agents that do nothing
+bench: ## Measure failovers, actions and data path beside the alternatives
 	@$(BOOTSTRAP) lab
-	@$(PYTHON) -m lab bench
+	@$(PYTHON) -m lab bench $(ARGS)
 
 lab: ## Start a pair to play with: lab/ssh atlas
 	@$(BOOTSTRAP) lab

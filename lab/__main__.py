@@ -21,7 +21,7 @@ def main() -> int:
     commands.add_parser("demo", help="show a switchover and a power cut under load; results in build/demo/")
     bench = commands.add_parser("bench", help="measure failovers, actions and data path against the alternatives")
     bench.description = "Measure all; results in build/bench/. QUICK=1 is for a test of the benchmark itself."
-    bench.add_argument("part", nargs="*", help="only these parts: data_path, price, luns, failover")
+    bench.add_argument("part", nargs="*", help="only these parts: failover, data_path, price, luns, many_luns")
     test = (
         "run tests/cluster, without those marked soak; further words go to pytest: -m soak -k NAME runs a marked one,"
         " -m '' takes both kinds"

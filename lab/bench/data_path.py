@@ -71,7 +71,7 @@ LOADS = tuple(
 
 # How many MiB are copied, from the beginning of the disk to the next. The loads use the first.
 _MIB, _MIB_QUICK = 256, 16
-_ROUNDS = 4
+_ROUNDS = 3
 _SECONDS_TO_SETTLE = 180.0
 
 

@@ -40,18 +40,24 @@ def lines(result: dict[str, Any]) -> list[str]:
     return figures.table(("figure", "measured", "goal", ""), rows)
 
 
+def failovers(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of all failovers, with one LUN and with many."""
+    rows = [*result.get("failover", []), *result.get("many_luns", [])]
+    return sorted(rows, key=lambda row: (row["kind"] != "switchover", row["luns"]))
+
+
 def _all(result: dict[str, Any]) -> Iterator[Goal]:
-    failovers = result.get("failover", [])
-    ours, others = (_find(failovers, "switchover", name, 1) for name in ("twinsan", "ClusterLabs and LINBIT"))
+    found = failovers(result)
+    ours, others = (_find(found, "switchover", name, 1) for name in ("twinsan", "ClusterLabs and LINBIT"))
     stall = _median(ours, "stall")
     yield Goal("switchover, 1 LUN: stall, to ClusterLabs and LINBIT", _over(stall, _median(others, "stall")), 1 / 15)
     yield Goal("switchover, 1 LUN: address away, to agents that do nothing", ours.get("away_to_doing_nothing"), 0.9)
-    many = _find(failovers, "switchover", "twinsan", 8)
+    many = _find(found, "switchover", "twinsan", 8)
     yield Goal("switchover: stall with 8 LUNs, to that with 1", _over(_median(many, "stall"), stall), 2.0)
-    yield Goal("switchover: one more LUN, to one more Dummy", _one_more(failovers), 2.0)
-    thirty_two = _find(failovers, "switchover", "twinsan", 32)
+    yield Goal("switchover: one more LUN, to one more Dummy", _one_more(found), 2.0)
+    thirty_two = _find(found, "switchover", "twinsan", 32)
     yield Goal("switchover, 32 LUNs: I/O errors", thirty_two.get("io_errors"), 0.0)
-    cut = _find(failovers, "power cut", "twinsan", 1)
+    cut = _find(found, "power cut", "twinsan", 1)
     yield Goal("power cut: stall", _median(cut, "stall"), 11.0, " s")
     parts = [cut.get("phases", {}).get(name) for name in ("promote", "LUNs", "address", "initiator")]
     after = sum(part["median_s"] for part in parts if part) if all(parts) else None
@@ -65,11 +71,11 @@ def _all(result: dict[str, Any]) -> Iterator[Goal]:
     yield Goal("data path: worst row beyond its range, to plain targetcli", worst, 1.0, at_least=True)
 
 
-def _one_more(failovers: list[dict[str, Any]]) -> float | None:
+def _one_more(rows: list[dict[str, Any]]) -> float | None:
     """What each LUN after the first adds, as a multiple of what a Dummy adds."""
     added = []
     for agents in ("twinsan", "agents that do nothing"):
-        one, many = (_median(_find(failovers, "switchover", agents, count), "away") for count in (1, 8))
+        one, many = (_median(_find(rows, "switchover", agents, count), "away") for count in (1, 8))
         if one is None or many is None:
             return None
         added.append(many - one)

@@ -26,7 +26,7 @@ from lab.pair import Pair
 
 # A minute has one of everything that twinsan's monitors do once a minute, and two of the longest interval.
 _SECONDS, _QUICK_SECONDS = 60.0, 10.0
-_TURNS, _QUICK_TURNS = 2, 1
+_TURNS, _QUICK_TURNS = 1, 1
 
 # What a period of monitoring begins after, so that the first monitors, which do more, and the plan that started them
 # are over: the longest interval of any chain that is compared.
