@@ -88,7 +88,9 @@ class Action:
     is how many were seen until then.
     """
 
-    def __init__(self, agent: str, action: str, parameters: dict[str, str], number: int, victims: str) -> None:
+    def __init__(
+        self, agent: str, action: str, parameters: dict[str, str], number: int, victims: str, *, background: bool
+    ) -> None:
         self.killed = ""
         self.calls = 0
         self.by_child = False
@@ -96,6 +98,8 @@ class Action:
         self._program = 0
         self._number = number
         self._victims = victims
+        # Whether what it does in a session of its own, which nobody waits for, has points as well.
+        self._background = background
         self._entered: dict[int, bool] = {}
         self._main = _fork(agent, action, parameters, traced=True)
         self._follow()
@@ -151,7 +155,7 @@ class Action:
 
     def _point(self, pid: int, call: str) -> bool:
         """Kill whom it is for, where this call is the one. Returns whether the agent was killed."""
-        if not call or self.killed:
+        if not call or self.killed or not (self._background or os.getsid(pid) == os.getsid(self._main)):
             return False
         self.calls += 1
         if self.calls != self._number:
@@ -287,7 +291,7 @@ class Case:
             victims = ["all"]
             for who in victims:
                 self.reach(before)
-                traced = Action(self.agent, action, self.parameters, number, who)
+                traced = Action(self.agent, action, self.parameters, number, who, background=self.background)
                 if not traced.killed:
                     break
                 # One of the two at each point, in turn: a point costs a second.
@@ -305,7 +309,7 @@ class Case:
         """How many calls there are to be killed at, by an action that is not killed. The first of all may have more."""
         for _ in range(2):
             self.reach(before)
-            traced = Action(self.agent, action, self.parameters, 0, "all")
+            traced = Action(self.agent, action, self.parameters, 0, "all", background=self.background)
             if traced.status != 0:
                 self.failures.append(f"{action} without a kill: {traced.status} {_said()}")
             self.done = []
