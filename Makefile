@@ -34,6 +34,8 @@ test: check ## Run all that a person waits for: check, then the tests on a clust
 soak: ## Run what repeats for its statistics, on a cluster; prints how often
 	@$(BOOTSTRAP) lab
 	@$(PYTHON) -m lab soak $(ARGS)
+	@# Whether all that the benchmark measures can be measured; not its figures.
+	@$(if $(ARGS),,QUICK=1 $(PYTHON) -m lab bench)
 
 check: ## Run what needs no guests: linters, types, unit and contract tests
 	@$(BOOTSTRAP) check

@@ -53,7 +53,7 @@ def doing_nothing(count: int, *, notified: bool = False) -> Chain:
     text = idle_configuration(ours.configuration)
     name = "agents that do nothing"
     if notified:
-        name = "the same, notified"
+        name = "agents that do nothing, notified"
         text = re.sub(r'(id="idle_ms_drbd-notify" name="notify" value=)"false"', r'\1"true"', text)
     return Chain(name, count, text, f"idle_{ours.moved}", f"idle_{ours.address}", "idle_p_drbd", serves=False)
 
