@@ -57,7 +57,7 @@ INITIATOR_SETTINGS = {
 # The disk that is served, what the servers keep of it for themselves (both in san.res), and spare ones, /dev/ubdd to
 # /dev/ubdp, that tests make what they like of: as many as a user-mode kernel takes.
 _DISKS_MB = (128, 160, *(8,) * 13)
-_GUEST_MEMORY = "512M"
+GUEST_MB = 512
 # Three guests' memory, their changed disk blocks and two data disks.
 _MEMORY_NEEDED_MB = 3072
 
@@ -73,19 +73,26 @@ def installation() -> Iterator[Path]:
 
 class Pair:
     """The three guests; `power_events` has what happened to their power, with its time. `packages` are those that the
-    guests have besides (see lab.image), `disk_mb` is the size of the disk that is served, in MiB.
+    guests have besides (see lab.image); `disk_mb` is the size of the disk that is served, and `guest_mb` the memory of
+    each guest, in MiB.
     """
 
-    def __init__(self, suite: str = "trixie", packages: Sequence[str] = (), disk_mb: int = _DISKS_MB[0]) -> None:
-        folder = _working_folder(_MEMORY_NEEDED_MB + 2 * (disk_mb - _DISKS_MB[0]))
+    def __init__(
+        self,
+        suite: str = "trixie",
+        packages: Sequence[str] = (),
+        disk_mb: int = _DISKS_MB[0],
+        guest_mb: int = GUEST_MB,
+    ) -> None:
+        folder = _working_folder(_MEMORY_NEEDED_MB + 2 * (disk_mb - _DISKS_MB[0]) + 3 * (guest_mb - GUEST_MB))
         base = image.build(suite, packages)
         network.create(list(_NUMBERS), [_NUMBERS["atlas"], _NUMBERS["zeus"]])
         self.suite = suite
         self.atlas, self.zeus = (
-            Machine(name, _NUMBERS[name], base, folder, _GUEST_MEMORY, _make_disks(folder, name, disk_mb))
+            Machine(name, _NUMBERS[name], base, folder, f"{guest_mb}M", _make_disks(folder, name, disk_mb))
             for name in ("atlas", "zeus")
         )
-        self.esx = Machine("esx", _NUMBERS["esx"], base, folder, _GUEST_MEMORY)
+        self.esx = Machine("esx", _NUMBERS["esx"], base, folder, f"{guest_mb}M")
         self.servers = (self.atlas, self.zeus)
         self.guests = (self.atlas, self.zeus, self.esx)
         self.power_events: list[tuple[float, str, str]] = []
@@ -300,9 +307,11 @@ def template(path: Path = TEMPLATE) -> str:
 
 
 @contextlib.contextmanager
-def pair(suite: str = "trixie", packages: Sequence[str] = (), disk_mb: int = _DISKS_MB[0]) -> Iterator[Pair]:
+def pair(
+    suite: str = "trixie", packages: Sequence[str] = (), disk_mb: int = _DISKS_MB[0], guest_mb: int = GUEST_MB
+) -> Iterator[Pair]:
     """A pair for the time of the body; on failure its state is collected and the folder's path printed."""
-    made = Pair(suite, packages, disk_mb)
+    made = Pair(suite, packages, disk_mb, guest_mb)
     try:
         yield made
     except Exception:
