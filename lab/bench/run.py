@@ -89,8 +89,8 @@ def _failovers(stage: Stage) -> list[Section]:
 
 
 def _many_luns(stage: Stage) -> Iterator[Section]:
-    """Many LUNs, told after each number of them. The DRBD resource keeps their volumes, so nothing that is compared with
-    one LUN can follow.
+    """Many LUNs, told after each number of them. The DRBD resource keeps their volumes, so nothing with one LUN can be
+    measured after it.
     """
     series: list[Series] = []
     volumes = 1
