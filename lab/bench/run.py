@@ -194,7 +194,7 @@ def _section(name: str, title: str, series: Sequence[Series], remarks: Sequence[
             for each in series
             if each.kind == kind
         ]
-        lines += ["", *figures.table([f"{kind}: where the time goes", *named], phases)]
+        lines += ["", *figures.table([f"{kind}: where the time goes", *named], phases)] if phases else []
     if remarks:
         lines += ["", f"{incumbents.NAME}, what is not as in LINBIT's guide:", *(f"- {remark}" for remark in remarks)]
     return Section(name, title, rows, lines)
