@@ -55,12 +55,13 @@ def ask_beforehand(of: Iterable[str]) -> None:
 
 def is_known(address: str, link: Link) -> bool:
     """Whether nobody answered for the address on this network device in the last 10 s. True once for each answer."""
-    note = _note(address)
     try:
+        note = _note(address)
         free = time.time() - _SECONDS_VALID <= note.modified() <= time.time() and note.read() == link.name
-    except FileNotFoundError:
+        note.forget()
+    except (Failure, OSError):
+        # It can still be asked.
         return False
-    note.forget()
     return free
 
 
@@ -69,6 +70,8 @@ def _ask(of: Iterable[str]) -> None:
         try:
             if addresses.find(address):
                 continue
+            # What an earlier start was answered does not count beside this one.
+            _note(address).forget()
             # The device by the address alone: the configuration of portal-ip may have another one, and asks there.
             link, _ = placement.find(address, "", 0)
             link.require_working()

@@ -126,6 +126,24 @@ def test_an_answer_counts_once_and_for_ten_seconds(host: Host) -> None:
     assert host.log[0] == f"probe {VIP} eth0"
 
 
+def test_an_earlier_answer_does_not_count_beside_a_new_question(host: Host) -> None:
+    asked(host, VIP)
+    host.elsewhere = "02:00:00:00:00:02"
+    asked(host, VIP)
+    host.elsewhere = ""
+    assert run("start") == 0
+    assert host.log[0] == f"probe {VIP} eth0"
+
+
+def test_a_note_that_cannot_be_read_costs_a_question_and_no_start(host: Host) -> None:
+    asked(host, VIP)
+    (note,) = Path(rundir.DIRECTORY).glob("free-*")
+    note.unlink()
+    note.mkdir()
+    assert run("start") == 0
+    assert host.log[0] == f"probe {VIP} eth0"
+
+
 def test_the_answer_of_another_network_device_does_not_count(host: Host) -> None:
     host.links.append(Link(3, "eth1", 0x11043, b"\2\0\0\0\0\3"))
     asked(host, VIP)
