@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The pair with many LUNs: the template with a set of LUNs in place of its group. They start and stop side by side."""
+"""The pair with many LUNs, in a set: they start and stop side by side."""
 
 from __future__ import annotations
 
 import struct
-from copy import deepcopy
-
-from lxml import etree
+import subprocess
+import sys
+import tempfile
 
 from lab.machine import Machine
-from lab.pair import RESOURCE, Pair
+from lab.pair import PROJECT, RESOURCE, Pair
 
 # Spare disks of the servers, of 8 MiB each; see lab.pair. Each gets the four partitions that a master boot record has
 # room for: a user-mode kernel takes no more disks.
@@ -17,48 +17,25 @@ _SPARE = "defghijklmnop"
 _PARTITIONS, _FIRST_SECTOR, _SECTORS = 4, 64, 4080
 MOST = 1 + len(_SPARE) * _PARTITIONS
 
-# The promotion and the targets on one side, the address on the other; between them the LUNs, in no order.
-_CONSTRAINTS = """
-<constraints>
-  <rsc_order id="luns-after-promotion" kind="Mandatory">
-    <resource_set id="luns-after-promotion-1" action="promote"><resource_ref id="ms_drbd"/></resource_set>
-    <resource_set id="luns-after-promotion-2" action="start" sequential="false">{luns}</resource_set>
-    <resource_set id="luns-after-promotion-3" action="start"><resource_ref id="p_portal"/></resource_set>
-  </rsc_order>
-  <rsc_order id="luns-after-target" kind="Mandatory">
-    <resource_set id="luns-after-target-1" action="start"><resource_ref id="c_target"/></resource_set>
-    <resource_set id="luns-after-target-2" action="start" sequential="false">{luns}</resource_set>
-  </rsc_order>
-  <rsc_colocation id="luns-where-promoted" score="INFINITY">
-    <resource_set id="luns-where-promoted-1"><resource_ref id="p_portal"/></resource_set>
-    <resource_set id="luns-where-promoted-2" sequential="false">{luns}</resource_set>
-    <resource_set id="luns-where-promoted-3" role="Promoted"><resource_ref id="ms_drbd"/></resource_set>
-  </rsc_colocation>
-  <rsc_colocation id="luns-where-target" score="INFINITY">
-    <resource_set id="luns-where-target-1" sequential="false">{luns}</resource_set>
-    <resource_set id="luns-where-target-2"><resource_ref id="c_target"/></resource_set>
-  </rsc_colocation>
-</constraints>
+_SITE = PROJECT / "examples" / "many-luns.toml"
+_LUN = """
+[[resources.san.luns]]
+lun = {number}
+device = "{device}"
+disk = "{disk}"
 """
 
 
-def configuration(template: str, count: int) -> str:
-    """The template with `count` LUNs, p_lun1 to p_lunN, each on a DRBD device of its own (see `device`)."""
-    cib = etree.fromstring(template.encode())
-    resources, constraints = (_only(cib, tag) for tag in ("resources", "constraints"))
-    group = _only(cib, "group")
-    lun, portal = group.findall("primitive")
-    meta = _only(group, "meta_attributes")
-    resources.remove(group)
-    luns = [_lun(lun, number) for number in range(1, count + 1)]
-    for primitive in [*luns, portal]:
-        primitive.insert(1, _renamed(meta, str(group.get("id")), str(primitive.get("id"))))
-        resources.append(primitive)
-    for constraint in [each for each in constraints if group.get("id") in each.attrib.values()]:
-        constraints.remove(constraint)
-    references = "".join(f'<resource_ref id="{each.get("id")}"/>' for each in luns)
-    constraints.extend(etree.fromstring(_CONSTRAINTS.format(luns=references)))
-    return etree.tostring(cib, encoding="unicode")
+def configuration(count: int) -> str:
+    """What twinsan render makes of the example with `count` LUNs, p_lun1 to p_lunN, each on a DRBD device."""
+    luns = "".join(
+        _LUN.format(number=number, device=device(number), disk=_disk(number)) for number in range(1, count + 1)
+    )
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as site:
+        site.write(_SITE.read_text(encoding="utf-8").partition("[[resources.san.luns]]")[0] + luns)
+        site.flush()
+        command = [sys.executable, "-IS", str(PROJECT / "bin" / "twinsan"), "render", site.name, "--only", "cib.xml"]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def device(number: int) -> str:
@@ -93,7 +70,9 @@ def make_volumes(pair: Pair, first: int, last: int) -> None:
 
 
 def _disk(number: int) -> str:
-    """The partition that has the volume of LUN `number`."""
+    """The partition that has the volume of LUN `number`; of LUN 1 the disk."""
+    if number == 1:
+        return "/dev/ubdb"
     disk, partition = divmod(number - 2, _PARTITIONS)
     return f"/dev/ubd{_SPARE[disk]}{partition + 1}"
 
@@ -106,28 +85,3 @@ def _partition(server: Machine, disks: list[str]) -> None:
     for disk in disks:
         server.succeed(["dd", f"of={disk}", "conv=fsync"], stdin=bytes(446) + entries + b"\x55\xaa")
         server.succeed(f"test -b {disk}1 || blockdev --rereadpt {disk}")
-
-
-def _lun(lun: etree._Element, number: int) -> etree._Element:
-    made = _renamed(lun, "p_lun1", f"p_lun{number}")
-    values = {"lun": str(number), "path": device(number)}
-    for pair in made.iterfind("instance_attributes/nvpair"):
-        name = str(pair.get("name"))
-        pair.set("value", values.get(name, str(pair.get("value"))))
-    return made
-
-
-def _renamed(element: etree._Element, old: str, new: str) -> etree._Element:
-    """A copy whose ids begin with another name."""
-    made = deepcopy(element)
-    for each in made.iter("*"):
-        identity = each.get("id")
-        if identity is not None:
-            each.set("id", identity.replace(old, new, 1))
-    return made
-
-
-def _only(parent: etree._Element, tag: str) -> etree._Element:
-    found = parent.find(f".//{tag}")
-    assert found is not None, tag
-    return found

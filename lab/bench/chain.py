@@ -42,7 +42,7 @@ def twinsan(count: int) -> Chain:
     """The template, with `count` LUNs."""
     if count == 1:
         return Chain("twinsan", 1, template(), "g_san", "p_portal")
-    return Chain("twinsan", count, luns.configuration(template(), count), "p_portal", "p_portal")
+    return Chain("twinsan", count, luns.configuration(count), "p_portal", "p_portal")
 
 
 def doing_nothing(count: int, *, notified: bool = False) -> Chain:

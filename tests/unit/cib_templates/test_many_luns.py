@@ -9,7 +9,6 @@ import pytest
 from lxml import etree
 
 from lab import luns
-from tests.unit import agents
 from tests.unit.simulation import Cluster
 
 pytestmark = pytest.mark.runs_programs
@@ -21,7 +20,7 @@ LUNS = [f"p_lun{number}" for number in range(1, COUNT + 1)]
 @pytest.fixture
 def cluster(tmp_path: Path) -> Cluster:
     template = tmp_path / "luns.xml"
-    template.write_text(luns.configuration(agents.TEMPLATE.read_text(), COUNT))
+    template.write_text(luns.configuration(COUNT))
     return Cluster(tmp_path, template)
 
 
@@ -34,7 +33,7 @@ def up(node: str) -> list[str]:
 
 
 def test_each_has_a_number_and_a_device_of_its_own() -> None:
-    cib = etree.fromstring(luns.configuration(agents.TEMPLATE.read_text(), luns.MOST).encode())
+    cib = etree.fromstring(luns.configuration(luns.MOST).encode())
     found = [
         {str(pair.get("name")): pair.get("value") for pair in primitive.iterfind("instance_attributes/nvpair")}
         for primitive in cib.iter("primitive")

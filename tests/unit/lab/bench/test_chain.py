@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pytest
 from lxml import etree
 
 from lab.bench import chain
@@ -21,6 +22,7 @@ def test_the_yardstick_is_the_template_without_its_agents() -> None:
     assert not list(cib.iter("instance_attributes"))
 
 
+@pytest.mark.runs_programs
 def test_a_chain_of_many_luns_is_moved_by_its_address() -> None:
     ours, idle = chain.twinsan(8), chain.doing_nothing(8)
     assert (ours.moved, ours.address, idle.moved, idle.address) == (
