@@ -90,6 +90,7 @@ ROOMS = {
     # It asks the agents' declarations, which it loads by their names.
     "site": BOTTOM | {"host", "ocf", "lio"},
     "operate": BOTTOM | {"host", *SUBJECTS, "disk", "fence", "site"},
+    "commands": BOTTOM | {"host", *SUBJECTS, "disk", "fence", "site", "operate"},
 }
 
 
@@ -180,11 +181,11 @@ def test_only_the_command_module_starts_programs() -> None:
     assert starting == {"host/command.py"}
 
 
-def test_lxml_and_toml_are_for_the_site_file_alone() -> None:
-    packages = {"lxml", "tomli", "tomllib"}
+def test_packages_are_for_the_site_file_and_operators_alone() -> None:
+    packages = {"lxml", "psutil", "rtslib_fb", "tomli", "tomllib"}
     importing = {brief(path) for path in everything() if packages & {each.split(".")[0] for each in imports(path)}}
     assert {"site/cib.py", "site/toml.py"} <= importing
-    assert {each for each in importing if not each.startswith("site/")} == set()
+    assert {each for each in importing if not each.startswith(("site/", "operate/"))} == set()
 
 
 def test_only_the_child_module_forks() -> None:

@@ -7,6 +7,7 @@ import json
 import sys
 
 from twinsan.errors import Failure, Reason
+from twinsan.operate import packages, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def render(site_file: str, *, output: str | None, only: str | None, as_json: boo
     """Write the files of a site into the folder `output`, print the one named `only`, or list them all. Returns the
     exit status: 2 if the site file has mistakes, which are printed. Nothing is written then.
     """
-    _find_packages()
+    packages.find()
     from twinsan.site import files, folder, reader
 
     try:
@@ -48,16 +49,8 @@ def render(site_file: str, *, output: str | None, only: str | None, as_json: boo
     elif only is not None and output is None:
         sys.stdout.write(made[0].text)
     else:
-        print(_table(made))
+        print(table.text(_HEADINGS, ((file.name, str(file.text.count("\n")), file.purpose) for file in made)))
     return 0
-
-
-def _find_packages() -> None:
-    """Let lxml and tomli be found: the command starts without the folders of packages, for the handlers' sake."""
-    if sys.flags.no_site:
-        import site
-
-        site.main()
 
 
 def _print_mistakes(site_file: str, mistakes: list[Mistake], *, as_json: bool) -> None:
@@ -74,9 +67,3 @@ def _print_mistakes(site_file: str, mistakes: list[Mistake], *, as_json: bool) -
 def _json(file: File) -> dict[str, str]:
     """The JSON for programs: its names never change."""
     return {"name": file.name, "purpose": file.purpose, "text": file.text}
-
-
-def _table(files: list[File]) -> str:
-    rows = [_HEADINGS, *((file.name, str(file.text.count("\n")), file.purpose) for file in files)]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)

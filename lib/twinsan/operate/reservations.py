@@ -12,7 +12,7 @@ from twinsan.errors import Failure, Reason
 from twinsan.host import durable_file, lock
 from twinsan.lio import core as lio_core
 from twinsan.lio import reservations
-from twinsan.operate import luns
+from twinsan.operate import luns, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,12 +108,11 @@ def _reserved(lun: Lun, clustered: bool, deadline: Deadline) -> Reserved:
 
 
 def _table(found: list[Reserved]) -> str:
-    rows = [_HEADINGS]
+    rows = []
     for each in found:
         lines = _lines(each)
         rows += [(each.lun.name, *lines[0], each.kept_in), *(("", *line, "") for line in lines[1:])]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return table.text(_HEADINGS, rows)
 
 
 def _lines(reserved: Reserved) -> list[tuple[str, str, str]]:
