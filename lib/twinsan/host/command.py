@@ -39,6 +39,7 @@ _DEBIAN_PACKAGES = {
     "modprobe": "kmod",
     "mount": "mount",
     "ss": "iproute2",
+    "ssh": "openssh-client",
 }
 
 ENDED_WITH_STATUS = Reason(Failure, "{command}: {message} (exit status {status})")
