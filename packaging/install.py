@@ -186,6 +186,7 @@ def _programs(root: str, library: str, interpreter: str) -> "Iterator[tuple[str,
             name=name, library=library, module=name.replace("-", "_"), metadata=metadata.replace("'", "'\\''")
         )
         yield os.path.join(root, AGENTS, name), script.encode()
+    yield os.path.join(root, "share", "twinsan", "alert"), _read("packaging/alert")
     command = _program("bin/twinsan", interpreter).replace(FOUND_BY, f'+ "/lib/{library}"')
     yield os.path.join(root, "sbin", "twinsan"), command.encode()
 
@@ -242,8 +243,11 @@ def _point(link: str, target: str) -> None:
 
 
 def _link(destdir: str, prefix: str) -> None:
-    """Link the agents and the command into /usr: Pacemaker and the handlers of DRBD look only there."""
-    for folder, names in ((AGENTS, os.listdir(os.path.join(ROOT, "agents"))), ("sbin", ["twinsan"])):
+    """Link the agents, the command and the alert agent into /usr: Pacemaker, the handlers of DRBD and what is made of a
+    site file look only there.
+    """
+    agents = os.listdir(os.path.join(ROOT, "agents"))
+    for folder, names in ((AGENTS, agents), ("sbin", ["twinsan"]), (os.path.join("share", "twinsan"), ["alert"])):
         os.makedirs(os.path.join(destdir + "/usr", folder), exist_ok=True)
         for name in names:
             _point(os.path.join(destdir + "/usr", folder, name), os.path.join(prefix, folder, name))

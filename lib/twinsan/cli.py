@@ -8,15 +8,15 @@ import os
 import sys
 
 from twinsan import __version__
-from twinsan.commands import fence, render, reservations
+from twinsan.commands import alert, fence, render, reservations
 from twinsan.errors import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# In the order of the help: what an operator types first, then what DRBD calls.
-_SUBJECTS = (render, reservations, fence)
+# In the order of the help: what an operator types first, then what Pacemaker and DRBD call.
+_SUBJECTS = (render, reservations, alert, fence)
 
 
 def main(words: Sequence[str] | None = None) -> int:

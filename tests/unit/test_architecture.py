@@ -87,10 +87,11 @@ ROOMS = {
     **{subject: BOTTOM | {"host", *SUBJECTS} for subject in SUBJECTS},
     "disk": BOTTOM | {"host", *SUBJECTS},
     "fence": BOTTOM | {"host", *SUBJECTS, "disk"},
+    "alert": BOTTOM | {"host", *SUBJECTS, "disk"},
     # It asks the agents' declarations, which it loads by their names.
     "site": BOTTOM | {"host", "ocf", "lio"},
-    "operate": BOTTOM | {"host", *SUBJECTS, "disk", "fence", "site"},
-    "commands": BOTTOM | {"host", *SUBJECTS, "disk", "fence", "site", "operate"},
+    "operate": BOTTOM | {"host", *SUBJECTS, "alert", "disk", "fence", "site"},
+    "commands": BOTTOM | {"host", *SUBJECTS, "alert", "disk", "fence", "site", "operate"},
 }
 
 

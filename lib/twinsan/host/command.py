@@ -15,6 +15,8 @@ from twinsan.host import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from twinsan.deadline import Deadline
 
 # DRBD's kernel threads call handlers with next to no environment, so the caller's environment is not used.
@@ -102,8 +104,15 @@ class CommandFailed(Failure):
         self.result = result
 
 
-def run(*argv: str, deadline: Deadline, input: str = "", check: bool = True) -> Result:  # noqa: A002  as in subprocess
-    """Run a program to its end and return its result. `input` is its standard input.
+def run(
+    *argv: str,
+    deadline: Deadline,
+    input: str = "",  # noqa: A002  as in subprocess
+    check: bool = True,
+    environment: Mapping[str, str] | None = None,
+) -> Result:
+    """Run a program to its end and return its result. `input` is its standard input, `environment` what is added to its
+    small environment.
 
     Raises NotInstalled if the program is missing; CommandFailed for a status other than 0, unless `check` is False;
     TooSlow if `deadline` passes; Failure if it prints more than 16 MiB. In the last two cases the program and its
@@ -117,7 +126,7 @@ def run(*argv: str, deadline: Deadline, input: str = "", check: bool = True) -> 
         pid = os.posix_spawn(
             program,
             argv,
-            {"PATH": PATH, "LC_ALL": "C"},
+            {**(environment or {}), "PATH": PATH, "LC_ALL": "C"},
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, stdin_read, 0),
                 (os.POSIX_SPAWN_DUP2, stdout_write, 1),

@@ -16,11 +16,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-    from twinsan.site.model import Site
+    from twinsan.site.model import Alerts, Site
 
 NO_LXML = Reason(NotInstalled, "lxml is not installed, and makes the XML", "install python3-lxml")
 
 _OPTIONS = "san-cluster-options"
+
+# What `make install` puts there calls `twinsan alert` for what an operator wants to know.
+ALERT_AGENT = "/usr/share/twinsan/alert"
+_ALERT = "twinsan-alert"
 
 
 def tree(site: Site) -> _Element:
@@ -39,6 +43,8 @@ def tree(site: Site) -> _Element:
     cib_constraints.add_fencing(constraints, site)
     for resource in site.resources:
         cib_constraints.add_all(constraints, resource, site)
+    if site.alerts is not None:
+        _add_alert(add(configuration, "alerts"), site.alerts)
     return cib
 
 
@@ -54,6 +60,12 @@ def _comment(site: Site) -> str:
     """The reasons, as the comment of the configuration."""
     indented = [head.wrapped(paragraph, " " * 9) for paragraph in reasons.paragraphs(site)]
     return " " + "\n".join(indented).strip() + " "
+
+
+def _add_alert(alerts: _Element, wanted: Alerts) -> None:
+    alert = add(alerts, "alert", id=_ALERT, path=ALERT_AGENT, description="Events for syslog and the operator")
+    parameters = {"command": wanted.command} if wanted.command else {}
+    pairs(alert, "instance_attributes", f"{_ALERT}-parameters", _ALERT, parameters)
 
 
 def _add_options(crm_config: _Element, site: Site) -> None:

@@ -26,6 +26,7 @@ def text(cib: _Element, name: str = "cib.crm") -> str:
     for element in cib.iterfind("configuration/resources/*"):
         lines += _resource(element)
     lines += [_CONSTRAINTS[element.tag](element) for element in cib.iterfind("configuration/constraints/*")]
+    lines += [_alert(element) for element in cib.iterfind("configuration/alerts/alert")]
     return "".join(lines)
 
 
@@ -87,6 +88,11 @@ def _joined(name: str | None, more: str | None) -> str:
 
 def _score(element: _Element) -> str:
     return str(element.get("score")).replace("INFINITY", "inf")
+
+
+def _alert(element: _Element) -> str:
+    attributes = _words("attributes", elements.values(element, "instance_attributes"))
+    return _command(f"alert {element.get('id')} {element.get('path')}", _described(element), *attributes)
 
 
 def _described(element: _Element) -> str:

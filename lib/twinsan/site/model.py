@@ -138,9 +138,16 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class Alerts:
+    """What reports events of the cluster: lines in syslog, and `command` with each of them, "" for none."""
+
+    command: str = ""
+
+
+@dataclass(frozen=True)
 class Site:
     """A pair of nodes and what they serve. `witness` is the address of the third machine with corosync-qnetd, "" if
-    there is none.
+    there is none. `alerts` is None where events are not reported.
     """
 
     name: str
@@ -151,6 +158,7 @@ class Site:
     witness: str
     policy: Policy
     resources: tuple[Resource, ...]
+    alerts: Alerts | None = None
 
     @property
     def priority_fencing_delay(self) -> int:

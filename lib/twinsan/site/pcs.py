@@ -43,6 +43,7 @@ def text(cib: _Element) -> str:
     for element in cib.iterfind("configuration/resources/*"):
         lines += _resource(element)
     lines += [_CONSTRAINTS[element.tag](element) for element in cib.iterfind("configuration/constraints/*")]
+    lines += [_alert(element) for element in cib.iterfind("configuration/alerts/alert")]
     return "".join([*lines, _TAIL])
 
 
@@ -109,6 +110,12 @@ def _sets(element: _Element, more: str) -> Iterator[list[str]]:
         names = [str(reference.get("id")) for reference in inner]
         options = {name: str(inner.get(name)) for name in (more, "sequential") if inner.get(name)}
         yield ["set", *names, *_pairs(options)]
+
+
+def _alert(element: _Element) -> str:
+    named = {name: str(element.get(name)) for name in ("path", "id", "description")}
+    options = _pairs(elements.values(element, "instance_attributes"))
+    return _command(["alert", "create", *_pairs(named)], *([["options", *options]] if options else []))
 
 
 def _said(element: _Element, *attributes: str) -> list[str]:

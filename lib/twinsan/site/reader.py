@@ -82,13 +82,14 @@ def _read(table: Table) -> model.Site:
         witness = inner.address("host", example=f'host = "{_WITNESS}"')
         inner.finish()
     policy = _policy(table.table("policy", example="", needed=False))
+    alerts = _alerts(table.table("alerts", example="", needed=False)) if table.has("alerts") else None
     tables = table.table("resources", example="[resources.data0]")
     read = [
         resource_reader.read(each, tables.table(each, example="[resources.data0]"), names, networks)
         for each in tables.names()
     ]
     table.finish()
-    return model.Site(name, description, networks, nodes, fencing, witness, policy, tuple(read))
+    return model.Site(name, description, networks, nodes, fencing, witness, policy, tuple(read), alerts)
 
 
 def _nodes(table: Table) -> tuple[model.Node, ...]:
@@ -124,6 +125,14 @@ def _fencing(table: Table) -> model.Fencing:
         watchdog = inner.device("watchdog", example='"/dev/watchdog"', default=watchdog)
     inner.finish()
     return model.Fencing(by, tuple(devices), watchdog, parameters, inner.path)
+
+
+def _alerts(table: Table) -> model.Alerts:
+    command = table.text("command", example='command = "/usr/local/sbin/page"', default="")
+    if command:
+        table.checked_path(command.split()[0] if command.split() else "?", (*table.path, "command"))
+    table.finish()
+    return model.Alerts(" ".join(command.split()))
 
 
 def _policy(table: Table) -> model.Policy:

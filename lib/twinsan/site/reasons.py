@@ -126,6 +126,11 @@ _PREFERS = (
     "prefers: where both nodes can serve, it is here. The score is less than the stickiness, so after a failover it "
     "goes back when you move it: crm resource move, then crm resource clear."
 )
+_ALERTS = (
+    "twinsan-alert: the cluster calls it for each result of an action, and for nodes and fencing. It writes a line to "
+    "syslog, and calls its command, for what an operator wants to know: failover, fencing, split brain, a disk or a "
+    "node that is lost, a standby that could not take over."
+)
 _FAILBACK = (
     "prefers: where both nodes can serve, it is here. The score exceeds the stickiness, so after a failover it goes "
     "back by itself when the node has all data again, at the price of one more pause. While it cannot start there, "
@@ -150,6 +155,7 @@ def paragraphs(site: Site) -> list[str]:
         *([_FAILBACK] if any(each.failback for each in site.resources) else []),
         *([_MANY_LUNS] if any(len(each.luns) > 1 for each in site.resources) else []),
         *([_TWO_PORTALS] if any(len(each.portals) > 1 for each in site.resources) else []),
+        *([_ALERTS] if site.alerts is not None else []),
         _STICKINESS,
         _CHAIN,
         _ROLES,

@@ -53,10 +53,10 @@ def test_no_reason_is_written_where_it_is_given(path: Path) -> None:
 
 
 def test_every_reason_is_in_a_page() -> None:
-    """Those of the commands of operators and of a site file stand in none, nor what only repeats another reason."""
+    """Those of commands, alerts and site files stand in none, nor what only repeats another reason."""
     listed = {id(reason) for name in agents.NAMES for reason in reasons.of(agents.load(name), str(LIBRARY))}
     missing = {name for name, reason in declared() if id(reason) not in listed}
-    assert {name for name in missing if name.split(".")[1] not in ("site", "operate", "commands")} == {
+    assert {name for name in missing if name.split(".")[1] not in ("alert", "site", "operate", "commands")} == {
         "twinsan.fence.handler.STAYS_FROZEN",
         "twinsan.ocf.failure_code.KEPT",
         "twinsan.ocf.failure_code.KEPT_AND_CANNOT_START",

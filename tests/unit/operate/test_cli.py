@@ -15,7 +15,9 @@ from twinsan import cli
 PROGRAM = agents.ROOT / "bin" / "twinsan"
 
 
-@pytest.mark.parametrize("words", [[], ["fence-peer"], ["unfence-peer"], ["split-brain"], ["reservations"], ["render"]])
+@pytest.mark.parametrize(
+    "words", [[], ["fence-peer"], ["unfence-peer"], ["split-brain"], ["reservations"], ["render"], ["alert"]]
+)
 def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main([*words, "--help"])

@@ -110,7 +110,7 @@ def test_everything_is_there(made: Path) -> None:
         assert shipped
         assert shipped <= found
     pages = {f"usr/share/man/man{page.suffix[1:]}/{page.name}" for page in (agents.ROOT / "man").iterdir()}
-    assert {"usr/sbin/twinsan", "usr/lib/modules-load.d/twinsan.conf", *pages} <= found
+    assert {"usr/sbin/twinsan", "usr/share/twinsan/alert", "usr/lib/modules-load.d/twinsan.conf", *pages} <= found
 
 
 @pytest.mark.parametrize("name", agents.NAMES)
@@ -164,8 +164,9 @@ def test_another_prefix_is_linked_to_where_pacemaker_looks(tmp_path: Path) -> No
     found = {path: target for path, (_, target) in files(tmp_path).items() if (tmp_path / path).is_symlink()}
     links = {path: target for path, target in found.items() if path != "opt/twinsan/lib/twinsan"}
     expected = {f"{RESOURCES}/{name}": f"/opt/twinsan/lib/ocf/resource.d/twinsan/{name}" for name in agents.NAMES}
-    assert links == {**expected, "usr/sbin/twinsan": "/opt/twinsan/sbin/twinsan"}
-    for target in links.values():
+    programs = {f"usr/{place}": f"/opt/twinsan/{place}" for place in ("sbin/twinsan", "share/twinsan/alert")}
+    assert links == {**expected, **programs}
+    for target in {*links.values()} - {programs["usr/share/twinsan/alert"]}:
         assert run(f"{tmp_path}{target}", "meta-data" if "ocf" in target else "--version")
 
 
