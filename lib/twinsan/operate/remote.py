@@ -8,6 +8,7 @@ failure says what to type until it does.
 
 from __future__ import annotations
 
+import base64
 import math
 import os
 import shlex
@@ -75,19 +76,19 @@ _CAUSES = (
     ("Connection refused", NO_DAEMON),
 )
 
-# Replaces a file at once: $1 is the file, $2 its mode, $3 its owner and group, $4 its size. The text comes over the
-# standard input. A connection that breaks ends the text early, so the size is compared.
+# Replaces a file at once: $1 is the file, $2 its mode, $3 its owner and group, $4 its size. The content comes over the
+# standard input, as base64. A connection that breaks ends it early, so the size is compared.
 _PUT = """\
 set -e; umask 077
 new=$(mktemp "$1.XXXXXX")
 trap 'rm -f "$new"' EXIT
-cat >"$new"
-test "$(wc -c <"$new")" -eq "$4" || { echo "the text of $1 came incomplete" >&2; exit 1; }
+base64 -d >"$new" || :
+test "$(wc -c <"$new")" -eq "$4" || { echo "the content of $1 came incomplete" >&2; exit 1; }
 chown "$3" "$new"; chmod "$2" "$new"; sync "$new"
 mv -f "$new" "$1"; sync "${1%/*}/"
 """
-# Prints a file with a first line that tells one that is missing from an empty one.
-_READ = 'if test -e "$1"; then echo is there; cat -- "$1"; else echo is missing; fi'
+# Prints a file as base64, with a first line that tells one that is missing from an empty one.
+_READ = 'if test -e "$1"; then echo is there; base64 -- "$1"; else echo is missing; fi'
 
 
 class Node:
@@ -119,17 +120,25 @@ class Node:
             raise command.CommandFailed(result)
         return result
 
-    def put(self, path: str, text: str, *, deadline: Deadline, mode: int = 0o644, owner: str = "root:root") -> None:
-        """Replace the file at `path` atomically, and on the disk, by one with this text, mode and owner. Its folder has
-        to be there. Raises Failure.
+    def put(
+        self, path: str, content: str | bytes, *, deadline: Deadline, mode: int = 0o644, owner: str = "root:root"
+    ) -> None:
+        """Replace the file at `path` atomically, and on the disk, by one with this content, mode and owner. Its folder
+        has to be there. Raises Failure.
         """
-        size = str(len(text.encode()))
-        self.run("sh", "-c", _PUT, "sh", path, f"{mode:o}", owner, size, deadline=deadline, input=text)
+        data = content.encode() if isinstance(content, str) else content
+        coded = base64.encodebytes(data).decode()
+        self.run("sh", "-c", _PUT, "sh", path, f"{mode:o}", owner, str(len(data)), deadline=deadline, input=coded)
 
-    def read(self, path: str, *, deadline: Deadline) -> str | None:
+    def read(self, path: str, *, deadline: Deadline) -> bytes | None:
+        """Return the content of a file; None if there is no such file. Raises Failure."""
+        first, _, coded = self.run("sh", "-c", _READ, "sh", path, deadline=deadline).stdout.partition("\n")
+        return base64.b64decode(coded) if first == "is there" else None
+
+    def read_text(self, path: str, *, deadline: Deadline) -> str | None:
         """Return the text of a file; None if there is no such file. Raises Failure."""
-        first, _, text = self.run("sh", "-c", _READ, "sh", path, deadline=deadline).stdout.partition("\n")
-        return text if first == "is there" else None
+        content = self.read(path, deadline=deadline)
+        return None if content is None else content.decode(errors="replace")
 
     def require_name(self) -> None:
         """Check that ssh works, and that the node it leads to has this name. Raises Failure, with what to type."""

@@ -132,7 +132,7 @@ def test_a_file_that_comes_incomplete_replaces_nothing(programs: Path, tmp_path:
     path = tmp_path / "file"
     path.write_text("old")
     with pytest.raises(Failure, match="incomplete"):
-        ZEUS.put(str(path), "new text", deadline=in_time(), owner=OWNER)
+        ZEUS.put(str(path), "new text" * 10, deadline=in_time(), owner=OWNER)
     assert path.read_text() == "old"
     assert sorted(os.listdir(tmp_path)) == ["bin", "file", "run"]
 
@@ -142,16 +142,20 @@ def test_a_file_is_read_and_one_that_is_missing_is_none(programs: Path, tmp_path
     path = tmp_path / "file"
     assert ZEUS.read(str(path), deadline=in_time()) is None
     path.write_text("")
-    assert ZEUS.read(str(path), deadline=in_time()) == ""
-    path.write_text("one\ntwo\n")
-    assert ZEUS.read(str(path), deadline=in_time()) == "one\ntwo\n"
+    assert ZEUS.read(str(path), deadline=in_time()) == b""
+    path.write_bytes(bytes(range(256)))
+    assert ZEUS.read(str(path), deadline=in_time()) == bytes(range(256))
+    ZEUS.put(str(path), bytes(range(256)) * 4, deadline=in_time(), owner=OWNER)
+    assert path.read_bytes() == bytes(range(256)) * 4
+    path.write_text("one\ntwo ä\n")
+    assert ZEUS.read_text(str(path), deadline=in_time()) == "one\ntwo ä\n"
 
 
 @pytest.mark.runs_programs
 def test_on_this_node_there_is_no_ssh(programs: Path, tmp_path: Path) -> None:
     here = Node(os.uname().nodename)
     here.put(str(tmp_path / "file"), "text", deadline=in_time(), owner=OWNER)
-    assert here.read(str(tmp_path / "file"), deadline=in_time()) == "text"
+    assert here.read(str(tmp_path / "file"), deadline=in_time()) == b"text"
     assert not (programs / "calls").exists()
 
 
