@@ -50,7 +50,7 @@ format: ## Format the code
 	@$(PYTHON) -m ruff check --fix --quiet
 	@$(PYTHON) -m ruff format --quiet
 
-man: ## Generate man/* from the agents and the command
+man: ## Generate man/* and the completion for bash from the agents and the command
 	@PYTHONPATH=lib python3 -m tools.manual
 
 templates: ## Generate cib-templates/* from the site files in examples/

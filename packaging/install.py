@@ -31,6 +31,12 @@ AGENTS = os.path.join("lib", "ocf", "resource.d", "twinsan")
 INTERPRETER = "/usr/bin/python3"
 FOUND_BY = '+ "/lib"'
 
+# Files of packaging/, and where other programs look for them.
+FILES = (
+    ("lib/modules-load.d/twinsan.conf", "modules-load.d/twinsan.conf"),
+    ("share/bash-completion/completions/twinsan", "bash-completion/twinsan"),
+)
+
 # How an agent finds its library: from here to the end of the statement.
 FINDS_LIBRARY = "# The library is in lib/ of the checkout"
 
@@ -208,8 +214,8 @@ def _data(root: str) -> "Iterator[tuple[str, str]]":
         for source in _below("man", "." + section):
             place = os.path.join(root, "share", "man", "man" + section, os.path.basename(source))
             yield place, os.path.join(ROOT, source)
-    name = "modules-load.d/twinsan.conf"
-    yield os.path.join(root, "lib", name), os.path.join(ROOT, "packaging", name)
+    for place, source in FILES:
+        yield os.path.join(root, place), os.path.join(ROOT, "packaging", source)
 
 
 def _in_use(root: str) -> str:

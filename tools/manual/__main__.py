@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``python3 -m tools.manual`` writes the pages in man/; with the name of an agent it prints that agent's page."""
+"""``python3 -m tools.manual`` writes the pages in man/ and the completion for bash; with the name of an agent it prints
+that page.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
+from tools import completion
 from tools.manual import agent_class, command_page, page
 from twinsan import cli
 
 PAGES = agent_class.ROOT / "man"
+COMPLETION = agent_class.ROOT / "packaging" / "bash-completion" / "twinsan"
 
 
 def main() -> int:
@@ -23,6 +27,7 @@ def main() -> int:
     for name in agent_class.NAMES:
         (PAGES / f"ocf_twinsan_{name}.7").write_text(page.render(agent_class.load(name)))
     (PAGES / "twinsan.8").write_text(command_page.render(cli.parser()))
+    COMPLETION.write_text(completion.render(cli.parser()))
     return 0
 
 

@@ -17,7 +17,7 @@ _FENCE_PEER = (
 )
 _FENCE_PEER_STATUS = (
     "Exit status: 4 the peer lives and may not be promoted; 7 the peer is down; 6 the peer has gone on alone; 0 the "
-    "peer is connected again; 1 nothing is certain, I/O stays frozen."
+    "peer is connected again; 1 nothing is certain, I/O stays frozen. Example: twinsan fence-peer san --peer zeus"
 )
 _UNFENCE_PEER = (
     "DRBD's handler unfence-peer. Removes the constraint that fence-peer has left, once both replicas are UpToDate. "
@@ -43,13 +43,15 @@ def declare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     fence.set_defaults(run=_fence_peer)
 
     text = "let a DRBD peer be promoted again"
-    unfence = commands.add_parser("unfence-peer", help=text, description=_UNFENCE_PEER)
+    example = "Example: twinsan unfence-peer san"
+    unfence = commands.add_parser("unfence-peer", help=text, description=_UNFENCE_PEER, epilog=example)
     _add_resource(unfence)
     unfence.add_argument("--force", action="store_true", help="although the peer's replica is not complete")
     unfence.set_defaults(run=_unfence_peer)
 
     text = "note that DRBD has found a split brain"
-    split = commands.add_parser("split-brain", help=text, description=_SPLIT_BRAIN)
+    example = "Example: twinsan split-brain san"
+    split = commands.add_parser("split-brain", help=text, description=_SPLIT_BRAIN, epilog=example)
     _add_resource(split)
     split.set_defaults(run=_split_brain)
 

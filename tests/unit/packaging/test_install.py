@@ -110,7 +110,8 @@ def test_everything_is_there(made: Path) -> None:
         assert shipped
         assert shipped <= found
     pages = {f"usr/share/man/man{page.suffix[1:]}/{page.name}" for page in (agents.ROOT / "man").iterdir()}
-    assert {"usr/sbin/twinsan", "usr/share/twinsan/alert", "usr/lib/modules-load.d/twinsan.conf", *pages} <= found
+    others = {"share/twinsan/alert", "lib/modules-load.d/twinsan.conf", "share/bash-completion/completions/twinsan"}
+    assert {"usr/sbin/twinsan", *pages, *(f"usr/{place}" for place in others)} <= found
 
 
 @pytest.mark.parametrize("name", agents.NAMES)
