@@ -50,8 +50,9 @@ format: ## Format the code
 	@$(PYTHON) -m ruff check --fix --quiet
 	@$(PYTHON) -m ruff format --quiet
 
-man: ## Generate man/* and the completion for bash from the agents and the command
+man: ## Generate man/*, the completion for bash, and docs/status.schema.json
 	@PYTHONPATH=lib python3 -m tools.manual
+	@PYTHONPATH=lib python3 -m tools.schema
 
 templates: ## Generate cib-templates/* from the site files in examples/
 	@$(BOOTSTRAP) check

@@ -47,6 +47,24 @@ def ailment(lun: Lun, accepted: Iterable[str]) -> str:
     return _after_failover(lun, mine, accepted) or _since_failover(lun, mine, accepted)
 
 
+def refusals(lun: Lun, accepted: Iterable[str]) -> dict[str, str]:
+    """Return the nodes that would not serve the LUN, by what they have told, each with the reason. Empty if this node
+    does not serve it.
+    """
+    mine = ledger.served_record(lun.resource) if lun.resource else None
+    found: dict[str, str] = {}
+    if mine is None:
+        return found
+    for node, fields in _expected_elsewhere(lun.storage.path).items():
+        changes = _unaccepted(Fingerprint(node, fields).differences(_reduced(mine, fields)), accepted)
+        destructive = [change for change in changes if change.destructive]
+        if destructive and node != mine.node:
+            found[node] = WOULD_NOT_SERVE.text(
+                node=node, differences=", ".join(map(str, destructive)), server=mine.node
+            )
+    return found
+
+
 def _after_failover(lun: Lun, mine: Fingerprint, accepted: Iterable[str]) -> str:
     for node, fields in sorted(_expected_elsewhere(lun.storage.path).items()):
         if node == mine.node:

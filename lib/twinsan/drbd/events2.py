@@ -52,12 +52,15 @@ class PeerVolume:
 class Connection:
     """The connection to one peer."""
 
-    __slots__ = ("name", "role", "state", "volumes")
+    __slots__ = ("congested", "in_flight", "name", "role", "state", "volumes")
 
     def __init__(self, fields: dict[str, str]) -> None:
         self.name = fields.get("conn-name", "peer")
         self.state = fields.get("connection", "StandAlone")
         self.role = fields.get("role", "Unknown")
+        # Whether it cannot keep up, and what was sent without an answer, in 512 bytes; None on 8.4.
+        self.congested = fields["congested"] == "yes" if "congested" in fields else None
+        self.in_flight = _number(fields, "ap-in-flight")
         self.volumes: list[PeerVolume] = []
 
     @property
@@ -219,6 +222,11 @@ def parse(text: str, name: str) -> Resource | None:
     resource.connections = list(connections.values())
     resource.volumes.sort(key=lambda volume: volume.number)
     return resource
+
+
+def names(text: str) -> list[str]:
+    """Return the names of all resources, in the order of the text."""
+    return [fields["name"] for kind, fields in _objects(text) if kind == "resource" and "name" in fields]
 
 
 def owners(text: str, minors: Collection[int]) -> list[str]:

@@ -114,6 +114,20 @@ def look(name: str, deadline: Deadline) -> Resource | None:
         raise UNSEEN(missing=missing) from None
 
 
+def all_resources(deadline: Deadline) -> list[Resource]:
+    """Return the state of all resources that are up. Loads nothing, and runs nothing if DRBD is not loaded. Raises as
+    `query` does.
+    """
+    if not loaded() or not has_devices():
+        return []
+    printed = _events2(deadline)
+    found = [resource for name in events2.names(printed) if (resource := events2.parse(printed, name)) is not None]
+    for resource in found:
+        if resource.speaks_8_4:
+            _add_progress(resource)
+    return found
+
+
 def owners(path: str, deadline: Deadline) -> list[Resource]:
     """Return the resources that the block device at `path` lies on, through any stack of mappers; empty if the device
     is gone or lies on none. Runs no program if no DRBD device is below it.

@@ -18,9 +18,10 @@ from twinsan.host import signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from twinsan.deadline import Deadline
+    from twinsan.host.message import Report
 
 _DONE = "done"
 
@@ -119,19 +120,27 @@ def continue_in_background() -> bool:
 
 def _work(work: Callable[[], str | None], writing: int) -> None:
     """The child's side; never returns."""
-    report = "RuntimeError\nthe child ended without a report"
-    try:
+
+    def let_go_and_work() -> str | None:
         _let_go_of_the_caller()
-        report = f"{_DONE}\n{work() or ''}"
-    except OSError as error:
-        report = f"Failure\n{error}"
-    except Failure as failure:
-        report = f"{_common_kind(failure)}\n{failure}"
-    except BaseException as error:  # noqa: BLE001  the parent reports it as a defect
-        report = f"RuntimeError\n{_whereabouts(error)}"
+        return work()
+
+    try:
+        os.write(writing, _report_of(let_go_and_work).encode("utf-8", "replace")[:4000])
     finally:
-        os.write(writing, report.encode("utf-8", "replace")[:4000])
         os._exit(0)
+
+
+def _report_of(work: Callable[[], str | None]) -> str:
+    """Do `work`, and return for the parent what it returned or raised."""
+    try:
+        return f"{_DONE}\n{work() or ''}"
+    except OSError as error:
+        return f"Failure\n{error}"
+    except Failure as failure:
+        return f"{_common_kind(failure)}\n{failure}"
+    except BaseException as error:  # noqa: BLE001  the parent reports it as a defect
+        return f"RuntimeError\n{_whereabouts(error)}"
 
 
 def _common_kind(failure: Failure) -> str:
@@ -201,3 +210,89 @@ def _result(report: str, doing: str) -> str:
         raise KILLED(work=doing)
     failure = getattr(errors, kind, RuntimeError)
     raise failure(text)
+
+
+# The kinds of messages of such a child.
+_PIECE, _END = b"p", b"e"
+
+
+def side_by_side(works: Mapping[str, Callable[[], Iterable[bytes]]], deadline: Deadline) -> dict[str, Report]:
+    """Do all `works` at the same time, each in a child, and return what each has sent until `deadline`, by its name.
+
+    For works that only look: nothing kills a child if this process is killed. A work returns or yields pieces, and each
+    is sent at once: what was seen before a hang counts. The name of a work completes "... hangs in the kernel".
+    """
+    from twinsan.host.message import Report
+
+    children: dict[int, tuple[str, int, bytearray]] = {}
+    reports = {name: Report() for name in works}
+    for name, work in works.items():
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(reading)
+            _send_pieces(work, writing)
+        os.close(writing)
+        children[reading] = (name, pid, bytearray())
+    while children:
+        ready, _, _ = select.select(list(children), [], [], deadline.remaining())
+        if not ready:
+            break
+        for reading in ready:
+            name, pid, received = children[reading]
+            data = os.read(reading, 1 << 16)
+            received += data
+            if not data:
+                os.close(reading)
+                os.waitpid(pid, 0)
+                reports[name] = _report(received, name)
+                del children[reading]
+    for reading, (name, pid, received) in children.items():
+        os.close(reading)
+        reports[name] = _report(received, name)
+        reports[name].failure = _kill(pid, name)
+        _reap(pid)
+    return reports
+
+
+def _reap(pid: int) -> None:
+    """Wait a moment for the end of a child that was killed. One that hangs in the kernel is left behind."""
+    ended = os.pidfd_open(pid)
+    try:
+        if select.select([ended], [], [], _SECONDS_TO_REPORT)[0]:
+            os.waitpid(pid, 0)
+    finally:
+        os.close(ended)
+
+
+def _send_pieces(work: Callable[[], Iterable[bytes]], writing: int) -> None:
+    """The child's side; never returns."""
+    from twinsan.host import message
+
+    def send_all() -> None:
+        _let_go_of_the_caller()
+        for piece in work():
+            message.send(writing, _PIECE, piece)
+
+    try:
+        message.send(writing, _END, _report_of(send_all).encode("utf-8", "replace"))
+    finally:
+        os._exit(0)
+
+
+def _report(received: bytearray, name: str) -> Report:
+    """What a child has sent."""
+    from twinsan.host import message
+
+    report = message.Report()
+    report.failure = KILLED(work=name)
+    for kind, text in message.whole(bytes(received)):
+        if kind == _PIECE:
+            report.pieces.append(text)
+            continue
+        try:
+            _result(text.decode("utf-8", "replace"), name)
+            report.failure = None
+        except Exception as failure:  # noqa: BLE001  what the child raised
+            report.failure = failure
+    return report
