@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import argparse
 
-from tools.manual import agent_class
+from tools.manual import agent_class, findings
 from tools.manual.roff import escape
 from twinsan import __version__
 
 _STATUS = (
     "0 for success; 1 for a failure, explained by one line on standard error; 2 for a wrong command line, and for a "
-    "site file with mistakes. fence-peer has the exit statuses that DRBD expects, as above."
+    "file that is wrong by itself. check has others for what it finds, fence-peer those that DRBD expects, as above."
 )
 
 
@@ -28,7 +28,7 @@ def render(parser: argparse.ArgumentParser) -> str:
     ]
     for name, command in _commands(parser).items():
         lines += [f".SS {escape(name)}", *_command(command)]
-    lines += [".SH EXIT STATUS", escape(_STATUS)]
+    lines += [*findings.section(), ".SH EXIT STATUS", escape(_STATUS)]
     pages = [f"ocf_twinsan_{agent}" for agent in agent_class.NAMES]
     lines += [".SH SEE ALSO", *(f".BR {escape(page)} (7)," for page in pages), ".BR drbd.conf (5),", ".BR crm_mon (8)"]
     return "\n".join(lines) + "\n"

@@ -243,16 +243,15 @@ def _reason(reason: Reason, else_: str) -> list[str]:
     """Return the roff of a reason and its remedy. `else_` is the remedy if it has none."""
     prefix = reasons.WAITING if reason.kind is errors.DeadlinePassed else ""
     remedy = reason.remedy or _REMEDIES.get(reason.kind, else_)
-    return [_set(prefix + reason.what), _set(remedy[0].upper() + remedy[1:])]
+    return [template(prefix + reason.what), template(remedy[0].upper() + remedy[1:])]
 
 
-def _set(template: str) -> str:
+def template(text: str) -> str:
     """Return the roff of a template, with its values in italics."""
-    text = "".join(
-        f"\\fI{escape(piece.upper())}\\fR" if is_value else escape(piece)
-        for piece, is_value in reasons.pieces(template)
+    set_ = "".join(
+        f"\\fI{escape(piece.upper())}\\fR" if is_value else escape(piece) for piece, is_value in reasons.pieces(text)
     )
-    return f"\\&{text}" if text.startswith((".", "'")) else text
+    return f"\\&{set_}" if set_.startswith((".", "'")) else set_
 
 
 def _see_also(agent: type[Agent]) -> list[str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # A promotion waits inside the kernel for the answer; the agent gives it 180 s. Fencing takes no time here, because the
 # cluster promotes only after it is confirmed.
-_SECONDS_FOR_PROMOTION = 60.0
+SECONDS_FOR_PROMOTION = 60.0
 
 # The I/O of a Primary is frozen until there is an answer, so giving up early would only make an operator resume it by
 # hand. After 600 s drbdadm, which is between the kernel and this handler, gives up itself.
@@ -64,7 +64,7 @@ def _decide_in_time(call: Call, seconds: float | None) -> tuple[int, str]:
     budget = Deadline(_SECONDS_FOR_PRIMARY if seconds is None else seconds)
     own = patience.repeat(lambda: replica.query(call.resource, budget.within(SECONDS_FOR_QUERY)), budget)
     if not own.primary and seconds is None:
-        budget = budget.within(_SECONDS_FOR_PROMOTION)
+        budget = budget.within(SECONDS_FOR_PROMOTION)
     # A second call waits for the first one, and then finds its result.
     with lock.Held(lock_name(call.resource), budget):
         try:

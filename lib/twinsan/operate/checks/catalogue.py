@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""All faults that ``twinsan check`` knows, by subject."""
+
+from __future__ import annotations
+
+from twinsan.operate.checks import chain, cluster, fencing, identity, leftovers, structure, times
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twinsan.operate.checks.finding import Fault
+
+# In the order of the manual page.
+SUBJECTS: tuple[tuple[str, tuple[Fault, ...]], ...] = (
+    ("the chain of promotion, target, LUNs and addresses", (*cluster.FAULTS, *chain.FAULTS)),
+    ("clones and roles", structure.FAULTS),
+    ("fencing", fencing.FAULTS),
+    ("operations and what follows their failure", times.FAULTS),
+    ("names, addresses and secrets", identity.FAULTS),
+    ("what is left over", leftovers.FAULTS),
+)
+
+
+def faults() -> list[Fault]:
+    """Return all of them."""
+    return [fault for _, listed in SUBJECTS for fault in listed]
