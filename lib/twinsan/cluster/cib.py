@@ -27,6 +27,11 @@ def query(deadline: Deadline) -> str:
     return command.run("cibadmin", "--query", "--local", deadline=deadline).stdout
 
 
+def query_version(deadline: Deadline) -> str:
+    """The outermost element of the CIB alone, which has the numbers of its version. Raises CommandFailed."""
+    return command.run("cibadmin", "--query", "--local", "--no-children", deadline=deadline).stdout
+
+
 def create_constraint(xml: str, deadline: Deadline) -> None:
     """Add a constraint. Raises CommandFailed if one with its id exists: of two callers only one succeeds."""
     command.run("cibadmin", "--create", "--scope", "constraints", "--xml-text", xml, deadline=deadline)

@@ -64,10 +64,10 @@ def _program() -> str:
     """The program to run. On a kernel with DRBD 8.4, drbdsetup only executes PROGRAM_8_4 in its own place. To execute
     that at once saves the start of a program, seven times in a failover.
     """
-    return PROGRAM_8_4 if _version().startswith("8.4") and os.access(PROGRAM_8_4, os.X_OK) else "drbdsetup"
+    return PROGRAM_8_4 if version().startswith("8.4") and os.access(PROGRAM_8_4, os.X_OK) else "drbdsetup"
 
 
-def _version() -> str:
+def version() -> str:
     """The version of the module in the kernel, such as 8.4.11; "" if it is not loaded."""
     try:
         with open(f"{MODULE}/version", encoding="ascii") as file:

@@ -5,17 +5,22 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 
+from twinsan.deadline import Deadline
 from twinsan.errors import Failure, Reason
-from twinsan.operate import packages, table
+from twinsan.operate import packages, reading, table
+from twinsan.operate.reading import WRONG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.site.files import File
-    from twinsan.site.mistakes import Mistake
 
-# As for a wrong command line: what was given has to be changed.
-WRONG = 2
+# Something differs. 1 is for a failure.
+DIFFERS = 3
+
+# For the cluster's answer, and two plans of its scheduler.
+_SECONDS = 120.0
 
 NO_SUCH_FILE = Reason(Failure, "{name} is none of the files of a site", "those that there are: {names}")
 
@@ -27,13 +32,12 @@ def render(site_file: str, *, output: str | None, only: str | None, as_json: boo
     exit status: 2 if the site file has mistakes, which are printed. Nothing is written then.
     """
     packages.find()
-    from twinsan.site import files, folder, reader
+    from twinsan.site import files, folder
 
+    site = reading.site(site_file, as_json=as_json)
+    if site is None:
+        return WRONG
     try:
-        site, mistakes = reader.load(site_file)
-        if site is None:
-            _print_mistakes(site_file, mistakes, as_json=as_json)
-            return WRONG
         made = files.of(site)
         if only is not None:
             made = [file for file in made if file.name == only]
@@ -53,15 +57,22 @@ def render(site_file: str, *, output: str | None, only: str | None, as_json: boo
     return 0
 
 
-def _print_mistakes(site_file: str, mistakes: list[Mistake], *, as_json: bool) -> None:
-    if as_json:
-        listed = [{"line": each.line, "key": each.key, "what": each.what, "remedy": each.remedy} for each in mistakes]
-        print(json.dumps({"mistakes": listed}, indent=2))
-        return
-    for each in mistakes:
-        print(f"{site_file}:{each.line}: {each}", file=sys.stderr)
-    number = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-    print(f"twinsan: {number} in {site_file}; nothing was written", file=sys.stderr)
+def diff(site_file: str, *, cib_file: str, as_json: bool) -> int:
+    """Print what differs between a site and the running cluster, or the configuration in `cib_file`. Returns the exit
+    status: 0 if nothing differs, 3 if something does, 2 if the site file has mistakes, which are printed. Raises
+    Failure.
+    """
+    packages.find()
+    from twinsan.operate import comparison, listing
+
+    site = reading.site(site_file, as_json=as_json)
+    if site is None:
+        return WRONG
+    with tempfile.TemporaryDirectory(prefix="twinsan-") as private:
+        # The files of this node belong to the cluster that runs here.
+        compared = comparison.make(site, private, Deadline(_SECONDS), cib_file=cib_file, with_files=not cib_file)
+    print(json.dumps(listing.as_json(compared), indent=2) if as_json else listing.text(compared) or "nothing differs")
+    return DIFFERS if compared.differs else 0
 
 
 def _json(file: File) -> dict[str, str]:

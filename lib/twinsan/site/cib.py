@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 NO_LXML = Reason(NotInstalled, "lxml is not installed, and makes the XML", "install python3-lxml")
 
-_OPTIONS = "san-cluster-options"
+# The name of the set with the cluster's options.
+OPTIONS = "san-cluster-options"
 
 # What `make install` puts there calls `twinsan alert` for what an operator wants to know.
 ALERT_AGENT = "/usr/share/twinsan/alert"
-_ALERT = "twinsan-alert"
+ALERT = "twinsan-alert"
 
 
 def tree(site: Site) -> _Element:
@@ -63,9 +64,9 @@ def _comment(site: Site) -> str:
 
 
 def _add_alert(alerts: _Element, wanted: Alerts) -> None:
-    alert = add(alerts, "alert", id=_ALERT, path=ALERT_AGENT, description="Events for syslog and the operator")
+    alert = add(alerts, "alert", id=ALERT, path=ALERT_AGENT, description="Events for syslog and the operator")
     parameters = {"command": wanted.command} if wanted.command else {}
-    pairs(alert, "instance_attributes", f"{_ALERT}-parameters", _ALERT, parameters)
+    pairs(alert, "instance_attributes", f"{ALERT}-parameters", ALERT, parameters)
 
 
 def _add_options(crm_config: _Element, site: Site) -> None:
@@ -79,4 +80,4 @@ def _add_options(crm_config: _Element, site: Site) -> None:
     values["start-failure-is-fatal"] = "false"
     values["cluster-recheck-interval"] = f"{policy.recheck_interval}s"
     values["pe-error-series-max"] = "4000"
-    pairs(crm_config, "cluster_property_set", _OPTIONS, _OPTIONS, values)
+    pairs(crm_config, "cluster_property_set", OPTIONS, OPTIONS, values)

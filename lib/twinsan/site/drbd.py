@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 # The versions that a file is made for.
 VERSIONS = ("8.4", "9")
 
+# What stands in place of the secret until the administrator writes one. DRBD does not read a file with it.
+NO_SECRET = "MAKE YOUR OWN"  # noqa: S105  the word for a secret, and none
+
 _HEADS = {
     "8.4": """\
 # The resource "{name}" for DRBD 8.4 (the version in the kernel of Debian and others): the same file on both nodes,
@@ -127,6 +130,11 @@ def text(resource: Resource, site: Site, version: str) -> str:
     parts += ["" if is_9 else _FENCING, _DISK]
     parts += [_node(node, number, resource, is_9) for number, node in enumerate(site.nodes)]
     return "".join([*parts, "}\n"])
+
+
+def with_secret(text: str, secret: str) -> str:
+    """Return the text of a file with a secret, as it is written in another file."""
+    return text.replace(f"shared-secret  {NO_SECRET};", f"shared-secret  {secret};")
 
 
 def _volume(volume: Volume, is_9: bool) -> str:

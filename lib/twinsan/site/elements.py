@@ -28,3 +28,15 @@ def pairs(parent: _Element, tag: str, identity: str, owner: str, values: dict[st
 def values(element: _Element, what: str) -> dict[str, str]:
     """Return the names and values of the set `what` in an element."""
     return {str(pair.get("name")): str(pair.get("value")) for pair in element.iterfind(f"{what}/nvpair")}
+
+
+def attributes(element: _Element) -> dict[str, str]:
+    """Return the attributes of an element, without its id."""
+    return {str(name): str(value) for name, value in element.attrib.items() if name != "id"}
+
+
+def part(element: _Element, path: str) -> _Element:
+    """Return the element at `path`, which has to be there."""
+    found = element.find(path)
+    assert found is not None, path
+    return found

@@ -57,6 +57,9 @@ def test_every_reason_is_in_a_page() -> None:
     listed = {id(reason) for name in agents.NAMES for reason in reasons.of(agents.load(name), str(LIBRARY))}
     missing = {name for name, reason in declared() if id(reason) not in listed}
     assert {name for name in missing if name.split(".")[1] not in ("alert", "site", "operate", "commands")} == {
+        "twinsan.cluster.patch.CHANGED",
+        "twinsan.cluster.patch.NOT_MADE",
+        "twinsan.cluster.plan.UNREADABLE",
         "twinsan.fence.handler.STAYS_FROZEN",
         "twinsan.ocf.failure_code.KEPT",
         "twinsan.ocf.failure_code.KEPT_AND_CANNOT_START",

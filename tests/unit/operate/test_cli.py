@@ -16,7 +16,18 @@ PROGRAM = agents.ROOT / "bin" / "twinsan"
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["fence-peer"], ["unfence-peer"], ["split-brain"], ["reservations"], ["render"], ["check"], ["alert"]]
+    "words",
+    [
+        [],
+        ["fence-peer"],
+        ["unfence-peer"],
+        ["split-brain"],
+        ["reservations"],
+        ["render"],
+        ["apply"],
+        ["check"],
+        ["alert"],
+    ],
 )
 def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

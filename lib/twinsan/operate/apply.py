@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``twinsan apply``: make the running cluster what a site file says, after asking."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+
+from twinsan.cluster import patch
+from twinsan.deadline import Deadline
+from twinsan.errors import Failure, Reason
+from twinsan.operate import comparison, drbd_files, listing, luns, packages, reading, settling, steps, volumes
+from twinsan.site import difference
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+
+    from twinsan.operate.comparison import Comparison
+    from twinsan.site.model import Site
+
+# For all queries and one change; for the cluster to settle after a change.
+_SECONDS = 120.0
+_SECONDS_TO_SETTLE = 300.0
+
+NOT_ASKED = Reason(
+    Failure, "there is no terminal to ask on", "read what it would do, then type: twinsan apply --yes SITE"
+)
+OTHER_NODES = Reason(
+    Failure, "the cluster has the node {node}, which the site does not have", "name the nodes as crm_node --list does"
+)
+NOT_STOPPABLE = Reason(
+    Failure,
+    "{name} is to be removed, and the cluster does not manage it now ({why})",
+    "let the cluster manage it again, then type this again",
+)
+NOT_STOPPED = Reason(
+    Failure, "{name} has not stopped on {nodes}, so nothing was removed", "see crm_mon -1; then type this again"
+)
+
+
+def apply(site_file: str, *, assume_yes: bool) -> int:
+    """Apply a site file. Returns the exit status: 2 if it has mistakes, which are printed."""
+    packages.find()
+    site = reading.site(site_file)
+    if site is None:
+        return reading.WRONG
+    return bring(site, assume_yes=assume_yes)
+
+
+def bring(site: Site, *, assume_yes: bool, with_files: bool = True) -> int:
+    """Make the running cluster what `site` says, and with `with_files` install DRBD's files on this node. Prints what
+    differs and asks, unless `assume_yes`. Returns the exit status: 1 if the operator says no, or if something is not
+    well at the end. Raises Failure; nothing is changed if it is not said otherwise.
+    """
+    packages.find()
+    with tempfile.TemporaryDirectory(prefix="twinsan-") as folder:
+        compared = comparison.make(site, folder, Deadline(_SECONDS), with_files=with_files)
+        _require_possible(compared)
+        if not compared.differs:
+            _print("nothing differs")
+            return _end()
+        _print(listing.text(compared))
+        install = drbd_files.prepare(compared.files, folder, Deadline(_SECONDS), _print)
+        if not (compared.changes or install):
+            _print("nothing that twinsan apply changes differs")
+            return 0
+        if not assume_yes and not _confirmed():
+            _print("nothing was changed")
+            return 1
+        drbd_files.install(install, _print)
+        if compared.changes:
+            _change(compared, folder)
+        return _end()
+
+
+def _require_possible(compared: Comparison) -> None:
+    """Raise Failure if the site is that of another cluster, or needs what is not there, before anything is changed."""
+    site = compared.site
+    strange = [name for name in compared.nodes if name not in {node.name for node in site.nodes}]
+    if strange:
+        raise OTHER_NODES(node=strange[0])
+    managed = compared.option("maintenance-mode") not in ("true", "yes", "on", "1")
+    for each in compared.difference.going:
+        why = "" if managed else "maintenance mode"
+        why = why or _unmanaged(compared.cib, [each.name, *each.primitives])
+        if why:
+            raise NOT_STOPPABLE(name=each.name, why=why)
+    missing, unknown = volumes.missing(site, Deadline(_SECONDS))
+    if missing:
+        raise Failure("; ".join(missing) if len(missing) == 1 else "\n  ".join(["volumes are missing:", *missing]))
+    compared.notes += unknown
+
+
+def _unmanaged(cib: _Element, names: list[str]) -> str:
+    """What keeps the cluster from stopping a resource."""
+    for name in names:
+        for pair in cib.iterfind(f"configuration/resources//*[@id='{name}']/meta_attributes/nvpair"):
+            key, value = pair.get("name"), pair.get("value")
+            if (key == "is-managed" and value in _FALSE) or (key == "maintenance" and value in _TRUE):
+                return f"{key}={value}"
+    return ""
+
+
+_TRUE = ("true", "yes", "on", "1")
+_FALSE = ("false", "no", "off", "0")
+
+
+def _confirmed() -> bool:
+    if not sys.stdin.isatty():
+        raise NOT_ASKED()  # noqa: RSE102  a Reason, which makes the exception
+    _print("Change this? [y/N] ", end="")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _change(compared: Comparison, folder: str) -> None:
+    """Change the cluster's configuration, step by step; each waits until the one before is done."""
+    site, found = compared.site, compared.difference
+    now = compared.cib
+    first = steps.harmless(now, site, found, compared.forecast, folder, Deadline(_SECONDS))
+    if first is not None:
+        now = _step(folder, now, first, "what interrupts nothing")
+        found = difference.between(now, site)
+    if difference.text(found.stopped) != difference.text(now):
+        now = _step(folder, now, found.stopped, "all else" if first is not None else "all changes")
+    if found.going:
+        _require_stopped([name for each in found.going for name in each.primitives])
+        _step(folder, now, difference.between(now, site).tree, "what has stopped is removed")
+
+
+def _step(folder: str, old: _Element, new: _Element, what: str) -> _Element:
+    """Change the configuration in one step, and wait until the cluster has settled. Returns the configuration then.
+    Raises Failure if somebody else has changed it.
+    """
+    try:
+        patch.apply(folder, difference.text(old), difference.text(new), Deadline(_SECONDS))
+        _print(f"changed: {what}")
+        doing = settling.wait(_SECONDS_TO_SETTLE, _print)
+        if doing:
+            _print(f"the cluster is still at work: {doing}")
+        now = comparison.current(Deadline(_SECONDS))
+        comparison.require_equal(new, now)
+    except patch.ChangedMeanwhile:
+        _tell_what_changed(old, new)
+        raise
+    return now
+
+
+def _tell_what_changed(old: _Element, new: _Element) -> None:
+    now = comparison.current(Deadline(_SECONDS))
+    changes = min(difference.since(old, now), difference.since(new, now), key=len)
+    if changes:
+        _print("Somebody else has changed:")
+        _print(listing.changes(changes))
+
+
+def _require_stopped(names: list[str]) -> None:
+    """Raise Failure if one of these resources runs somewhere."""
+    for name in names:
+        nodes = luns.running_on(name, Deadline(_SECONDS))
+        if nodes:
+            raise NOT_STOPPED(name=name, nodes=" ".join(nodes))
+
+
+def _end() -> int:
+    """Wait until the cluster has settled, and tell what is not well. Returns the exit status."""
+    doing = settling.wait(_SECONDS_TO_SETTLE, _print)
+    if doing:
+        _print(f"not settled: {doing}; see: crm_mon -1")
+    ailing = settling.ailments(Deadline(_SECONDS))
+    for each in ailing:
+        _print(f"not well: {each}")
+    return 1 if doing or ailing else 0
+
+
+def _print(text: str, end: str = "\n") -> None:
+    print(text, end=end, flush=True)

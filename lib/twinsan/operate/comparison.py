@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A site beside the cluster and this node: what differs, what the change would do, and what else is worth to know."""
+
+from __future__ import annotations
+
+from twinsan.cluster import cib as cluster_cib
+from twinsan.cluster import patch
+from twinsan.errors import Failure, Reason
+from twinsan.operate import forecast, node_files
+from twinsan.site import difference, model
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+
+    from twinsan.deadline import Deadline
+    from twinsan.operate.forecast import Forecast
+    from twinsan.operate.node_files import File
+    from twinsan.site.difference import Difference
+    from twinsan.site.draft import Change
+    from twinsan.site.model import Site
+
+NO_FILE = Reason(Failure, "{name} cannot be read: {error}", "name a file that cibadmin --query has written")
+
+_DEVICE_CLOSED = (
+    "{device} has no password yet, so it does not start; type: crm resource secret {device} set password ..."
+)
+_OTHER_NODES = "the cluster has the nodes {present}, and the site {wanted}"
+_MAINTENANCE = "the cluster is in maintenance mode: it does nothing of this before that ends"
+_NO_FENCING = "the cluster does not fence: {name} is {value}; type: crm_attribute --name {name} --delete"
+_PENDING = "the cluster has something to do without any change: {actions}"
+
+# The names of the option that switches fencing off.
+_FENCING = ("stonith-enabled", "fencing-enabled")
+
+
+class Comparison:
+    """What differs: the `difference` of the configuration `cib`, the `forecast` of its change, the `files` of this node
+    that differ, and `notes`.
+    """
+
+    def __init__(self, site: Site, cib: _Element, found: Difference, told: Forecast, files: list[File]) -> None:
+        self.site = site
+        self.cib = cib
+        self.difference = found
+        self.forecast = told
+        self.files = files
+        self.notes = list(_notes(self))
+
+    @property
+    def changes(self) -> list[Change]:
+        """What differs in the cluster's configuration."""
+        return self.difference.changes
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything differs, in the cluster or on this node."""
+        return bool(self.changes or self.files)
+
+    @property
+    def version(self) -> str:
+        """The version of the cluster's configuration."""
+        return patch.version(difference.text(self.cib))
+
+    def option(self, name: str) -> str:
+        """Return the value of an option of the cluster; "" if it is not set."""
+        pairs = self.cib.iterfind("configuration/crm_config/cluster_property_set/nvpair")
+        return next((pair.get("value", "") for pair in pairs if pair.get("name") == name), "")
+
+    @property
+    def nodes(self) -> list[str]:
+        """The names of the cluster's nodes."""
+        return sorted(str(node.get("uname")) for node in self.cib.iterfind("configuration/nodes/node"))
+
+
+def make(site: Site, folder: str, deadline: Deadline, *, cib_file: str = "", with_files: bool = True) -> Comparison:
+    """Compare a site with the running cluster, or with the configuration in `cib_file`, and with files of this node.
+    `folder` is one that only this user can read. Raises Failure.
+    """
+    cib = _read(cib_file) if cib_file else current(deadline)
+    found = difference.between(cib, site)
+    gone = {name for each in found.going for name in each.primitives}
+    told = forecast.Forecast(cib, found.stopped, gone)
+    told.ask(folder, deadline)
+    files = node_files.differing(site, deadline) if with_files else []
+    return Comparison(site, cib, found, told, files)
+
+
+def current(deadline: Deadline) -> _Element:
+    """Return the configuration and status of the running cluster. Raises Failure."""
+    return difference.parse(cluster_cib.query(deadline))
+
+
+def require_equal(wanted: _Element, present: _Element) -> None:
+    """Raise ChangedMeanwhile if two configurations differ in more than what Pacemaker writes itself."""
+    old, new = (difference.text(each) for each in (wanted, present))
+    if difference.configuration(wanted) != difference.configuration(present):
+        raise patch.CHANGED(old=patch.version(old), new=patch.version(new))
+
+
+def _read(name: str) -> _Element:
+    try:
+        with open(name, encoding="utf-8") as file:
+            return difference.parse(file.read(), name)
+    except (OSError, ValueError) as error:
+        raise NO_FILE(name=name, error=getattr(error, "strerror", None) or error) from None
+
+
+def _notes(compared: Comparison) -> list[str]:
+    found = []
+    wanted = sorted(node.name for node in compared.site.nodes)
+    if compared.nodes and compared.nodes != wanted:
+        found.append(_OTHER_NODES.format(present=" ".join(compared.nodes), wanted=" ".join(wanted)))
+    if compared.option("maintenance-mode") in ("true", "yes", "on", "1"):
+        found.append(_MAINTENANCE)
+    off = [(name, compared.option(name)) for name in _FENCING]
+    found += [_NO_FENCING.format(name=name, value=value) for name, value in off if value in ("false", "no", "off", "0")]
+    pending = compared.forecast.pending
+    if pending:
+        found.append(_PENDING.format(actions=", ".join(map(str, pending[:6]))))
+    if compared.site.fencing.by == model.IPMI:
+        found += [_DEVICE_CLOSED.format(device=each) for each in _without_password(compared)]
+    return found
+
+
+def _without_password(compared: Comparison) -> list[str]:
+    """The fence devices that will have no password, nor a script that tells it."""
+    found = []
+    for node in compared.site.nodes:
+        name = f"fence_{node.name}"
+        pairs = compared.difference.tree.iterfind(
+            f"configuration/resources/primitive[@id='{name}']/instance_attributes/nvpair"
+        )
+        values = {str(pair.get("name")): pair.get("value") for pair in pairs}
+        if not any(values.get(key) for key in ("password", "passwd", "password_script", "passwd_script")):
+            found.append(name)
+    return found

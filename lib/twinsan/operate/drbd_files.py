@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Put the resource files of DRBD in place on this node, where that changes neither a disk nor who is who."""
+
+from __future__ import annotations
+
+import os
+
+from twinsan.errors import DeadlinePassed, Failure, Reason
+from twinsan.host import command, durable_file
+from twinsan.operate import node_files
+from twinsan.site import drbd, settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twinsan.deadline import Deadline
+    from twinsan.operate.node_files import File
+
+UNUSABLE = Reason(
+    Failure, "DRBD does not take the new {place}: {complaint}", "see: twinsan render SITE --output FOLDER"
+)
+
+_BY_HAND = "{place} is not changed: it differs in a disk, a device or an address; change it by hand, on both nodes"
+_OPEN = "{place} is not changed: the file that is there has no secret; see the head of the new one"
+_ELSEWHERE = "{place} is not changed: change it by hand, on both nodes; then type, on one: corosync-cfgtool -R"
+_SBD = "{place} is not changed: change it by hand, on both nodes; SBD reads it when the cluster starts"
+_NEXT = (
+    "{place} is the site's now. On the other node: scp -p {place} {other}:{place}. Then, on both: drbdadm adjust {name}"
+)
+
+
+class Ready:
+    """A file of DRBD that was tried and can be put in place."""
+
+    __slots__ = ("file", "text")
+
+    def __init__(self, file: File, text: str) -> None:
+        self.file = file
+        self.text = text
+
+
+def prepare(files: list[File], folder: str, deadline: Deadline, tell: Callable[[str], None]) -> list[Ready]:
+    """Return the files that can be put in place, and tell of the others what to do. What DRBD would do with each is
+    shown. Raises Failure if DRBD does not take one.
+    """
+    found = []
+    for file in files:
+        if file.resource is None:
+            is_sbd = any(file.place.endswith(each) for each in node_files.SBD)
+            tell((_SBD if is_sbd else _ELSEWHERE).format(place=file.place))
+            continue
+        secret = settings.secret(_read(file.place))
+        if not file.changes or file.touches_volumes:
+            tell(_BY_HAND.format(place=file.place))
+        elif not secret or secret == drbd.NO_SECRET:
+            tell(_OPEN.format(place=file.place))
+        else:
+            found.append(_tried(Ready(file, drbd.with_secret(file.wanted, secret)), folder, deadline, tell))
+    return found
+
+
+def install(ready: list[Ready], tell: Callable[[str], None], other: str = "OTHER") -> None:
+    """Put the files in place, each at once."""
+    for each in ready:
+        file = each.file
+        durable_file.write(file.place, each.text)
+        name = file.resource.name if file.resource else ""
+        tell(_NEXT.format(place=file.place, other=other, name=name))
+
+
+def _tried(ready: Ready, folder: str, deadline: Deadline, tell: Callable[[str], None]) -> Ready:
+    """Let DRBD read the new file in place of the old one, and show what it would do."""
+    file = ready.file
+    assert file.resource is not None
+    name = os.path.join(folder, os.path.basename(file.place))
+    with open(name, "w", encoding="utf-8") as new:
+        new.write(ready.text)
+    others = os.path.dirname(file.place)
+    listed = [os.path.join(others, each) for each in sorted(os.listdir(others)) if each.endswith((".res", ".conf"))]
+    main = os.path.join(folder, "drbd.conf")
+    with open(main, "w", encoding="utf-8") as conf:
+        conf.writelines(f'include "{name if each == file.place else each}";\n' for each in listed)
+    dumped = command.run("drbdadm", "--config-file", main, "dump", file.resource.name, deadline=deadline, check=False)
+    if not dumped.ok:
+        raise UNUSABLE(place=file.place, complaint=dumped.complaint)
+    words = ("drbdadm", "--config-file", main, "--dry-run", "adjust", file.resource.name)
+    try:
+        would = command.run(*words, deadline=deadline, check=False)
+        shown = would.stdout.strip() or (would.complaint if not would.ok else "nothing")
+    except DeadlinePassed as passed:
+        shown = str(passed)
+    tell(f"{file.place} can be changed. After that, drbdadm adjust {file.resource.name} would do:")
+    for line in shown.splitlines():
+        tell(f"  {line}")
+    return ready
+
+
+def _read(place: str) -> str:
+    try:
+        with open(place, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The list of what differs between a site and a cluster, for people and for programs."""
+
+from __future__ import annotations
+
+from twinsan.operate import forecast
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from twinsan.operate.comparison import Comparison
+    from twinsan.operate.forecast import Forecast
+    from twinsan.site.draft import Change
+
+_HEADINGS = {
+    forecast.NOTHING: "Interrupts nothing:",
+    forecast.STARTS: "Starts something, and interrupts nothing:",
+    forecast.UNKNOWN: "Not known what it interrupts:",
+    forecast.RESTARTS: "Restarts something:",
+    forecast.STOPS: "Stops something, or takes it away:",
+}
+
+
+def text(compared: Comparison) -> str:
+    """Return the list for people."""
+    lines = []
+    judged = compared.forecast.judge(compared.changes)
+    for consequence, heading in _HEADINGS.items():
+        group = [change for change, found in judged.items() if found == consequence]
+        if group:
+            lines += [heading, *_rows(group), ""]
+    lines += _effect(compared.forecast) if compared.changes else []
+    for file in compared.files:
+        lines += [f"{file.place}: {file.what}", *(f"  {each}" for each in file.rows()), ""]
+    lines += [f"Note: {note}" for note in compared.notes]
+    return "\n".join(lines).rstrip()
+
+
+def changes(listed: Iterable[Change]) -> str:
+    """Return a list of changes without what they do."""
+    return "\n".join(_rows(list(listed)))
+
+
+def as_json(compared: Comparison) -> dict[str, object]:
+    """Return the list for programs: its names never change."""
+    told = compared.forecast
+    judged = told.judge(compared.changes)
+    return {
+        "differs": compared.differs,
+        "version": compared.version,
+        "changes": [
+            {
+                "sign": each.sign,
+                "name": each.name,
+                "attribute": each.attribute,
+                "old": each.old,
+                "new": each.new,
+                "consequence": judged[each],
+            }
+            for each in compared.changes
+        ],
+        "scheduler": not told.why_unknown,
+        "actions": [
+            {"action": each.verb, "resource": each.resource, "node": each.node, "reason": each.reason}
+            for each in told.actions
+        ],
+        "interrupted_luns": told.luns(),
+        "files": [
+            {
+                "file": each.place,
+                "changes": [
+                    {"sign": one.sign, "setting": one.attribute, "old": one.old, "new": one.new} for one in each.changes
+                ],
+            }
+            for each in compared.files
+        ],
+        "notes": compared.notes,
+    }
+
+
+def _rows(group: list[Change]) -> list[str]:
+    name = max(len(change.name) for change in group)
+    attribute = min(max(len(change.attribute) for change in group), 30)
+    rows = []
+    for change in group:
+        value = (
+            change.new if change.old is None else change.old if change.new is None else f"{change.old} -> {change.new}"
+        )
+        rows.append(f"  {change.sign} {change.name.ljust(name)}  {change.attribute.ljust(attribute)}  {value}".rstrip())
+    return rows
+
+
+def _effect(told: Forecast) -> Iterator[str]:
+    """What the cluster does, in its own order."""
+    if told.why_unknown:
+        yield f"What the cluster does is not known: {told.why_unknown}. The agents' declarations were used."
+        yield ""
+        return
+    listed = [str(action) for action in told.actions]
+    if not listed:
+        yield "The cluster starts, stops and reloads nothing for it."
+    else:
+        shown = listed if len(listed) <= 12 else [*listed[:12], f"and {len(listed) - 12} more"]
+        yield f"The cluster will: {', '.join(shown)}."
+    luns = told.luns()
+    if luns:
+        shown = luns if len(luns) <= 8 else [*luns[:8], "..."]
+        yield f"That interrupts {len(luns)} LUN{'s' if len(luns) > 1 else ''}: {' '.join(shown)}"
+    elif listed:
+        yield "That interrupts no LUN."
+    yield ""

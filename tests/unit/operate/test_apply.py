@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``twinsan apply`` on a cluster in a file: what it asks, in which steps it changes, and what it leaves alone."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from tests.unit.operate.simulated import Running
+from tests.unit.site import sites
+from twinsan import cli
+from twinsan.host import command
+from twinsan.operate import node_files, volumes
+
+pytestmark = pytest.mark.runs_programs
+
+LUN_2 = '\n[[resources.san.luns]]\nlun = 2\ndevice = "/dev/drbd2"\ndisk = "/dev/sdd"\n'
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
+    """A pair that runs the site of san.toml. DRBD has all that a site wants, and the files of the node are right."""
+    running = Running(tmp_path, sites.site(sites.text()))
+    monkeypatch.setattr(command, "run", running.run)
+    monkeypatch.setattr(volumes, "missing", lambda *_: ([], []))
+    monkeypatch.setattr(node_files, "differing", lambda *_: [])
+    return running
+
+
+def apply(folder: Path, content: str, *words: str) -> int:
+    """Apply a site file with this content."""
+    file = folder / "site.toml"
+    file.write_text(content)
+    return cli.main(["apply", str(file), *words])
+
+
+def test_what_is_the_same_changes_nothing(cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = cluster.text()
+    assert apply(tmp_path, sites.text(), "--yes") == 0
+    assert "nothing differs" in capsys.readouterr().out
+    assert cluster.patches == []
+    assert cluster.text() == before
+
+
+def test_a_reloadable_change_reloads(cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed = sites.changed("san", ("lun = 1\n", "lun = 1\nmax_unmap_lba_count = 8192\n"))
+    assert apply(tmp_path, changed, "--yes") == 0
+    told = capsys.readouterr().out
+    assert "Interrupts nothing:\n  + p_lun1  max_unmap_lba_count  8192\n" in told
+    assert "reload p_lun1" in told
+    assert cluster.done[0] == ["p_lun1 reload-agent on atlas"]
+
+
+def test_a_second_lun_is_one_change_that_restarts_the_address_alone(cluster: Running, tmp_path: Path) -> None:
+    """Though the group becomes sets of constraints."""
+    assert apply(tmp_path, sites.text() + LUN_2, "--yes") == 0
+    assert len(cluster.patches) == 1
+    assert cluster.done[0] == ["p_portal stop on atlas", "p_lun2 start on atlas", "p_portal start on atlas"]
+    assert apply(tmp_path, sites.text() + LUN_2, "--yes") == 0
+    assert len(cluster.patches) == 1, "a second time nothing differs"
+
+
+def test_a_lun_that_goes_is_stopped_first_and_no_other_is_interrupted(
+    cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apply(tmp_path, sites.text() + LUN_2, "--yes")
+    cluster.done.clear()
+    cluster.patches.clear()
+    capsys.readouterr()
+    assert apply(tmp_path, sites.text(), "--yes") == 0
+    assert "That interrupts 1 LUN: p_lun2" in capsys.readouterr().out
+    assert len(cluster.patches) == 2
+    assert [step for step in cluster.done if step] == [["p_lun2 stop on atlas"]]
+    assert "p_lun2" not in cluster.text().partition("<status>")[0]
+
+
+def test_what_is_reloaded_comes_before_what_restarts(cluster: Running, tmp_path: Path) -> None:
+    changed = sites.changed(
+        "san",
+        ("lun = 1\n", 'lun = 1\nvendor_id = "OTHER"\n'),
+        ('iqn = "iqn.2003-01.org.example:san"\n', 'iqn = "iqn.2003-01.org.example:san"\nqueue_depth = 32\n'),
+    )
+    assert apply(tmp_path, changed, "--yes") == 0
+    first, second, *rest = cluster.done
+    assert sorted(first) == ["p_target reload-agent on atlas", "p_target reload-agent on zeus"]
+    assert second == [
+        "p_portal stop on atlas",
+        "p_lun1 stop on atlas",
+        "p_lun1 start on atlas",
+        "p_portal start on atlas",
+    ]
+    assert not any(rest)
+
+
+def test_a_second_resource_starts_and_interrupts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = sites.text("two-resources")
+    alone = whole[: whole.index("[resources.data1]")]
+    running = Running(tmp_path, sites.site(alone))
+    monkeypatch.setattr(command, "run", running.run)
+    monkeypatch.setattr(volumes, "missing", lambda *_: ([], []))
+    monkeypatch.setattr(node_files, "differing", lambda *_: [])
+    assert apply(tmp_path, whole, "--yes") in (0, 1)
+    told = capsys.readouterr().out
+    assert "That interrupts no LUN." in told
+    assert len(running.patches) == 1
+    assert not any("data0" in action for step in running.done for action in step)
+    assert apply(tmp_path, alone, "--yes") in (0, 1)
+    assert not any("data0" in action for step in running.done for action in step)
+    assert "data1" not in running.text().partition("<status>")[0]
+
+
+def test_without_a_terminal_it_does_nothing_unless_it_is_told_to(
+    cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert apply(tmp_path, sites.text() + LUN_2) == 1
+    shown = capsys.readouterr()
+    assert "p_lun2" in shown.out
+    assert "twinsan apply --yes" in shown.err
+    assert cluster.patches == []
+
+
+class Terminal(io.StringIO):
+    """A terminal at which somebody types."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+@pytest.mark.parametrize(("answer", "changes"), [("y\n", 1), ("yes\n", 1), ("n\n", 0), ("\n", 0), ("", 0)])
+def test_it_asks(cluster: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, changes: int) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+    assert apply(tmp_path, sites.text() + LUN_2) == 1 - changes
+    assert len(cluster.patches) == changes
+
+
+def test_a_change_of_the_status_is_no_obstacle(cluster: Running, tmp_path: Path) -> None:
+    left = [cluster.change_status, cluster.change_status]
+    cluster.before_patch = lambda: left.pop()() if left else None
+    assert apply(tmp_path, sites.text() + LUN_2, "--yes") == 0
+    assert len(cluster.patches) == 3
+
+
+def intrude(cluster: Running) -> None:
+    """What somebody else does: another resource."""
+    cluster.before_patch = lambda: None
+    xml = '<primitive id="mail" class="ocf" provider="heartbeat" type="MailTo"/>'
+    cluster.change_configuration(xml, "resources")
+
+
+@pytest.mark.parametrize("when", ["while the operator reads", "in the last moment"])
+def test_a_change_by_somebody_else_meanwhile_is_shown_and_nothing_is_done(
+    cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    class Reader(Terminal):
+        def isatty(self) -> bool:
+            if when == "while the operator reads":
+                intrude(cluster)
+            else:
+                cluster.before_patch = lambda: intrude(cluster)
+            return True
+
+    monkeypatch.setattr("sys.stdin", Reader("y\n"))
+    assert apply(tmp_path, sites.text() + LUN_2) == 1
+    shown = capsys.readouterr()
+    assert "has changed meanwhile" in shown.err
+    assert "+ primitive mail" in shown.out
+    assert "p_lun2" not in cluster.text()
+
+
+def test_a_volume_that_is_missing_stops_all_before_anything_is_changed(
+    cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(volumes, "missing", lambda *_: (["/dev/drbd2 (LUN 2) is no volume; make it"], []))
+    assert apply(tmp_path, sites.text() + LUN_2, "--yes") == 1
+    assert "/dev/drbd2 (LUN 2) is no volume; make it" in capsys.readouterr().err
+    assert cluster.patches == []
+
+
+def test_what_cannot_be_stopped_is_not_removed(
+    cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apply(tmp_path, sites.text() + LUN_2, "--yes")
+    cluster.patches.clear()
+    cluster.change("primitive[@id='p_lun2']/meta_attributes/nvpair", name="is-managed", value="false")
+    assert apply(tmp_path, sites.text(), "--yes") == 1
+    assert "p_lun2 is to be removed" in capsys.readouterr().err
+    assert cluster.patches == []
+
+
+def test_what_others_say_about_something_that_goes_is_not_touched(
+    cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.move("atlas")
+    cluster.settle()
+    assert apply(tmp_path, sites.text() + LUN_2, "--yes") == 1
+    assert "crm_resource --clear --resource g_san" in capsys.readouterr().err
+    assert cluster.patches == []
+
+
+def test_what_is_not_well_is_told_with_what_to_type(
+    cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.go(inject="p_lun1_monitor_10000@atlas=1")
+    assert apply(tmp_path, sites.text(), "--yes") == 1
+    told = capsys.readouterr().out
+    assert "not well: p_lun1 on atlas" in told
+    assert "crm_resource --cleanup --resource p_lun1" in told
