@@ -25,7 +25,13 @@ trap 'rm -r "$folder"' EXIT
 pcs cluster cib "$folder/before.xml"
 cp "$folder/before.xml" "$folder/after.xml"
 change() { pcs -f "$folder/after.xml" "$@"; }
-
+"""
+_LOCATE = """\
+# Older versions of pcs do not know score=VALUE, and newer ones advise against a score alone.
+place() {
+    change constraint location add "$1" "$2" "$3" score="$4" 2>"$folder/said" ||
+        change constraint location add "$1" "$2" "$3" -- "$4"
+}
 """
 _TAIL = """
 pcs cluster cib-push "$folder/after.xml" diff-against="$folder/before.xml"
@@ -37,7 +43,8 @@ _IMPLIED = {"promotable": "true"}
 
 def text(cib: _Element) -> str:
     """Return a shell script for the configuration `cib`."""
-    lines = [_HEAD]
+    places = cib.find("configuration/constraints/rsc_location") is not None
+    lines = [_HEAD, _LOCATE if places else "", "\n"]
     options = cib.iterfind("configuration/crm_config/cluster_property_set")
     lines += [_command(["property", "set"], _pairs(elements.values(each, "."))) for each in options]
     for element in cib.iterfind("configuration/resources/*"):
@@ -84,9 +91,7 @@ def _operation(operation: _Element) -> list[str]:
 
 
 def _location(element: _Element) -> str:
-    *names, score = (str(element.get(name)) for name in ("id", "rsc", "node", "score"))
-    # A score below 0 could be taken for an option.
-    return _command(["constraint", "location", "add", *names, *(["--"] if score.startswith("-") else []), score])
+    return shlex.join(["place", *(str(element.get(name)) for name in ("id", "rsc", "node", "score"))]) + "\n"
 
 
 def _order(element: _Element) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from lxml import etree
@@ -161,7 +163,11 @@ def test_pcs_has_the_options_and_the_constraints(tree: etree._Element) -> None:
     (options,) = [words for words in said if words[0] == "property"]
     assert set(options[2:]) == {word for each in tree.iterfind(".//cluster_property_set") for word in pairs(each, ".")}
     constraints = list(tree.iterfind("configuration/constraints/*"))
-    told = [words for words in said if words[0] == "constraint"]
+    told = [
+        words
+        for words in commands(pcs.text(tree))
+        if words[0] == "place" or (words[:2] == ["change", "constraint"] and words[2] != "location")
+    ]
     assert len(told) == len(constraints)
     for words, constraint in zip(told, constraints):
         identity = str(constraint.get("id"))
@@ -183,6 +189,33 @@ def test_pcs_pushes_once_and_at_the_end(tree: etree._Element) -> None:
     assert pushes == ['pcs cluster cib-push "$folder/after.xml" diff-against="$folder/before.xml"']
     assert lines[-1] == pushes[0]
     assert not [line for line in lines if re.match("pcs (?!cluster)", line)]
+
+
+# It writes down its words. As pcs 0.11, it takes a score as a word of its own alone.
+_OLD_PCS = """\
+#!/bin/sh
+case "$*" in
+*" location "*score=*) echo "Error: invalid score" >&2; exit 1 ;;
+*"cluster cib "*) : >"$3" ;;
+*) echo "$*" | cut --delimiter=' ' --fields=3- >>"$LOG" ;;
+esac
+"""
+
+
+@pytest.mark.runs_programs
+@pytest.mark.parametrize("old", [True, False])
+def test_a_constraint_of_place_is_made_by_any_pcs(tmp_path: Path, old: bool) -> None:
+    program = tmp_path / "pcs"
+    program.write_text(_OLD_PCS if old else _OLD_PCS.replace("*score=*", "*' -- '*"))
+    program.chmod(0o755)
+    script = pcs.text(cib.tree(sites.load(sites.EXAMPLES / "data0.toml")))
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "LOG": str(tmp_path / "log"), "TMPDIR": str(tmp_path)}
+    subprocess.run(["sh", "-c", script], env=environment, check=True)
+    said = [line for line in (tmp_path / "log").read_text().splitlines() if " location " in line]
+    score = "-- -INFINITY" if old else "score=-INFINITY"
+    assert said == [
+        f"constraint location add fence_{node}-not-on-{node} fence_{node} {node} {score}" for node in ("atlas", "zeus")
+    ]
 
 
 def test_a_value_with_a_space_is_one_word() -> None:
