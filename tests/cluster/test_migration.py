@@ -13,7 +13,7 @@ import pytest
 from lab.machine import Machine
 from lab.pair import INITIATOR, Pair
 from tests.cluster import hand
-from tools.manual import migration
+from twinsan.operate.adoption import migration
 
 _IQN = "iqn.2003-01.org.example:old"
 _OTHERS = "/usr/lib/ocf/resource.d/heartbeat"

@@ -7,11 +7,12 @@ from the source code (see `reasons`), and the parameters of other agents from `m
 
 from __future__ import annotations
 
-from tools.manual import agent_class, example, migration, reasons
+from tools.manual import agent_class, example, reasons
 from tools.manual.roff import escape, verbatim
 from twinsan import __version__, errors
 from twinsan.ocf import codes, metadata
 from twinsan.ocf.agent import Agent
+from twinsan.operate.adoption import migration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def _migration(agent: type[Agent]) -> list[str]:
             shown = ", ".join(theirs.split())
             lines += [".TP", f"\\fB{escape(shown)}\\fR: {escape(place)}", escape(remark or "With the same values.")]
     if agent.name == migration.TOLD_BY:
-        lines += [".SS Moving a disk that its hosts know"]
+        lines += [".SS Moving a disk that its hosts know", escape(migration.BY_COMMAND)]
         for step, (advice, commands) in enumerate(migration.STEPS, 1):
             lines += [".PP", escape(f"{step}. {advice}"), *verbatim(list(commands))]
         lines += [".PP", escape(migration.KEPT)]

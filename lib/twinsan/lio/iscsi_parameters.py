@@ -35,7 +35,8 @@ _KERNEL_DEFAULTS = {
     "MaxConnections": "1",
     "TargetAlias": "LIO Target",
 }
-_NAMES = frozenset((*TUNED, *_KERNEL_DEFAULTS))
+# All that may be set.
+KNOWN = frozenset((*TUNED, *_KERNEL_DEFAULTS))
 
 UNKNOWN = Reason(
     Misconfigured, "additional_parameters has {name}, which is none of {known}", parameter="additional_parameters"
@@ -50,9 +51,9 @@ REFUSED = Reason(
 
 def check(given: dict[str, str]) -> None:
     """Raise Misconfigured for a parameter that cannot be set. The kernel checks the values (see `ensure`)."""
-    unknown = sorted(set(given) - _NAMES)
+    unknown = sorted(set(given) - KNOWN)
     if unknown:
-        raise UNKNOWN(name=unknown[0], known=" ".join(sorted(_NAMES)))
+        raise UNKNOWN(name=unknown[0], known=" ".join(sorted(KNOWN)))
 
 
 def complete(given: dict[str, str]) -> dict[str, str]:

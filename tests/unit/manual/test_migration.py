@@ -8,7 +8,7 @@ import json
 import pytest
 
 from tests.unit import agents
-from tools.manual import migration
+from twinsan.operate.adoption import migration
 
 # What `meta-data` of the agents in Debian 12 and 13 lists, by the versions of their packages.
 RECORDED: dict[str, dict[str, str]] = json.loads(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The migration from other agents: what replaces each of their parameters, and how to move a disk that hosts know.
 
-Used by the manual pages only; no agent imports it. The parameters are those of resource-agents 4.12 and 4.16, and of
-drbd-utils 9.22, as in Debian 12 and 13.
+The manual pages and `twinsan adopt` use it; no agent imports it. The parameters are those of resource-agents 4.12 and
+4.16, and of drbd-utils 9.22, as in Debian 12 and 13.
 """
 
 from __future__ import annotations
@@ -214,6 +214,11 @@ DELETE_BY_PCS = ("pcs resource delete OLD_GROUP", "pcs resource delete OLD_CLONE
 
 # How to move a disk: each step with the commands to type. TOLD_BY is the agent whose page has the steps.
 TOLD_BY = "lio-lun"
+BY_COMMAND = (
+    "twinsan adopt reads the present configuration. It makes a site file with the same disks, and prints the steps for "
+    "it with the names of the resources: DRBD goes on then, and the pause is shorter than with these steps, which are "
+    "for a move by hand:"
+)
 STEPS = (
     ("Save the present configuration, to be able to go back.", (KEEP,)),
     (

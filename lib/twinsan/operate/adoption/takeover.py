@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The steps of a take-over of a running pair, in their order: what to type, and what stops for how long.
+
+DRBD goes on as it is, neither demoted nor restarted. The new configuration is made beside the old one and takes its
+place in one change, in maintenance mode, so that the cluster stops nothing that it does not know any more.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from xml.sax.saxutils import quoteattr
+
+from twinsan.operate.adoption import drbd_file, fencing, migration
+from twinsan.operate.adoption.cib import FENCING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from twinsan.operate.adoption.cib import Cib, Primitive
+    from twinsan.operate.adoption.found import Found, Secret
+    from twinsan.site.model import Resource, Site
+
+_BOTH, _ONE, _SERVING = "on both nodes", "on one node", "on the node that serves"
+
+# At boot it would make its own targets, and at shutdown remove those of the cluster. It is not stopped here, because it
+# would remove what is served.
+_SERVICES = "systemctl disable rtslib-fb-targetctl target"
+
+_STOP = "crm_resource --resource {name} --meta --set-parameter target-role --parameter-value Stopped"
+_WAIT = "crm_resource --wait --timeout 120"
+
+# What the cluster keeps of its own, beside the set of a rendered site; it would win.
+_OURS = "san-cluster-options"
+_OPTIONS = (
+    "priority-fencing-delay",
+    "load-threshold",
+    "start-failure-is-fatal",
+    "cluster-recheck-interval",
+    "pe-error-series-max",
+    "maintenance-mode",
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step: what is done, where, the lines to write into a file, and the commands. `pause` says what hosts notice."""
+
+    what: str
+    where: str
+    commands: tuple[str, ...]
+    lines: tuple[str, ...] = ()
+    pause: str = ""
+
+
+class Old:
+    """What the take-over removes of a configuration: `members`, with the `replicas` among them, and the fence devices
+    that have the names of new ones.
+    """
+
+    def __init__(self, cib: Cib, members: list[Primitive], replicas: list[Primitive], nodes: list[str]) -> None:
+        self.cib = cib
+        self.members = members
+        self.replicas = replicas
+        new = {f"fence_{node}" for node in nodes} | {"fence_sbd"}
+        devices = fencing.devices(cib)
+        self.renewed = [device for device in devices if device.name in new]
+        self.further = [device for device in devices if device.name not in new]
+
+    @property
+    def tops(self) -> list[str]:
+        """The outermost resources with a member."""
+        found = {each.top for each in self.members}
+        return [top for top in self.cib.tops if top in found]
+
+    @property
+    def served(self) -> list[str]:
+        """The outermost resources to stop: all but the replicas."""
+        replicas = {each.top for each in self.replicas}
+        return [top for top in self.tops if top not in replicas]
+
+    def strangers(self) -> list[Primitive]:
+        """Return what stands in the same group or clone as a member, and is none."""
+        names = {each.name for each in self.members}
+        return [each for each in self.cib.primitives if each.top in self.tops and each.name not in names]
+
+    def deletions(self) -> Iterator[str]:
+        """Yield the elements to delete from the configuration, constraints first."""
+        yield from self._with_constraints(self.tops)
+        yield from self._with_constraints([device.top for device in self.renewed])
+        for pair in self.cib.options((*_OPTIONS, *(FENCING if self.cib.is_fencing_off else ())), _OURS):
+            yield f"<nvpair id={quoteattr(pair)}/>"
+
+    def deletions_at_last(self) -> list[str]:
+        """Return the elements of the old fence devices that are deleted at the end."""
+        return list(self._with_constraints([device.top for device in self.further]))
+
+    def _with_constraints(self, tops: list[str]) -> Iterator[str]:
+        parts = {part for each in self.cib.primitives if each.top in tops for part in (each.name, *each.inside)}
+        for constraint in self.cib.constraints_of(parts):
+            yield f"<{constraint.tag} id={quoteattr(constraint.name)}/>"
+        for top in dict.fromkeys(tops):
+            yield f"<{self.cib.tops[top]} id={quoteattr(top)}/>"
+
+
+def steps(found: Found, old: Old, site_file: str, site: Site | None) -> list[Step]:
+    """Return the steps. `site_file` is the name of the site file; `site` is None as long as it has mistakes."""
+    serving = [shlex.quote(top) for top in reversed(old.served)]
+    return [
+        Step(
+            "Install twinsan, and see that targetcli's service does not start again", _BOTH, ("make install", _SERVICES)
+        ),
+        *(secret_step(secret) for secret in (*found.fencing.secrets, *found.secrets)),
+        *drbd_steps(found),
+        Step(
+            "Render the site. Use its cib.xml; leave DRBD's and corosync's files as they are",
+            _ONE,
+            (f"twinsan render {shlex.quote(site_file)} --output rendered",),
+        ),
+        Step(
+            "Make the new configuration beside the old one. The last command finds no mistake", _ONE, tuple(_make(old))
+        ),
+        Step("See that all disks are UpToDate, and that nobody has changed the configuration", _ONE, _SEE),
+        Step(
+            "Stop what serves; DRBD goes on. The last two commands print nothing, on either node",
+            _ONE,
+            (*(_STOP.format(name=name) for name in serving), _WAIT, *_left_over(found)),
+            pause="hosts get no answer from here on",
+        ),
+        Step(
+            "Put the new configuration in its place, and let the cluster forget the old agent of DRBD",
+            _ONE,
+            ("cibadmin --replace --scope configuration --xml-file after.xml", *_forget(old), _WAIT),
+        ),
+        Step(
+            "Let the cluster start what is new",
+            _ONE,
+            ("crm_attribute --name maintenance-mode --delete", _WAIT, "crm_mon -1"),
+            pause="ends with the portal address",
+        ),
+        Step("Compare serials and products with those of the site file", _SERVING, migration.IDENTITY),
+        *_last(old),
+        _back(site),
+    ]
+
+
+_SEE = ("drbdadm status", f"{migration.KEEP.partition(' >')[0]} | diff - before.xml")
+
+
+def secret_step(secret: Secret) -> Step:
+    """Return the step that puts a secret into its file."""
+    return Step(f"Put a secret into {secret.path}", secret.on, secret.commands)
+
+
+def drbd_steps(found: Found) -> Iterator[Step]:
+    """Yield a step for each DRBD resource whose file has to say more."""
+    for served in found.served:
+        lines = drbd_file.missing(served.resource, served.replica)
+        place = served.replica.file if served.replica and served.replica.file else f"/etc/drbd.d/{served.resource}.res"
+        if lines:
+            what = f"Let DRBD call twinsan: give the resource in {place} these options, in place of others that it has"
+            yield Step(what, _BOTH, (f"drbdadm adjust {shlex.quote(served.resource)}",), tuple(lines))
+
+
+def _make(old: Old) -> Iterator[str]:
+    yield migration.KEEP
+    yield "cibadmin --query >after.cib"
+    yield 'export CIB_file="$PWD/after.cib"'
+    for element in old.deletions():
+        yield f"cibadmin --delete --xml-text {shlex.quote(element)}"
+    yield "cibadmin --modify --allow-create --xml-file rendered/cib.xml"
+    yield "crm_attribute --name maintenance-mode --update true"
+    yield "cibadmin --query --scope configuration >after.xml"
+    yield "unset CIB_file"
+    yield "crm_verify --xml-file after.cib"
+
+
+def _left_over(found: Found) -> list[str]:
+    ports = "|".join(dict.fromkeys(each.port for served in found.served for each in served.target.addresses)) or "3260"
+    return [
+        "ls -d /sys/kernel/config/target/iscsi/iqn.* 2>/dev/null",
+        f"{{ iptables --list-rules; nft list ruleset; }} 2>/dev/null | grep -E 'port.*({ports})'",
+    ]
+
+
+def _forget(old: Old) -> list[str]:
+    return [f"crm_resource --refresh --resource {shlex.quote(each.name)}" for each in old.replicas]
+
+
+def _last(old: Old) -> Iterator[Step]:
+    elements = old.deletions_at_last()
+    if elements:
+        commands = tuple(f"cibadmin --delete --xml-text {shlex.quote(element)}" for element in elements)
+        yield Step("When the new fence devices are Started, delete the old ones", _ONE, commands)
+
+
+def _back(site: Site | None) -> Step:
+    names = [name for resource in site.resources for name in _names(resource)] if site else ["EACH_NEW_RESOURCE"]
+    return Step(
+        "If anything is wrong, go back. All that is new has to be stopped before",
+        _ONE,
+        (*(_STOP.format(name=name) for name in names), _WAIT, migration.RESTORE),
+        pause="of about a minute",
+    )
+
+
+def _names(resource: Resource) -> list[str]:
+    served = [resource.called("g_san")] if resource.grouped else list(reversed(resource.parts))
+    return [*served, resource.called("c_target"), resource.called("ms_drbd")]
