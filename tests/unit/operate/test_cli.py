@@ -25,6 +25,7 @@ PROGRAM = agents.ROOT / "bin" / "twinsan"
         ["reservations"],
         ["render"],
         ["apply"],
+        ["adopt"],
         ["check"],
         ["alert"],
     ],

@@ -119,7 +119,9 @@ def steps(found: Found, old: Old, site_file: str, site: Site | None) -> list[Ste
             (f"twinsan render {shlex.quote(site_file)} --output rendered",),
         ),
         Step(
-            "Make the new configuration beside the old one. The last command finds no mistake", _ONE, tuple(_make(old))
+            "Make the new configuration beside the old one. The last command has nothing to do: it stops nothing",
+            _ONE,
+            tuple(_make(old)),
         ),
         Step("See that all disks are UpToDate, and that nobody has changed the configuration", _ONE, _SEE),
         Step(
@@ -173,7 +175,7 @@ def _make(old: Old) -> Iterator[str]:
     yield "crm_attribute --name maintenance-mode --update true"
     yield "cibadmin --query --scope configuration >after.xml"
     yield "unset CIB_file"
-    yield "crm_verify --xml-file after.cib"
+    yield "crm_simulate --xml-file after.cib"
 
 
 def _left_over(found: Found) -> list[str]:
