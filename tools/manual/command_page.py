@@ -11,7 +11,8 @@ from twinsan import __version__
 
 _STATUS = (
     "0 for success; 1 for a failure, explained by one line on standard error; 2 for a wrong command line, and for a "
-    "file that is wrong by itself. check has others for what it finds, fence-peer those that DRBD expects, as above."
+    "file that is wrong by itself. status and check have others for what they find, fence-peer those that DRBD "
+    "expects, as above."
 )
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _READY = "ready"
 
-_NODE = {
+# What to type about a node that is not online.
+NODE_REMEDIES = {
     "offline": "start it, and see there: systemctl status corosync pacemaker",
     "standby": "crm_attribute --node {node} --name standby --delete",
     "maintenance": "crm_attribute --node {node} --name maintenance --delete",
@@ -60,7 +61,7 @@ def find(case: Case) -> tuple[list[Obstacle], list[Obstacle]]:
 def _node(case: Case) -> Iterator[Obstacle]:
     state = next((node.state for node in case.cluster.nodes if node.name == case.other), "offline")
     if state != "online":
-        yield Obstacle(f"{case.other} is {state}", _NODE.get(state, "see: crm_mon -1").format(node=case.other))
+        yield Obstacle(f"{case.other} is {state}", NODE_REMEDIES.get(state, "see: crm_mon -1").format(node=case.other))
 
 
 def _cluster(case: Case) -> Iterator[Obstacle]:

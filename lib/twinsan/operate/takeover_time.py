@@ -30,17 +30,17 @@ class Estimate:
         """Add a part; None for one that is not known."""
         if seconds is None:
             self.at_least = True
-            self.parts += (f"{what}: unknown",)
+            self.parts += (f"an unknown time {what}",)
         elif seconds:
             self.seconds += seconds
-            self.parts += (f"{what}: {seconds:.1f} s",)
+            self.parts += (f"{seconds:.1f} s {what}",)
 
 
 def estimate(case: Case) -> Estimate:
     """Return the estimate for a case in which the other node would serve."""
     total = Estimate()
     _detection(case, total)
-    total.add(_PLAN, "the other node plans")
+    total.add(_PLAN, f"until {case.other} has a plan")
     _fencing(case, total)
     service = case.service
     took = {
@@ -48,11 +48,11 @@ def estimate(case: Case) -> Estimate:
         for each in case.cluster.instances
         if each.node == case.server and each.role in ("Promoted", "Started")
     }
-    total.add(took.get(service.replica), f"promotion, as {service.replica} took last")
-    for resources, what in ((service.luns, "start of the LUNs"), (service.portals, "start of the address")):
+    total.add(took.get(service.replica), "to promote")
+    for resources, what in ((service.luns, "to start the LUNs"), (service.portals, "to start the address")):
         known = [seconds for name in resources if (seconds := took.get(name)) is not None]
         # They start side by side.
-        total.add(max(known, default=None) if len(known) == len(resources) else None, f"{what}, as it took last")
+        total.add(max(known, default=None) if len(known) == len(resources) else None, what)
     return total
 
 
@@ -70,18 +70,18 @@ def _detection(case: Case, total: Estimate) -> None:
 
 def _fencing(case: Case, total: Estimate) -> None:
     delay = case.cluster.priority_fencing_delay_seconds
-    total.add(delay, "priority-fencing-delay")
+    total.add(delay, "of priority-fencing-delay")
     able = [each for each in fencing_obstacles.devices(case) if each.answers]
     if not able:
         total.add(case.cluster.watchdog_seconds, f"until {case.server} is reset by its watchdog")
         return
     device = able[0]
-    total.add(device.delay_seconds, f"pcmk_delay_base of {device.resource}")
+    total.add(device.delay_seconds, f"of pcmk_delay_base of {device.resource}")
     if device.monitor_seconds is None:
-        total.add(None, f"{device.resource} turns {case.server} off")
+        total.add(None, f"until {device.resource} has turned {case.server} off")
         return
     default = _POWER_WAIT if device.agent == "fence_ipmilan" else 0.0
     wait = device.power_wait_seconds if device.power_wait_seconds is not None else default
     seconds = _QUERIES * device.monitor_seconds + 2 * wait
     how = f"{_QUERIES} times its last monitor, and twice power_wait"
-    total.add(seconds, f"{device.resource} turns {case.server} off ({how})")
+    total.add(seconds, f"until {device.resource} has turned {case.server} off ({how})")

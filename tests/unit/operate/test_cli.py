@@ -23,6 +23,7 @@ PROGRAM = agents.ROOT / "bin" / "twinsan"
         ["unfence-peer"],
         ["split-brain"],
         ["reservations"],
+        ["status"],
         ["render"],
         ["apply"],
         ["adopt"],

@@ -260,7 +260,7 @@ def test_the_time_is_of_what_is_configured_and_measured() -> None:
     found = of(make())
     # token 3, consensus 1, a plan 1, the delay 3, four queries of 1.1 s and twice 1 s, 0.9 + 1.9 + 1.2.
     assert (found.seconds, found.at_least) == (18.4, False)
-    assert "priority-fencing-delay: 3.0 s" in found.rests_on
+    assert "3.0 s of priority-fencing-delay" in found.rests_on
     without_delay = [('name="priority-fencing-delay" value="3s"', 'name="priority-fencing-delay" value="0"')]
     assert of(make(corosync=QNETD, quorum=QUORUM, cib=without_delay)).seconds == 15.4
 

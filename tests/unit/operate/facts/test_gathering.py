@@ -42,7 +42,7 @@ class Programs:
         monkeypatch.setattr(command, "run", self.run)
         monkeypatch.setattr(setup, "loaded", lambda: True)
         monkeypatch.setattr(setup, "has_devices", lambda: True)
-        monkeypatch.setattr(setup, "_version", lambda: "")
+        monkeypatch.setattr(setup, "version", lambda: "")
         monkeypatch.setattr(configfs, "root", str(folder / "none"))
         monkeypatch.setattr(rundir, "DIRECTORY", str(folder / "twinsan"))
         monkeypatch.setattr(votes, "path", str(folder / "corosync.conf"))

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``twinsan status``: who serves what, what would happen next, what is not well, and what to type."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+
+from twinsan.operate import findings, page, prediction, screen
+from twinsan.operate.facts import gathering
+from twinsan.operate.facts.fact import as_json
+from twinsan.operate.report import Status
+from twinsan.operate.view import View
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from twinsan.operate.facts.shape import Facts
+    from twinsan.operate.report import Finding, Prediction
+
+WELL, NOT_SEEN, DEGRADED, NOT_SERVED = "well", "not seen", "degraded", "not served"
+EXIT_STATUS = {WELL: 0, NOT_SEEN: 1, DEGRADED: 3, NOT_SERVED: 4}
+
+# To the corner, and the rest of each line and of the screen away: without a flash.
+_HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\033[H", "\033[K", "\033[J"
+
+
+def show(*, as_json: bool, html: str | None, watch: float | None) -> int:
+    """Print the status, or write it as a page to the file `html`; with `watch` again after each so many seconds, until
+    it is interrupted. Returns the exit status, by the last one that was seen.
+    """
+    while True:
+        status = of(gathering.gather())
+        try:
+            _write(status, as_text=not as_json, html=html, again=watch is not None)
+            if watch is None:
+                return EXIT_STATUS[status.verdict]
+            time.sleep(watch)
+        except KeyboardInterrupt:
+            return EXIT_STATUS[status.verdict]
+
+
+def of(facts: Facts) -> Status:
+    """Return what follows from the facts."""
+    predictions, found = prediction.of(facts), findings.of(facts)
+    return Status(_verdict(facts, predictions, found), predictions, found, facts)
+
+
+def _verdict(facts: Facts, predictions: tuple[Prediction, ...], found: tuple[Finding, ...]) -> str:
+    if facts.cluster is None:
+        seen = bool(facts.services or facts.replication or facts.targets or facts.luns)
+        return DEGRADED if seen else NOT_SEEN
+    if not facts.services or any(each.node is None for each in facts.services):
+        return NOT_SERVED
+    ready = all(each.would_serve for each in predictions)
+    return WELL if ready and not found and not facts.not_seen else DEGRADED
+
+
+def _write(status: Status, *, as_text: bool, html: str | None, again: bool) -> None:
+    if html is not None:
+        _replace(html, page.text(View(status)))
+    elif as_text:
+        _print(View(status), again=again)
+    else:
+        # One line for each look, so that a program that reads them finds their ends.
+        print(json.dumps(as_json(status), indent=None if again else 2), flush=True)
+
+
+def _print(view: View, *, again: bool) -> None:
+    terminal = sys.stdout.isatty()
+    colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    width = shutil.get_terminal_size((100, 24)).columns if terminal else 100
+    text = screen.text(view, colour=colour, width=width)
+    if again and terminal:
+        text = _HOME + text.replace("\n", f"{_REST_OF_LINE}\n") + _REST_OF_SCREEN
+    elif again:
+        text += "\n"
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _replace(path: str, text: str) -> None:
+    """Write a file that a web server may be reading: it has the old text or the new one. Raises OSError."""
+    temporary = f"{path}.new.{os.getpid()}"
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
