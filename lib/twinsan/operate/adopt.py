@@ -13,7 +13,7 @@ from twinsan.errors import Failure, Misconfigured, Reason
 from twinsan.operate import packages
 from twinsan.operate.adoption import here, pair, report, saveconfig, server, site_file, takeover
 from twinsan.operate.adoption.cib import Cib
-from twinsan.operate.render import WRONG
+from twinsan.operate.reading import WRONG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

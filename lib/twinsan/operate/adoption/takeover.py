@@ -26,7 +26,7 @@ _BOTH, _ONE, _SERVING = "on both nodes", "on one node", "on the node that serves
 
 # At boot it would make its own targets, and at shutdown remove those of the cluster. It is not stopped here, because it
 # would remove what is served.
-_SERVICES = "systemctl disable rtslib-fb-targetctl target"
+_SERVICES = "systemctl disable rtslib-fb-targetctl || systemctl disable target"
 
 _STOP = "crm_resource --resource {name} --meta --set-parameter target-role --parameter-value Stopped"
 _WAIT = "crm_resource --wait --timeout 120"
@@ -106,7 +106,6 @@ class Old:
 
 def steps(found: Found, old: Old, site_file: str, site: Site | None) -> list[Step]:
     """Return the steps. `site_file` is the name of the site file; `site` is None as long as it has mistakes."""
-    serving = [shlex.quote(top) for top in reversed(old.served)]
     return [
         Step(
             "Install twinsan, and see that targetcli's service does not start again", _BOTH, ("make install", _SERVICES)
@@ -125,23 +124,20 @@ def steps(found: Found, old: Old, site_file: str, site: Site | None) -> list[Ste
         ),
         Step("See that all disks are UpToDate, and that nobody has changed the configuration", _ONE, _SEE),
         Step(
-            "Stop what serves; DRBD goes on. The last two commands print nothing, on either node",
-            _ONE,
-            (*(_STOP.format(name=name) for name in serving), _WAIT, *_left_over(found)),
-            pause="hosts get no answer from here on",
-        ),
-        Step(
-            "Put the new configuration in its place, and let the cluster forget the old agent of DRBD",
-            _ONE,
-            ("cibadmin --replace --scope configuration --xml-file after.xml", *_forget(old), _WAIT),
-        ),
-        Step(
-            "Let the cluster start what is new",
-            _ONE,
-            ("crm_attribute --name maintenance-mode --delete", _WAIT, "crm_mon -1"),
-            pause="ends with the portal address",
+            "Take over. Type all of it at once: it stops what serves, puts the new configuration in its place, lets "
+            "the cluster forget the old agent of DRBD, and starts what is new. DRBD goes on. If it ends early, go back "
+            "by the last step",
+            _SERVING,
+            tuple(_take_over(old, found)),
+            pause="hosts get no answer until it ends",
         ),
         Step("Compare serials and products with those of the site file", _SERVING, migration.IDENTITY),
+        Step(
+            "See that the cluster is as the site file says; DRBD's file may differ. From now on, change the site file "
+            "and type twinsan apply",
+            _ONE,
+            (f"twinsan render --diff {shlex.quote(site_file)}",),
+        ),
         *_last(old),
         _back(site),
     ]
@@ -178,16 +174,24 @@ def _make(old: Old) -> Iterator[str]:
     yield "crm_simulate --xml-file after.cib"
 
 
-def _left_over(found: Found) -> list[str]:
-    ports = "|".join(dict.fromkeys(each.port for served in found.served for each in served.target.addresses)) or "3260"
-    return [
-        "ls -d /sys/kernel/config/target/iscsi/iqn.* 2>/dev/null",
-        f"{{ iptables --list-rules; nft list ruleset; }} 2>/dev/null | grep -E 'port.*({ports})'",
-    ]
-
-
-def _forget(old: Old) -> list[str]:
-    return [f"crm_resource --refresh --resource {shlex.quote(each.name)}" for each in old.replicas]
+def _take_over(old: Old, found: Found) -> Iterator[str]:
+    """Yield the commands of the pause. A command that fails ends them: nothing is started beside what still serves."""
+    yield "(set -e"
+    for top in reversed(old.served):
+        yield _STOP.format(name=shlex.quote(top))
+    yield _WAIT
+    for served in found.served:
+        yield f"test ! -e {shlex.quote('/sys/kernel/config/target/iscsi/' + served.target.iqn)}"
+    yield "cibadmin --replace --scope configuration --xml-file after.xml"
+    for each in old.replicas:
+        yield f"crm_resource --refresh --resource {shlex.quote(each.name)}"
+    yield _WAIT
+    yield "crm_attribute --name maintenance-mode --delete"
+    yield f"{_WAIT})"
+    yield "crm_mon -1"
+    if any(each.kind == "portblock" for each in old.members):
+        # Some versions of portblock leave a rule behind, which would keep hosts away.
+        yield "{ iptables --list-rules; nft list ruleset; } 2>/dev/null | grep -i -E 'port.*(drop|reject)'"
 
 
 def _last(old: Old) -> Iterator[Step]:

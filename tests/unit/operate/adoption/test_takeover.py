@@ -98,14 +98,19 @@ def steps(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> list[list[str
     return [step["commands"] for step in told["steps"]]
 
 
+_ASKING = ("crm_resource --wait", "crm_resource --refresh", "crm_mon", "test ", "{", "(set")
+
+
 def step_with(steps: list[list[str]], word: str) -> list[str]:
-    """The first step with a word, without the commands that ask a running cluster."""
-    found = next(step for step in steps if any(word in command for command in step))
-    return [
-        each
-        for each in found
-        if not each.startswith(("crm_resource --wait", "crm_resource --refresh", "crm_mon", "ls", "{"))
-    ]
+    """The first step with a word."""
+    return next(step for step in steps if any(word in command for command in step))
+
+
+def part(steps: list[list[str]], first: str, last: str) -> list[str]:
+    """The commands of the pause from one to another, without those that ask a running cluster."""
+    commands = step_with(steps, "maintenance-mode --delete")
+    begin, end = (next(at for at, each in enumerate(commands) if word in each) for word in (first, last))
+    return [each for each in commands[begin : end + 1] if not each.startswith(_ASKING)]
 
 
 def test_drbd_stays_promoted_while_all_else_is_replaced(cluster: Cluster, steps: list[list[str]]) -> None:
@@ -113,12 +118,12 @@ def test_drbd_stays_promoted_while_all_else_is_replaced(cluster: Cluster, steps:
     printed = cluster.type(*step_with(steps, "after.cib"))
     assert "Transition Summary" not in printed
     assert cluster.path.read_text() == before, "nothing has changed yet"
-    cluster.type(*step_with(steps, "--resource g_iscsi "))
+    cluster.type(*part(steps, "set -e", "Stopped"))
     assert cluster.go() == [f"{name} stop" for name in reversed(_GUIDE)]
-    cluster.type(*step_with(steps, "--xml-file after.xml"))
+    cluster.type(*part(steps, "after.xml", "after.xml"))
     assert cluster.go() == [], "in maintenance mode"
     cluster.forget("p_drbd_r0")
-    cluster.type(*step_with(steps, "maintenance-mode --delete"))
+    cluster.type(*part(steps, "maintenance-mode", "maintenance-mode"))
     started = cluster.go()
     assert not [action for action in started if "p_drbd_r0" in action or "demote" in action]
     assert [action for action in started if action in ("p_lun0 start", "p_portal start")] == [
@@ -130,20 +135,20 @@ def test_drbd_stays_promoted_while_all_else_is_replaced(cluster: Cluster, steps:
 
 def test_without_maintenance_mode_the_cluster_would_stop_drbd(cluster: Cluster, steps: list[list[str]]) -> None:
     cluster.type(*(each for each in step_with(steps, "after.cib") if "maintenance-mode" not in each))
-    cluster.type(*step_with(steps, "--resource g_iscsi "))
+    cluster.type(*part(steps, "set -e", "Stopped"))
     cluster.go()
-    cluster.type(*step_with(steps, "--xml-file after.xml"))
+    cluster.type(*part(steps, "after.xml", "after.xml"))
     assert "p_drbd_r0 stop" in cluster.go()
 
 
 def test_the_way_back(cluster: Cluster, steps: list[list[str]]) -> None:
     cluster.type(*step_with(steps, "after.cib"))
-    cluster.type(*step_with(steps, "--resource g_iscsi "))
+    cluster.type(*part(steps, "set -e", "Stopped"))
     cluster.go()
-    cluster.type(*step_with(steps, "--xml-file after.xml"))
+    cluster.type(*part(steps, "after.xml", "after.xml"))
     cluster.go()
     cluster.forget("p_drbd_r0")
-    cluster.type(*step_with(steps, "maintenance-mode --delete"))
+    cluster.type(*part(steps, "maintenance-mode", "maintenance-mode"))
     cluster.go()
     back = [each for each in steps[-1] if not each.startswith("crm_resource --wait")]
     cluster.type(*back[:-1])
