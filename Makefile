@@ -50,7 +50,7 @@ format: ## Format the code
 	@$(PYTHON) -m ruff check --fix --quiet
 	@$(PYTHON) -m ruff format --quiet
 
-man: ## Generate man/*, the completion for bash, and docs/status.schema.json
+man: ## Generate man/*, the completion for bash, docs/status.schema.json and the dashboard
 	@PYTHONPATH=lib python3 -m tools.manual
 	@PYTHONPATH=lib python3 -m tools.schema
 

@@ -35,6 +35,10 @@ FOUND_BY = '+ "/lib"'
 FILES = (
     ("lib/modules-load.d/twinsan.conf", "modules-load.d/twinsan.conf"),
     ("share/bash-completion/completions/twinsan", "bash-completion/twinsan"),
+    ("lib/systemd/system/twinsan-metrics.service", "systemd/twinsan-metrics.service"),
+    ("lib/systemd/system/twinsan-metrics.timer", "systemd/twinsan-metrics.timer"),
+    ("share/twinsan/prometheus/dashboard.json", "prometheus/dashboard.json"),
+    ("share/twinsan/prometheus/rules.yml", "prometheus/rules.yml"),
 )
 
 # How an agent finds its library: from here to the end of the statement.

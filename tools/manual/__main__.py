@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``python3 -m tools.manual`` writes the pages in man/ and the completion for bash; with the name of an agent it prints
-that page.
+"""``python3 -m tools.manual`` writes the pages in man/, the completion for bash and the dashboard. With the name
+of an agent it prints its page.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tools import completion
+from tools import completion, dashboard
 from tools.manual import agent_class, command_page, page
 from twinsan import cli
 
 PAGES = agent_class.ROOT / "man"
+DASHBOARD = agent_class.ROOT / "packaging" / "prometheus" / "dashboard.json"
 COMPLETION = agent_class.ROOT / "packaging" / "bash-completion" / "twinsan"
 
 
@@ -27,6 +28,7 @@ def main() -> int:
     for name in agent_class.NAMES:
         (PAGES / f"ocf_twinsan_{name}.7").write_text(page.render(agent_class.load(name)))
     (PAGES / "twinsan.8").write_text(command_page.render(cli.parser()))
+    DASHBOARD.write_text(dashboard.render())
     COMPLETION.write_text(completion.render(cli.parser()))
     return 0
 

@@ -27,7 +27,7 @@ def render(parser: argparse.ArgumentParser) -> str:
         "\\fBtwinsan\\fR \\fICOMMAND\\fR [\\fIOPTION\\fR...]",
         ".SH COMMANDS",
     ]
-    for name, command in _commands(parser).items():
+    for name, command in commands(parser).items():
         lines += [f".SS {escape(name)}", *_command(command)]
     lines += [*findings.section(), ".SH EXIT STATUS", escape(_STATUS)]
     pages = [f"ocf_twinsan_{agent}" for agent in agent_class.NAMES]
@@ -35,7 +35,7 @@ def render(parser: argparse.ArgumentParser) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     """Return the commands that the help lists, by name."""
     for action in _actions(parser):
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  argparse has no public access to its parts

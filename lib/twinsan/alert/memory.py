@@ -117,8 +117,13 @@ class Memory:
             return 0.0
 
     def add_failover(self, failover: dict[str, Any]) -> None:
-        """Keep a failover to this node, as a line of JSON. The oldest are forgotten."""
+        """Keep a failover to this node, as a line of JSON, with its number, and the sum of seconds up to it. The oldest
+        are forgotten.
+        """
         path = os.path.join(self.folder, "failovers")
+        same = [each for each in self.failovers() if each.get("resource") == failover["resource"]]
+        number, seconds = (_number(same, name) for name in ("number", "sum"))
+        failover = {**failover, "number": int(number) + 1, "sum": round(seconds + failover["seconds"], 1)}
         try:
             self._make_folder()
             if os.path.exists(path) and os.path.getsize(path) > _MOST_BYTES:
@@ -145,3 +150,9 @@ class Memory:
                 if isinstance(read, dict):
                     found.append(read)
         return found
+
+
+def _number(failovers: list[dict[str, Any]], name: str) -> float:
+    """A number of the last failover; 0.0 where there is none."""
+    value = failovers[-1].get(name) if failovers else 0.0
+    return value if isinstance(value, (int, float)) else 0.0

@@ -15,22 +15,7 @@ from twinsan import cli
 PROGRAM = agents.ROOT / "bin" / "twinsan"
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        [],
-        ["fence-peer"],
-        ["unfence-peer"],
-        ["split-brain"],
-        ["reservations"],
-        ["status"],
-        ["render"],
-        ["apply"],
-        ["adopt"],
-        ["check"],
-        ["alert"],
-    ],
-)
+@pytest.mark.parametrize("words", [[], *([name] for name in command_page.commands(cli.parser()))])
 def test_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main([*words, "--help"])

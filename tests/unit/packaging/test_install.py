@@ -110,7 +110,15 @@ def test_everything_is_there(made: Path) -> None:
         assert shipped
         assert shipped <= found
     pages = {f"usr/share/man/man{page.suffix[1:]}/{page.name}" for page in (agents.ROOT / "man").iterdir()}
-    others = {"share/twinsan/alert", "lib/modules-load.d/twinsan.conf", "share/bash-completion/completions/twinsan"}
+    others = {
+        "lib/modules-load.d/twinsan.conf",
+        "lib/systemd/system/twinsan-metrics.service",
+        "lib/systemd/system/twinsan-metrics.timer",
+        "share/bash-completion/completions/twinsan",
+        "share/twinsan/alert",
+        "share/twinsan/prometheus/dashboard.json",
+        "share/twinsan/prometheus/rules.yml",
+    }
     assert {"usr/sbin/twinsan", *pages, *(f"usr/{place}" for place in others)} <= found
 
 

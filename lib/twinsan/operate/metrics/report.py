@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Print the metrics, or write them into a file for node_exporter."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from twinsan.alert.memory import Memory
+from twinsan.deadline import Deadline
+from twinsan.errors import Failure, Reason
+from twinsan.operate.facts import gathering
+from twinsan.operate.metrics import collection, thin_pools
+
+_SECONDS_FOR_POOLS = 1.0
+
+NOT_WRITTEN = Reason(
+    Failure,
+    "{file} cannot be written ({error})",
+    "give the folder of node_exporter's --collector.textfile.directory; on Debian /var/lib/prometheus/node-exporter",
+)
+
+
+def report(output: str | None) -> int:
+    """Print the metrics, or replace the file `output` by them, at once. Returns the exit status. Raises Failure."""
+    facts = gathering.gather()
+    pools = thin_pools.look(Deadline(_SECONDS_FOR_POOLS))
+    text = collection.of(facts, pools, Memory().failovers()).text()
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        _replace(output, text)
+    return 0
+
+
+def _replace(path: str, text: str) -> None:
+    """Replace a file, so that a reader has all of the old text or of the new. node_exporter reads names in .prom."""
+    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}.new")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.rename(temporary, path)
+    except OSError as error:
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass
+        raise NOT_WRITTEN(file=path, error=error.strerror) from None
