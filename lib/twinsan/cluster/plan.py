@@ -49,10 +49,30 @@ class Action:
 
 def of(file: str, deadline: Deadline) -> list[Action]:
     """Return what the cluster of a file with configuration and status would do. Raises Failure."""
+    return _asked("--xml-file", file, deadline=deadline)
+
+
+def left(deadline: Deadline) -> list[Action]:
+    """Return what the running cluster has still to do. Raises Failure."""
+    return _asked("--live-check", deadline=deadline)
+
+
+def is_idle(deadline: Deadline) -> bool:
+    """Whether the cluster has a coordinator that carries out nothing. What is left to do may be more."""
+    found = command.run("crmadmin", "--dc_lookup", deadline=deadline, check=False)
+    node = found.stdout.partition(" is: ")[2].split()
+    if not found.ok or not node:
+        return False
+    # Pacemaker 2.0 takes the bare number as milliseconds, 2.1 as seconds; the deadline is the real limit.
+    state = command.run("crmadmin", "--timeout", "5000", "--status", node[0], deadline=deadline, check=False)
+    return "S_IDLE" in state.stdout
+
+
+def _asked(*words: str, deadline: Deadline) -> list[Action]:
     # Imported only here: it takes longer than a monitor may.
     import xml.etree.ElementTree as ET
 
-    asked = command.run("crm_simulate", "--xml-file", file, "--run", "--output-as=xml", deadline=deadline, check=False)
+    asked = command.run("crm_simulate", *words, "--run", "--output-as=xml", deadline=deadline, check=False)
     try:
         tree = ET.fromstring(asked.stdout)  # noqa: S314  from the cluster's own program
     except ET.ParseError as error:

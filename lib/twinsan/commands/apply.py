@@ -33,6 +33,10 @@ def declare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from twinsan.operate import packages
+
+    # Before anything that needs lxml is imported.
+    packages.find()
     from twinsan.operate import apply
 
     return apply.apply(arguments.site, assume_yes=arguments.yes)

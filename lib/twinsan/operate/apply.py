@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``twinsan apply``: make the running cluster what a site file says, after asking."""
+"""``twinsan apply``: make the running cluster what a site file says, after asking. Import it after `packages.find`."""
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 
 from twinsan.cluster import patch
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure, Reason
-from twinsan.operate import comparison, drbd_files, listing, luns, packages, reading, settling, steps, volumes
+from twinsan.operate import comparison, drbd_files, listing, luns, reading, settling, steps, volumes
 from twinsan.site import difference
 
 TYPE_CHECKING = False
@@ -34,6 +35,7 @@ NOT_STOPPABLE = Reason(
     "{name} is to be removed, and the cluster does not manage it now ({why})",
     "let the cluster manage it again, then type this again",
 )
+MISSING = Reason(Failure, "nothing is changed, for DRBD does not have what the site serves:{volumes}")
 NOT_STOPPED = Reason(
     Failure, "{name} has not stopped on {nodes}, so nothing was removed", "see crm_mon -1; then type this again"
 )
@@ -41,7 +43,6 @@ NOT_STOPPED = Reason(
 
 def apply(site_file: str, *, assume_yes: bool) -> int:
     """Apply a site file. Returns the exit status: 2 if it has mistakes, which are printed."""
-    packages.find()
     site = reading.site(site_file)
     if site is None:
         return reading.WRONG
@@ -53,7 +54,6 @@ def bring(site: Site, *, assume_yes: bool, with_files: bool = True) -> int:
     differs and asks, unless `assume_yes`. Returns the exit status: 1 if the operator says no, or if something is not
     well at the end. Raises Failure; nothing is changed if it is not said otherwise.
     """
-    packages.find()
     with tempfile.TemporaryDirectory(prefix="twinsan-") as folder:
         compared = comparison.make(site, folder, Deadline(_SECONDS), with_files=with_files)
         _require_possible(compared)
@@ -68,7 +68,8 @@ def bring(site: Site, *, assume_yes: bool, with_files: bool = True) -> int:
         if not assume_yes and not _confirmed():
             _print("nothing was changed")
             return 1
-        drbd_files.install(install, _print)
+        other = " ".join(node.name for node in site.nodes if node.name != os.uname().nodename)
+        drbd_files.install(install, _print, other)
         if compared.changes:
             _change(compared, folder)
         return _end()
@@ -88,7 +89,7 @@ def _require_possible(compared: Comparison) -> None:
             raise NOT_STOPPABLE(name=each.name, why=why)
     missing, unknown = volumes.missing(site, Deadline(_SECONDS))
     if missing:
-        raise Failure("; ".join(missing) if len(missing) == 1 else "\n  ".join(["volumes are missing:", *missing]))
+        raise MISSING(volumes="\n  ".join(["", *missing]))
     compared.notes += unknown
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from twinsan.cluster import cib as cluster_cib
 from twinsan.cluster import patch
 from twinsan.errors import Failure, Reason
+from twinsan.host import command
 from twinsan.operate import forecast, node_files
 from twinsan.site import difference, model
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from twinsan.site.model import Site
 
 NO_FILE = Reason(Failure, "{name} cannot be read: {error}", "name a file that cibadmin --query has written")
+
+NO_CLUSTER = Reason(
+    Failure, "the cluster does not answer on this node: {complaint}", "see: systemctl status corosync pacemaker"
+)
 
 _DEVICE_CLOSED = (
     "{device} has no password yet, so it does not start; type: crm resource secret {device} set password ..."
@@ -88,7 +93,10 @@ def make(site: Site, folder: str, deadline: Deadline, *, cib_file: str = "", wit
 
 def current(deadline: Deadline) -> _Element:
     """Return the configuration and status of the running cluster. Raises Failure."""
-    return difference.parse(cluster_cib.query(deadline))
+    try:
+        return difference.parse(cluster_cib.query(deadline))
+    except command.CommandFailed as failed:
+        raise NO_CLUSTER(complaint=failed.result.complaint) from None
 
 
 def require_equal(wanted: _Element, present: _Element) -> None:

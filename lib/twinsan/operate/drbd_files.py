@@ -60,8 +60,8 @@ def prepare(files: list[File], folder: str, deadline: Deadline, tell: Callable[[
     return found
 
 
-def install(ready: list[Ready], tell: Callable[[str], None], other: str = "OTHER") -> None:
-    """Put the files in place, each at once."""
+def install(ready: list[Ready], tell: Callable[[str], None], other: str) -> None:
+    """Put the files in place, each at once. `other` is the name of the other node."""
     for each in ready:
         file = each.file
         durable_file.write(file.place, each.text)

@@ -80,10 +80,7 @@ class Forecast:
             for change, consequence in before.items():
                 near = [new[name] for name in (change.name, *change.about) if name in new]
                 worst = max([consequence, *(found[each] for each in near)], key=_RANKS.index)
-                for each in near:
-                    found[each] = max(found[each], consequence, key=_RANKS.index)
-                if change.name in new:
-                    found[change] = worst
+                found.update(dict.fromkeys([change, *near] if near else [], worst))
             if found == before:
                 return found
 

@@ -3,19 +3,22 @@
 
 from __future__ import annotations
 
+import time
 from xml.etree import ElementTree as ET
 
+from twinsan.cluster import plan
 from twinsan.deadline import Deadline
-from twinsan.errors import DeadlinePassed, Failure, Reason
+from twinsan.errors import Failure, Reason
 from twinsan.host import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# The exit status of crm_resource if the cluster does more (CRM_EX_TIMEOUT).
-_WORKING = 124
-_SECONDS_OF_A_ROUND = 3
+_SECONDS_TO_ANSWER = 60.0
+_SECONDS_BETWEEN = 0.5
+_SECONDS_IN_SILENCE = 2.0
+_MOST_SHOWN = 6
 
 UNREADABLE = Reason(Failure, "crm_mon: {error}")
 
@@ -28,36 +31,31 @@ OFFLINE = Reason(Failure, "node {node} is not online", "see there: systemctl sta
 
 
 def wait(seconds: float, tell: Callable[[str], None]) -> str:
-    """Wait until the cluster has settled, for at most `seconds`. Tells what takes long. Returns what it is still doing
-    in the end, "" for nothing. Raises Failure if the cluster does not answer.
+    """Wait until the cluster has settled, for at most `seconds`. Tells what takes more than two seconds. Returns what
+    it is still doing in the end, "" for nothing. Raises Failure if the cluster does not answer.
     """
     deadline, told = Deadline(seconds), ""
+    begun = time.monotonic()
     while True:
-        round_of = max(1, min(_SECONDS_OF_A_ROUND, int(deadline.remaining())))
-        try:
-            result = command.run(
-                "crm_resource", "--wait", "--timeout", f"{round_of}s", deadline=Deadline(round_of + 30), check=False
-            )
-        except DeadlinePassed as passed:
-            return str(passed)
-        if result.ok:
-            return ""
-        if result.status != _WORKING:
-            raise command.CommandFailed(result)
-        doing = ", ".join(_pending(f"{result.stdout}\n{result.stderr}")) or "the cluster is busy"
-        if deadline.expired():
+        doing = _doing()
+        if not doing or deadline.expired():
             return doing
-        if doing != told:
-            tell(f"waiting for: {doing}")
-        told = doing
+        if doing != told and time.monotonic() > begun + _SECONDS_IN_SILENCE:
+            tell(f"waiting for the cluster: {doing}")
+            told = doing
+        time.sleep(_SECONDS_BETWEEN)
 
 
-def _pending(printed: str) -> Iterator[str]:
-    """The actions that crm_resource lists, as in "Action 12: p_lun1_start_0 on atlas"."""
-    for line in printed.splitlines():
-        number, colon, action = line.strip().partition(": ")
-        if colon and number.startswith("Action "):
-            yield action.replace("\t", " ").strip()
+def _doing() -> str:
+    """What the cluster does now, or has still to do. `crm_resource --wait` asks the same; with Pacemaker 3.0.0 it does
+    not end if a monitor was cancelled before its first result, and its resource moved.
+    """
+    idle = plan.is_idle(Deadline(_SECONDS_TO_ANSWER))
+    left = plan.left(Deadline(_SECONDS_TO_ANSWER))
+    if left:
+        shown = ", ".join(map(str, left[:_MOST_SHOWN]))
+        return shown if len(left) <= _MOST_SHOWN else f"{shown} and {len(left) - _MOST_SHOWN} more"
+    return "" if idle else "the coordinator is busy"
 
 
 def ailments(deadline: Deadline) -> list[str]:

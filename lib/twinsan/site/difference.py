@@ -8,7 +8,7 @@ from copy import deepcopy
 from twinsan.errors import Failure, Reason
 from twinsan.site import cib as site_cib
 from twinsan.site import elements, merged_constraints, ownership
-from twinsan.site.draft import HIDDEN, Draft
+from twinsan.site.draft import HIDDEN, Change, Draft
 from twinsan.site.merged_resources import Resources
 
 try:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from lxml.etree import _Element
 
-    from twinsan.site.draft import Change
     from twinsan.site.merged_resources import Going
     from twinsan.site.model import Site
 
@@ -119,26 +118,26 @@ def configuration(cib: _Element) -> bytes:
 def since(before: _Element, now: _Element) -> list[Change]:
     """Return what has changed from one configuration to another, whoever has changed it: part by part."""
     olds, news = _parts(before), _parts(now)
-    draft = Draft(now)
-    for key in {**olds, **news}:
-        old, new = olds.get(key), news.get(key)
-        if old != new:
-            draft.note(key, "", old, new)
-    return draft.changes
+    return [
+        Change(key, "", *(None if each is None else _said(each) for each in (olds.get(key), news.get(key))))
+        for key in {**olds, **news}
+        if olds.get(key) != news.get(key)
+    ]
 
 
-def _parts(cib: _Element) -> dict[str, str]:
-    """The parts of a configuration that have an id, by tag and id, with their own attributes."""
+def _parts(cib: _Element) -> dict[str, dict[str, str]]:
+    """The attributes of each part of a configuration that has an id."""
     found = {}
     for each in cib.iterfind("configuration//*[@id]"):
-        name = str(each.get("name", ""))
-        hidden = ownership.is_secret("", name)
-        pairs = elements.attributes(each).items()
-        said = [f"{key}={HIDDEN if hidden and key == 'value' else value}" for key, value in pairs]
         parent = each.getparent()
         inside = "" if parent is None or not parent.get("id") else f" in {parent.get('id')}"
-        found[f"{each.tag} {each.get('id')}{inside}"] = " ".join(said)
+        found[f"{each.tag} {each.get('id')}{inside}"] = elements.attributes(each)
     return found
+
+
+def _said(attributes: dict[str, str]) -> str:
+    secret = ownership.is_secret("", attributes.get("name", ""))
+    return " ".join(f"{key}={HIDDEN if secret and key == 'value' else value}" for key, value in attributes.items())
 
 
 def _merge(draft: Draft, wanted: _Element, *, removing: bool) -> list[Going]:

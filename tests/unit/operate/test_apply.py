@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.unit import agents
 from tests.unit.operate.simulated import Running
 from tests.unit.site import sites
 from twinsan import cli
@@ -22,7 +25,11 @@ LUN_2 = '\n[[resources.san.luns]]\nlun = 2\ndevice = "/dev/drbd2"\ndisk = "/dev/
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
     """A pair that runs the site of san.toml. DRBD has all that a site wants, and the files of the node are right."""
-    running = Running(tmp_path, sites.site(sites.text()))
+    return ready(Running(tmp_path, sites.site(sites.text())), monkeypatch)
+
+
+def ready(running: Running, monkeypatch: pytest.MonkeyPatch) -> Running:
+    """The cluster of the command."""
     monkeypatch.setattr(command, "run", running.run)
     monkeypatch.setattr(volumes, "missing", lambda *_: ([], []))
     monkeypatch.setattr(node_files, "differing", lambda *_: [])
@@ -42,6 +49,16 @@ def test_what_is_the_same_changes_nothing(cluster: Running, tmp_path: Path, caps
     assert "nothing differs" in capsys.readouterr().out
     assert cluster.patches == []
     assert cluster.text() == before
+
+
+@pytest.mark.parametrize("words", [("apply", "--yes"), ("render", "--diff")])
+def test_it_finds_its_packages_as_it_is_installed(words: tuple[str, ...]) -> None:
+    """And says where there is no cluster."""
+    command_line = [sys.executable, "-IS", str(agents.ROOT / "bin" / "twinsan"), *words]
+    site = str(sites.EXAMPLES / "san.toml")
+    ended = subprocess.run([*command_line, site], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "the cluster does not answer on this node" in ended.stderr
 
 
 def test_a_reloadable_change_reloads(cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,15 +111,25 @@ def test_what_is_reloaded_comes_before_what_restarts(cluster: Running, tmp_path:
     assert not any(rest)
 
 
+def test_what_a_new_lun_needs_comes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in the step before, though that interrupts nothing."""
+    text = sites.text("many-luns")
+    iqn = 'iqn = "iqn.2003-01.org.example:san"\n'
+    wanted = text.replace(iqn, iqn + "queue_depth = 32\n") + LUN_2.replace("2", "9").replace("sdd", "sdx")
+    running = ready(Running(tmp_path, sites.site(text)), monkeypatch)
+    assert apply(tmp_path, wanted, "--yes") == 0
+    first, second, *_ = running.done
+    assert sorted(first) == ["p_target reload-agent on atlas", "p_target reload-agent on zeus"]
+    assert second == ["p_portal stop on atlas", "p_lun9 start on atlas", "p_portal start on atlas"]
+    assert ["p_lun9" in patch for patch in running.patches] == [False, True]
+
+
 def test_a_second_resource_starts_and_interrupts_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = sites.text("two-resources")
     alone = whole[: whole.index("[resources.data1]")]
-    running = Running(tmp_path, sites.site(alone))
-    monkeypatch.setattr(command, "run", running.run)
-    monkeypatch.setattr(volumes, "missing", lambda *_: ([], []))
-    monkeypatch.setattr(node_files, "differing", lambda *_: [])
+    running = ready(Running(tmp_path, sites.site(alone)), monkeypatch)
     assert apply(tmp_path, whole, "--yes") in (0, 1)
     told = capsys.readouterr().out
     assert "That interrupts no LUN." in told
