@@ -8,15 +8,18 @@ if TYPE_CHECKING:
     import argparse
 
 _DESCRIPTION = (
-    "Finds what is wrong with a pair before it matters: in a configuration of the cluster, written by whatever tool, "
-    "for the agents of twinsan or of ClusterLabs and LINBIT. Pacemaker's scheduler is asked what it would do when a "
-    "node dies and comes back, at a standby, after faults of a disk, a LUN or a target, and after a failed stop. Each "
-    "finding has its severity (error: data or service is lost when it matters; warning; note), where it is, why it "
-    "matters, and what to type. It changes nothing. It needs lxml and the program crm_simulate."
+    "Finds what is wrong with a pair before it matters. Without a file: the cluster's configuration, this node, and "
+    "the other node over ssh, within 5 s, typed on either node. With a file: a configuration of the cluster, written "
+    "by whatever tool, for the agents of twinsan or of ClusterLabs and LINBIT; or a site file. Pacemaker's scheduler "
+    "is asked what it would do with the configuration when a node dies and comes back, at a standby, after faults of "
+    "a disk, a LUN or a target, and after a failed stop. Each finding has its severity (error: data or service is "
+    "lost when it matters; warning; note), where it is, why it matters, and what to type. What could not be seen is "
+    "told as well. It changes nothing. It needs lxml and the program crm_simulate, and psutil to see which daemons "
+    "run."
 )
 _EXAMPLES = (
     "Exit status: 0 nothing was found, or notes alone; 3 there are warnings; 4 there are errors; 1 not all could be "
-    "seen, and what was seen is well; 2 the file is no configuration. Example: twinsan check cib.xml"
+    "seen, and what was seen is well; 2 the file is wrong by itself. Example: twinsan check cib.xml"
 )
 
 
@@ -24,12 +27,19 @@ def declare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     """Add the command."""
     text = "find what is wrong with a pair before it matters"
     check = commands.add_parser("check", help=text, description=_DESCRIPTION, epilog=_EXAMPLES)
-    check.add_argument("file", metavar="CIB.xml", help="what 'cibadmin --query' prints, or a template")
+    check.add_argument(
+        "file", metavar="FILE", nargs="?", help="a site file, what 'cibadmin --query' prints, a template"
+    )
     check.add_argument("--json", action="store_true", help="for programs, with names that stay")
+    check.add_argument(
+        "--facts", action="store_true", help="print what this node sees of itself: the other one asks so"
+    )
     check.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from twinsan.operate import check
 
+    if arguments.facts:
+        return check.facts()
     return check.check(arguments.file, as_json=arguments.json)

@@ -22,28 +22,54 @@ _LARGEST = 16 << 20
 _SECONDS_FOR_FILE = 30.0
 
 NO_FILE = Reason(Failure, "{name} cannot be read: {error}", "name a site file, or what cibadmin --query has printed")
+MISTAKES = Reason(Failure, "{name} has mistakes:\n{mistakes}")
 TOO_LARGE = Reason(
     Failure, "{name} has more than {most} bytes", "name a site file, or what cibadmin --query has printed"
 )
 
 
-def check(name: str, *, as_json: bool) -> int:
-    """Check the file `name`. Returns the exit status: by the worst finding, 2 for a file that is wrong by itself."""
+def check(name: str | None, *, as_json: bool) -> int:
+    """Check the file `name`, or the pair for None. Returns the exit status: by the worst finding, 2 for a file that is
+    wrong by itself.
+    """
     packages.find()
     try:
-        report = _of_file(name, Deadline(_SECONDS_FOR_FILE))
+        report = _of_pair() if name is None else _of_file(name, Deadline(_SECONDS_FOR_FILE))
     except Failure as failure:
         print(f"twinsan: {failure}", file=sys.stderr)
         return WRONG
-    print(json.dumps(report.json(), indent=2) if as_json else report.text(name))
+    print(json.dumps(report.json(), indent=2) if as_json else report.text(name or "the pair"))
     return report.status
 
 
-def _of_file(name: str, deadline: Deadline) -> Report:
-    from twinsan.operate.checks import cluster
-    from twinsan.operate.checks.configuration import Configuration
+def facts() -> int:
+    """Print what this node sees of itself, for the other node. Returns the exit status."""
+    packages.find()
+    from twinsan.operate.checks import live
 
-    return cluster.check(Configuration.read(_content(name), name), deadline)
+    print(live.facts_as_json())
+    return 0
+
+
+def _of_pair() -> Report:
+    from twinsan.operate.checks import live
+
+    return live.check()
+
+
+def _of_file(name: str, deadline: Deadline) -> Report:
+    """Raises Failure, with all mistakes of a site file."""
+    from twinsan.operate.checks import cluster, site_file
+    from twinsan.operate.checks.configuration import Configuration
+    from twinsan.site import reader
+
+    content = _content(name)
+    if not name.endswith(".toml"):
+        return cluster.check(Configuration.read(content, name), deadline)
+    site, mistakes = reader.parse(content)
+    if site is None:
+        raise MISTAKES(mistakes="\n".join(f"{name}:{each.line}: {each}" for each in mistakes), name=name)
+    return site_file.check(site, deadline)
 
 
 def _content(name: str) -> bytes:

@@ -3,6 +3,6 @@
 them.
 
 ``finding`` is what a fault is, ``catalogue`` lists them all. ``configuration`` and ``stack`` read the cluster's
-configuration, ``simulator`` asks Pacemaker's scheduler what it would do with it. ``facts`` is what a node sees of
-itself; the other node sees its own, and both are compared where one was asked.
+configuration, ``simulator`` asks Pacemaker's scheduler what it would do with it. ``host_facts`` is what a node sees of
+itself; the other node is asked for its own over ssh (``live``), and the rules compare both.
 """

@@ -3,7 +3,22 @@
 
 from __future__ import annotations
 
-from twinsan.operate.checks import chain, cluster, fencing, identity, leftovers, structure, times
+from twinsan.operate.checks import (
+    chain,
+    cluster,
+    fencing,
+    hosts,
+    identity,
+    leftovers,
+    paths,
+    replicas,
+    replication,
+    site_file,
+    storage,
+    structure,
+    times,
+    votes,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +32,12 @@ SUBJECTS: tuple[tuple[str, tuple[Fault, ...]], ...] = (
     ("operations and what follows their failure", times.FAULTS),
     ("names, addresses and secrets", identity.FAULTS),
     ("what is left over", leftovers.FAULTS),
+    ("a site file", site_file.FAULTS),
+    ("DRBD's files", (*replicas.FAULTS, *replication.FAULTS)),
+    ("corosync", votes.FAULTS),
+    ("the hosts", hosts.FAULTS),
+    ("disks, and what is on top of them", storage.FAULTS),
+    ("networks", paths.FAULTS),
 )
 
 

@@ -32,10 +32,12 @@ def check(
     """Return what is wrong with a configuration. What fencing needs to know of the nodes is as in `fencing.find`."""
     report = Report()
     stacks = stack_of.of(configuration)
-    wrong = list(structure.find(configuration, stacks))
+    wrong = [*structure.find(configuration, stacks), *identity.find(configuration, stacks)]
     report.add(wrong)
-    # A clone that is wrong by itself would be found again in every situation.
-    if not any(finding.fault.severity == ERROR for finding in wrong):
+    # A clone that is wrong by itself, or two targets in one, would be found again in every situation.
+    if not any(each.fault in structure.FAULTS and each.fault.severity == ERROR for each in wrong) and not any(
+        each.fault is identity.SAME_IQN for each in wrong
+    ):
         try:
             report.add(situations.find(configuration, stacks, deadline))
         except Refused as refused:
@@ -44,6 +46,5 @@ def check(
             report.not_seen("what the scheduler would do", failure)
     report.add(fencing.find(configuration, third_vote=third_vote, watchdog=watchdog))
     report.add(times.find(configuration, stacks))
-    report.add(identity.find(configuration, stacks))
     report.add(leftovers.find(configuration))
     return report

@@ -204,7 +204,8 @@ class _Situations:
     def _judge_delays(self) -> None:
         """With two votes, the nodes must not fence each other at the same time."""
         delay = seconds(self._configuration.option("priority-fencing-delay")) or 0.0
-        if delay and len(self._delays) == 2 and len(set(self._delays.values())) == 1:
+        fences = true(self._configuration.option("stonith-enabled", "true"))
+        if fences and delay and len(self._delays) == 2 and len(set(self._delays.values())) == 1:
             stack = next(iter(self._served))
             where = stack.replica or stack.parts[0]
             self._look.add(chain.FENCING_TIE, stack, where, "")

@@ -23,8 +23,8 @@ ALL = bool(os.environ.get("TWINSAN_EXAMPLES"))
 
 
 def report(text: bytes) -> Report:
-    """What is found in a configuration."""
-    return cluster.check(Configuration.read(text, "cib.xml"), Deadline(60))
+    """What is found in a configuration; a watchdog would wait 15 s."""
+    return cluster.check(Configuration.read(text, "cib.xml"), Deadline(60), watchdog=15.0)
 
 
 def found(text: bytes) -> list[tuple[str, str]]:
@@ -68,6 +68,64 @@ def _fenced() -> Change:
     expression = '<expression id="e" attribute="#uname" operation="ne" value="atlas"/>'
     rule = f'<rule id="r" role="Promoted" score="-INFINITY">{expression}</rule>'
     return add("constraints", f'<rsc_location id="{identity}" rsc="ms_drbd">{rule}</rsc_location>')
+
+
+def _without_clone() -> Change:
+    """The primitive alone, with what constraints say of the clone."""
+
+    def change(root: etree._Element) -> None:
+        clone = root.find(".//clone[@id='ms_drbd']")
+        assert clone is not None
+        parent, primitive = clone.getparent(), clone.find("primitive")
+        assert parent is not None
+        assert primitive is not None
+        parent.replace(clone, primitive)
+
+    return change
+
+
+def _cloned() -> Change:
+    """The group in a clone."""
+
+    def change(root: etree._Element) -> None:
+        group = root.find(".//group")
+        assert group is not None
+        clone, parent = etree.Element("clone", id="c_san"), group.getparent()
+        assert parent is not None
+        parent.replace(group, clone)
+        clone.append(group)
+        for constraint in root.iterfind(".//constraints/*"):
+            for name in ("rsc", "then"):
+                if constraint.get(name) == "g_san":
+                    constraint.set(name, "c_san")
+
+    return change
+
+
+def _cloned_address() -> Change:
+    """One address in a clone, of which the orders know."""
+
+    def change(root: etree._Element) -> None:
+        address = root.find(".//primitive[@id='p_portal2']")
+        assert address is not None
+        clone, parent = etree.Element("clone", id="c_portal2"), address.getparent()
+        assert parent is not None
+        parent.replace(address, clone)
+        clone.append(address)
+        for reference in root.iterfind(".//resource_ref[@id='p_portal2']"):
+            reference.set("id", "c_portal2")
+
+    return change
+
+
+def _incumbent(timeout: str) -> Change:
+    """The LUN by the agent of ClusterLabs."""
+
+    def change(root: etree._Element) -> None:
+        give("primitive[@id='p_lun1']", provider="heartbeat", type="iSCSILogicalUnit")(root)
+        give("op[@id='p_lun1-stop']", timeout=timeout)(root)
+
+    return change
 
 
 def _two_rules() -> Change:
@@ -144,6 +202,16 @@ SIMULATED: dict[str, tuple[str, list[Change], list[tuple[str, str]]]] = {
         [remove("primitive[@id='p_portal_data0']/meta_attributes")],
         [("fencing-tie", "warning")],
     ),
+    "a chain that is a clone, without interleave": (
+        "san",
+        [_cloned()],
+        [("not-interleaved", "warning"), ("not-interleaved", "warning"), ("restarts", "warning")],
+    ),
+    "a clone of the address": (
+        "two-portals",
+        [_cloned_address(), remove("resource_set[@id='luns-where-promoted-1']")],
+        [("served-twice", "error"), ("address-elsewhere", "error")],
+    ),
     "a constraint on what does not exist": (
         "san",
         [give("rsc_colocation[@id='san-where-promoted']", rsc="g_sun")],
@@ -179,6 +247,21 @@ STATIC: dict[str, tuple[str, list[Change], str, str]] = {
     "one replica": ours("one-replica", "error", value("clone-max", "1", of="ms_drbd")),
     "notifications": ours("notifications-unneeded", "note", value("notify", "true", of="ms_drbd")),
     "a LUN of another target": ours("target-missing", "error", value("target_iqn", "iqn.2003-01.org.example:sun")),
+    "a replica in no clone": ours("replica-not-cloned", "error", _without_clone()),
+    "no address": ours("address-missing", "error", remove("primitive[@id='p_portal']"), value("portals", "10.0.5.50")),
+    "linbit:drbd without notifications": ours(
+        "notifications-missing", "error", give("primitive[@id='p_drbd']", provider="linbit", type="drbd")
+    ),
+    "a watchdog that is waited for too shortly": (
+        "sbd-diskless",
+        [value("stonith-watchdog-timeout", "20s")],
+        "watchdog-short",
+        "error",
+    ),
+    "a LUN of iSCSILogicalUnit without a serial": ours("serial-of-name", "warning", _incumbent("60s")),
+    "a short stop of iSCSILogicalUnit": ours(
+        "timeout-shortest", "warning", _incumbent("20s"), _serial("p_lun1", "aaaaaaa0")
+    ),
     "clones in order without interleave": ours(
         "not-interleaved",
         "warning",

@@ -39,6 +39,8 @@ def _no_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
 def disturb(root: etree._Element, kind: str, number: int, value: str) -> None:
     """Change one element in one of several ways."""
     elements = [each for each in root.iter(etree.Element) if each is not root]
+    if not elements:
+        return
     element = elements[number % len(elements)]
     parent = element.getparent()
     assert parent is not None
