@@ -76,8 +76,9 @@ def collect(deadline: Deadline, root: str = "") -> dict[str, Any]:
         "carried": {},
     }
     found["running"] = _try(unseen, "the programs that run", services.running)
-    found["node"] = _try(unseen, "the name of the node in the cluster", lambda: _node_name(deadline))
-    found["corosync_running"] = _try(unseen, "the values that corosync runs with", lambda: _running(deadline))
+    running = _try(unseen, "the values that corosync runs with", lambda: _running(deadline))
+    found["corosync_running"] = running
+    found["node"] = _node_name(running or {}) or found["host"]
     found["thin"] = _try(unseen, "the fill of thin pools", lambda: storage_facts.thin_pools(deadline, root))
     found["held"] = _try(unseen, "who holds the devices", lambda: _held(resources))
     found["networks"] = _try(unseen, "the network devices", storage_facts.networks)
@@ -94,9 +95,10 @@ def _try(unseen: list[list[str]], what: str, look: Callable[[], Found]) -> Found
         return None
 
 
-def _node_name(deadline: Deadline) -> str:
-    program = deadline.within(_SECONDS_FOR_PROGRAM)
-    return command.run("crm_node", "--name", deadline=program).stdout.strip()
+def _node_name(running: dict[str, str]) -> str:
+    """The name that the cluster has for this node, by corosync; "" if it gives none."""
+    place = running.get("nodelist.local_node_pos", "")
+    return running.get(f"nodelist.node.{place}.name", "")
 
 
 def _running(deadline: Deadline) -> dict[str, str]:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 SECONDS = 4.5
 _SECONDS_FOR_CIB = 2.5
 _SECONDS_FOR_PING = 1.0
+# A child that has seen enough tells it before its parent gives it up.
+_SECONDS_TO_TELL = 0.3
 
 # Where the cluster keeps its configuration while it does not run.
 _SAVED = "/var/lib/pacemaker/cib/cib.xml"
@@ -109,17 +111,18 @@ def _cluster(deadline: Deadline) -> Iterator[bytes]:
     conf = corosync_conf.parse(kernel_files.text(_COROSYNC))
     watchdog = seconds(services.sbd()["watchdog"]) or 0.0
     vote = votes.third_vote(conf)
-    yield pickle.dumps(cluster.check(configuration, deadline, third_vote=vote, watchdog=watchdog))
+    yield pickle.dumps(cluster.read(configuration, third_vote=vote, watchdog=watchdog))
+    yield pickle.dumps(cluster.simulate(configuration, deadline.within(deadline.remaining() - _SECONDS_TO_TELL)))
 
 
 def _here(deadline: Deadline) -> Iterator[bytes]:
-    yield json.dumps(host_facts.collect(deadline.within(deadline.remaining() - 0.2))).encode()
+    yield json.dumps(host_facts.collect(deadline.within(deadline.remaining() - _SECONDS_TO_TELL))).encode()
 
 
 def _there(peer: str, deadline: Deadline) -> Iterator[bytes]:
     """Ask the other node; its clock is compared with the time of the question and of the answer."""
     asked = time.time()
-    bound = deadline.within(deadline.remaining() - 0.2)
+    bound = deadline.within(deadline.remaining() - _SECONDS_TO_TELL)
     answer = remote.Node(peer).run("twinsan", "check", "--facts", deadline=bound).stdout
     answered = time.time()
     try:

@@ -5,6 +5,7 @@ data, faults of a LUN and of the target, a stop that fails.
 
 from __future__ import annotations
 
+from twinsan.errors import Failure
 from twinsan.operate.checks import chain
 from twinsan.operate.checks.configuration import score, seconds, true
 from twinsan.operate.checks.simulator import Simulator
@@ -26,17 +27,24 @@ _MOST_PLANS = 4
 
 
 def find(configuration: Configuration, stacks: list[Stack], deadline: Deadline) -> Iterator[Finding]:
-    """Yield what the scheduler would do wrong. Raises Failure if it does not take the configuration, or not in time."""
+    """Yield what the scheduler would do wrong. Raises Failure if it does not take the configuration, or not in time:
+    after what was found by then.
+    """
     if not stacks:
         return
     listed = list(dict.fromkeys([*configuration.nodes(), *_NODES]))
     simulator = Simulator(configuration, (listed[0], listed[1]), deadline)
+    look = chain.Look(simulator, stacks)
+    failed: Failure | None = None
     try:
-        look = chain.Look(simulator, stacks)
         _Situations(configuration, look).go()
-        yield from look.findings()
+    except Failure as failure:
+        failed = failure
     finally:
         simulator.close()
+    yield from look.findings()
+    if failed is not None:
+        raise failed
 
 
 class _Situations:
@@ -60,12 +68,11 @@ class _Situations:
             return
         for situation in (
             self._loss_of_the_active,
-            self._loss_of_the_passive,
-            self._standby,
+            self._standby_with_a_failed_stop,
             self._old_data,
             self._faulty_lun,
             self._no_target,
-            self._failed_stop,
+            self._fencing_at_once,
         ):
             self._simulator.load(self._rest)
             situation()
@@ -84,7 +91,7 @@ class _Situations:
 
     def _start(self) -> None:
         name = "a start of both nodes"
-        plans = self._run(name)
+        plans = self._run(name, until=lambda: all(map(self._look.serving, self._stacks)))
         for stack in self._stacks:
             serving = self._look.serving(stack)
             if serving:
@@ -93,7 +100,7 @@ class _Situations:
             elif self._look.spotless(stack):
                 missing = [each for node in self._simulator.nodes for each in self._look.missing(stack, node)]
                 self._look.add(chain.NOT_SERVED, stack, missing[0], stack.name, plan=name)
-        if plans[-1].acts and len(plans) == _MOST_PLANS:
+        if plans[-1].acts and len(plans) == _MOST_PLANS and self._look.spotless(self._stacks[0]):
             self._look.add(chain.RESTLESS, self._stacks[0], self._stacks[0].luns[0], "", plan=name)
         one, two = self._simulator.nodes
         self._there = two if self._here == one else one
@@ -118,7 +125,7 @@ class _Situations:
             return
         name = f"the return of {self._here}"
         self._simulator.bring_back(self._here)
-        plans = self._run(name)
+        plans = self._run(name, until=lambda: True)
         for stack in self._served:
             self._judge_return(stack, plans, name)
 
@@ -134,21 +141,18 @@ class _Situations:
         for part in left if score(stickiness) > 0 else ():
             self._look.add(chain.MOVES_BACK, stack, part, "", plan=name, there=self._here, stickiness=stickiness)
 
-    def _loss_of_the_passive(self) -> None:
-        name = f"the loss of {self._there}"
-        plans = self._run(name, "--node-fail", self._there, until=lambda: True)
-        self._note_delay(plans[0], self._there)
-        for stack in self._served:
-            for part in stack.parts:
-                if f"{part.id}_stop {self._here}" in plans[0].actions:
-                    self._look.add(chain.RESTARTS, stack, part, "", plan=name)
-        self._judge_delays()
-
-    def _standby(self) -> None:
-        name = f"standby of {self._here}"
-        self._simulator.standby(self._here)
-        self._run(name, until=self._moved)
-        self._require_moved(name)
+    def _standby_with_a_failed_stop(self) -> None:
+        stack, here = next(iter(self._served.items()))
+        lun = stack.luns[0]
+        self._simulator.standby(here)
+        failed = ("--op-fail", f"{lun.id}_stop_0@{here}=1")
+        self._run(f"standby of {here}", *failed, until=lambda: True, places=False)
+        if not true(self._configuration.option("stonith-enabled", "true")):
+            return
+        for _ in range(2):
+            if f"fence {here}" in self._simulator.step().actions:
+                return
+        self._look.add(chain.STOP_NOT_FENCED, stack, lun, "", there=here)
 
     def _old_data(self) -> None:
         """The node that serves loses its disk, so that only the other one has all data."""
@@ -186,26 +190,16 @@ class _Situations:
             self._simulator.prefer(here, [*dict.fromkeys(each.outer for each in stack.parts)])
             self._run(f"{name}, and a move to it", until=lambda: True)
 
-    def _failed_stop(self) -> None:
-        if not true(self._configuration.option("stonith-enabled", "true")):
-            return
-        stack, here = next(iter(self._served.items()))
-        lun = stack.luns[0]
-        self._simulator.standby(here)
-        self._simulator.step("--op-fail", f"{lun.id}_stop_0@{here}=1")
-        for _ in range(2):
-            if f"fence {here}" in self._simulator.step().actions:
-                return
-        self._look.add(chain.STOP_NOT_FENCED, stack, lun, "", there=here)
-
     def _note_delay(self, plan: Plan, node: str) -> None:
         self._delays[node] = plan.delays.get(node, 0.0)
 
-    def _judge_delays(self) -> None:
+    def _fencing_at_once(self) -> None:
         """With two votes, the nodes must not fence each other at the same time."""
         delay = seconds(self._configuration.option("priority-fencing-delay")) or 0.0
         fences = true(self._configuration.option("stonith-enabled", "true"))
-        if fences and delay and len(self._delays) == 2 and len(set(self._delays.values())) == 1:
+        if not fences or not delay or self._delays.get(self._here):
+            return
+        self._note_delay(self._simulator.step("--node-fail", self._there), self._there)
+        if not self._delays[self._there]:
             stack = next(iter(self._served))
-            where = stack.replica or stack.parts[0]
-            self._look.add(chain.FENCING_TIE, stack, where, "")
+            self._look.add(chain.FENCING_TIE, stack, stack.replica or stack.parts[0], "")

@@ -231,9 +231,17 @@ def test_what_a_node_sees_of_its_files(root: Path) -> None:
     assert seen["multipath"] == {"blacklisted": True}
     assert seen["sbd"]["watchdog"] == "15"
     assert "drbd_t" in seen["selinux"]["denied"]
-    assert {"the values that corosync runs with", "the name of the node in the cluster"} <= {
-        what for what, _ in seen["unseen"]
-    }
+    assert "the values that corosync runs with" in {what for what, _ in seen["unseen"]}
+
+
+def test_the_name_that_corosync_has_for_a_node(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = "nodelist.local_node_pos (u32) = 1\nnodelist.node.1.name (str) = zeus.example.org\n"
+    printed += "runtime.config.totem.token (u32) = 3000\nstats.x (u64) = 1\n"
+    monkeypatch.setattr(command, "run", lambda *argv, **_: command.Result(argv, 0, printed, ""))
+    seen = host_facts.collect(Deadline(5), str(root))
+    assert seen["node"] == "zeus.example.org"
+    assert seen["corosync_running"]["runtime.config.totem.token"] == "3000"
+    assert "stats.x" not in seen["corosync_running"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""twinsan check on a pair: nothing where all is well, faults that are seeded in guests, and an answer in time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import progress
+from lab.bmc import PASSWORD
+from lab.machine import Machine, wait_until
+from lab.pair import IQN, RESOURCE, Pair
+from twinsan.operate.checks import live
+
+pytestmark = pytest.mark.soak
+
+_FILE = f"/etc/drbd.d/{RESOURCE}.res"
+_SECRETS = "/var/lib/pacemaker/lrm/secrets/cib"
+_WANTS = "/etc/systemd/system/multi-user.target.wants"
+
+# The start and the end of the command itself, in a user-mode kernel on a busy host.
+_SECONDS = live.SECONDS + 3
+
+# A guest has no network time: what keeps its clock right is its host, which the kernel has to be told.
+_CLOCK = """
+import ctypes
+class Timex(ctypes.Structure):
+    _fields_ = [("modes", ctypes.c_uint), *((n, ctypes.c_long) for n in ("offset", "freq", "maxerror", "esterror")),
+                ("status", ctypes.c_int), ("rest", ctypes.c_byte * 256)]
+ctypes.CDLL(None).adjtimex(ctypes.byref(Timex(modes=0x4 | 0x10)))
+"""
+
+# A fault, where it is seeded, how it goes again, and what is found.
+_SEEDS = {
+    "a file with a secret for all": (f"chmod 644 {_FILE}", f"chmod 600 {_FILE}", "drbd-file-readable"),
+    "a service of LIO": (
+        f"ln -s /run/x {_WANTS}/target.service",
+        f"rm {_WANTS}/target.service",
+        "target-service-enabled",
+    ),
+    "a saved target": (
+        f'mkdir -p /etc/target; echo \'{{"targets": [{{"wwn": "{IQN}"}}]}}\' >/etc/target/saveconfig.json',
+        "rm /etc/target/saveconfig.json",
+        "saved-target",
+    ),
+    "another corosync.conf": (
+        "echo '#' >>/etc/corosync/corosync.conf",
+        "sed -i '$d' /etc/corosync/corosync.conf",
+        "corosync-files-differ",
+    ),
+    "quorum ignored": (
+        "crm_attribute --name no-quorum-policy --update ignore",
+        "crm_attribute --name no-quorum-policy --delete",
+        "quorum-ignored",
+    ),
+    "a constraint that is gone": (
+        "cibadmin --query --xpath \"//rsc_order[@id='promote-before-san']\" >/run/order.xml;"
+        " cibadmin --delete --xml-text '<rsc_order id=\"promote-before-san\"/>'",
+        "cibadmin --create --scope constraints --xml-file /run/order.xml",
+        "served-before-promotion",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def prepared(whole_pair: Pair) -> Iterator[Pair]:
+    """The pair with what a real one has and the lab has not: ssh, clocks that are kept, files for root alone, and the
+    BMCs' password among the cluster's secrets.
+    """
+    shell = b"#!/usr/bin/python3\n" + Path(__file__).with_name("peer_shell.py").read_bytes()
+    for server in whole_pair.servers:
+        server.copy({"/usr/bin/ssh": shell, "/run/clock.py": _CLOCK.encode()})
+        server.succeed(f"chmod 755 /usr/bin/ssh && chmod 600 {_FILE} && python3 /run/clock.py")
+        _serve_shell(server)
+        for device in ("fence_atlas", "fence_zeus"):
+            place = f"{_SECRETS}/{device}/password"
+            digest = hashlib.md5(PASSWORD.encode()).hexdigest()
+            server.copy({place: PASSWORD.encode(), f"{place}.sign": digest.encode()})
+            server.succeed(f"chmod 600 {place} {place}.sign")
+    _set_password(whole_pair.atlas, "lrm://")
+    whole_pair.wait_until_settled()
+    yield whole_pair
+    _set_password(whole_pair.atlas, PASSWORD)
+    for server in whole_pair.servers:
+        server.succeed("systemctl stop peer-shell; rm -f /usr/bin/ssh")
+    whole_pair.wait_until_settled()
+
+
+def _serve_shell(server: Machine) -> None:
+    server.succeed("systemctl is-active --quiet peer-shell || systemd-run --quiet --unit=peer-shell /usr/bin/ssh serve")
+
+
+def _set_password(server: Machine, value: str) -> None:
+    for device in ("fence_atlas", "fence_zeus"):
+        server.succeed(f"crm_resource --resource {device} --set-parameter password --parameter-value {value}")
+
+
+def _check(server: Machine) -> dict[str, Any]:
+    """What is found on a server; the answer comes in time."""
+    begin = time.monotonic()
+    result = server.run("twinsan check --json")
+    took = time.monotonic() - begin
+    assert result.status in (0, 1, 3, 4), result.stderr
+    assert "Traceback" not in result.stderr
+    assert took < _SECONDS, f"{took:.1f} s"
+    told: dict[str, Any] = json.loads(result.stdout)
+    told["took"] = took
+    return told
+
+
+def _whole(server: Machine) -> dict[str, Any]:
+    """What is found where all was seen: a guest of a busy host may not manage that at once."""
+    told: dict[str, Any] = {}
+
+    def all_seen() -> bool:
+        told.clear()
+        told.update(_check(server))
+        return not told["unseen"]
+
+    wait_until(all_seen, f"{server} has seen all", 180, 1.0)
+    return told
+
+
+def test_nothing_is_found_on_a_pair_that_is_well(prepared: Pair) -> None:
+    for server in prepared.servers:
+        told = _whole(server)
+        assert told["findings"] == []
+        with progress.step(f"{server} answered in {told['took']:.1f} s"):
+            pass
+
+
+def test_seeded_faults_are_found(prepared: Pair) -> None:
+    """On the one server, from the other one."""
+    active = prepared.wait_until_serving()
+    passive = prepared.peer_of(active)
+    for name, (seed, mend, key) in _SEEDS.items():
+        passive.succeed(seed)
+        try:
+            findings = _whole(active)["findings"]
+            assert [each["fault"] for each in findings] == [key], name
+        finally:
+            passive.succeed(mend)
+    assert _whole(active)["findings"] == []
+
+
+def test_who_holds_the_disk_is_found(prepared: Pair) -> None:
+    active = prepared.wait_until_serving()
+    active.succeed("systemd-run --quiet --unit=holder sh -c 'exec sleep 600 </dev/drbd0'")
+    try:
+        (finding,) = _whole(active)["findings"]
+        assert finding["fault"] == "device-held"
+        assert "sleep" in finding["what"]
+    finally:
+        active.succeed("systemctl stop holder")
+
+
+def test_an_answer_comes_in_time_while_io_is_frozen(prepared: Pair) -> None:
+    """By hand, as DRBD freezes it."""
+    active = prepared.wait_until_serving()
+    active.succeed(f"drbdadm suspend-io {RESOURCE}")
+    try:
+        _check(active)
+    finally:
+        active.succeed(f"drbdadm resume-io {RESOURCE}")
+    prepared.wait_until_settled()
+
+
+def test_a_configuration_alone_is_checked_soon(prepared: Pair) -> None:
+    active = prepared.wait_until_serving()
+    active.succeed("cibadmin --query >/run/cib.xml")
+    begin = time.monotonic()
+    active.succeed("twinsan check /run/cib.xml")
+    with progress.step(f"The configuration is checked in {time.monotonic() - begin:.1f} s"):
+        pass
+
+
+def test_a_dead_peer_is_told_in_time(prepared: Pair) -> None:
+    active = prepared.wait_until_serving()
+    passive = prepared.peer_of(active)
+    passive.power_off()
+    try:
+        told = _check(active)
+        assert any(each["what"].startswith("the other node") for each in told["unseen"]), told["unseen"]
+    finally:
+        prepared.recover()
+        _serve_shell(passive)
+        passive.succeed("python3 /run/clock.py || true")
