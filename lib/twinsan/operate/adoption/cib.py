@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
@@ -73,6 +74,11 @@ class Cib:
         if found is None or found.find("resources") is None:
             raise NO_CIB(source=source)
         self._root = found
+        # Of the schema, as (3, 7); (0, 0) if it is not known.
+        version = (
+            re.fullmatch(r"pacemaker-(\d{1,3})\.(\d{1,3})", root.get("validate-with", "")) if root is not None else None
+        )
+        self.schema = (int(version[1]), int(version[2])) if version else (0, 0)
         self._by_id = {element.get("id", ""): element for element in found.iter() if element.get("id")}
         self.primitives = list(self._primitives())
         self.nodes = [str(node.get("uname") or node.get("id", "")) for node in found.iterfind("nodes/node")]

@@ -28,6 +28,9 @@ _BOTH, _ONE, _SERVING = "on both nodes", "on one node", "on the node that serves
 # would remove what is served.
 _SERVICES = "systemctl disable rtslib-fb-targetctl || systemctl disable target"
 
+# The first schema of the configuration that knows the role Promoted.
+_SCHEMA = (3, 7)
+
 _STOP = "crm_resource --resource {name} --meta --set-parameter target-role --parameter-value Stopped"
 _WAIT = "crm_resource --wait --timeout 120"
 
@@ -86,22 +89,30 @@ class Old:
         return [each for each in self.cib.primitives if each.top in self.tops and each.name not in names]
 
     def deletions(self) -> Iterator[str]:
-        """Yield the elements to delete from the configuration, constraints first."""
+        """Yield the words for cibadmin that name each element to delete from the configuration, constraints first."""
         yield from self._with_constraints(self.tops)
         yield from self._with_constraints([device.top for device in self.renewed])
         for pair in self.cib.options((*_OPTIONS, *(FENCING if self.cib.is_fencing_off else ())), _OURS):
-            yield f"<nvpair id={quoteattr(pair)}/>"
+            yield _named("nvpair", pair)
 
     def deletions_at_last(self) -> list[str]:
-        """Return the elements of the old fence devices that are deleted at the end."""
+        """Return the same for the old fence devices that are deleted at the end."""
         return list(self._with_constraints([device.top for device in self.further]))
 
     def _with_constraints(self, tops: list[str]) -> Iterator[str]:
         parts = {part for each in self.cib.primitives if each.top in tops for part in (each.name, *each.inside)}
         for constraint in self.cib.constraints_of(parts):
-            yield f"<{constraint.tag} id={quoteattr(constraint.name)}/>"
+            yield _named(constraint.tag, constraint.name)
         for top in dict.fromkeys(tops):
-            yield f"<{self.cib.tops[top]} id={quoteattr(top)}/>"
+            yield _named(self.cib.tops[top], top)
+
+
+def _named(tag: str, name: str) -> str:
+    """Return the words for cibadmin that name an element of the configuration."""
+    if tag == "master":
+        # An upgrade may have made a clone of it.
+        return f"--xpath {shlex.quote(f'//resources/*[@id={quoteattr(name)}]')}"
+    return f"--xml-text {shlex.quote(f'<{tag} id={quoteattr(name)}/>')}"
 
 
 def steps(found: Found, old: Old, site_file: str, site: Site | None) -> list[Step]:
@@ -162,11 +173,13 @@ def drbd_steps(found: Found) -> Iterator[Step]:
 
 
 def _make(old: Old) -> Iterator[str]:
+    if (0, 0) < old.cib.schema < _SCHEMA:
+        yield "cibadmin --upgrade --force"
     yield migration.KEEP
     yield "cibadmin --query >after.cib"
     yield 'export CIB_file="$PWD/after.cib"'
     for element in old.deletions():
-        yield f"cibadmin --delete --xml-text {shlex.quote(element)}"
+        yield f"cibadmin --delete {element}"
     yield "cibadmin --modify --allow-create --xml-file rendered/cib.xml"
     yield "crm_attribute --name maintenance-mode --update true"
     yield "cibadmin --query --scope configuration >after.xml"
@@ -197,7 +210,7 @@ def _take_over(old: Old, found: Found) -> Iterator[str]:
 def _last(old: Old) -> Iterator[Step]:
     elements = old.deletions_at_last()
     if elements:
-        commands = tuple(f"cibadmin --delete --xml-text {shlex.quote(element)}" for element in elements)
+        commands = tuple(f"cibadmin --delete {element}" for element in elements)
         yield Step("When the new fence devices are Started, delete the old ones", _ONE, commands)
 
 

@@ -75,7 +75,7 @@ def test_an_older_configuration_with_a_master(tmp_path: Path, capsys: pytest.Cap
     drbd = field.drbd(tag="master")
     adopted = adopt(tmp_path, capsys, cib(drbd, field.guide(), field.FENCING, field.MANAGEMENT))
     assert adopted.status == 0
-    assert "cibadmin --delete --xml-text '<master id=\"ms_drbd_r0\"/>'" in adopted.commands()
+    assert "cibadmin --delete --xpath '//resources/*[@id=\"ms_drbd_r0\"]'" in adopted.commands()
 
 
 def test_a_template_and_values_of_the_group_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
