@@ -125,15 +125,15 @@ def steps(found: Found, old: Old, site_file: str, site: Site | None) -> list[Ste
         *drbd_steps(found),
         Step(
             "Render the site. Use its cib.xml; leave DRBD's and corosync's files as they are",
-            _ONE,
+            _SERVING,
             (f"twinsan render {shlex.quote(site_file)} --output rendered",),
         ),
         Step(
             "Make the new configuration beside the old one. The last command has nothing to do: it stops nothing",
-            _ONE,
+            _SERVING,
             tuple(_make(old)),
         ),
-        Step("See that all disks are UpToDate, and that nobody has changed the configuration", _ONE, _SEE),
+        Step("See that all disks are UpToDate, and that nobody has changed the configuration", _SERVING, _SEE),
         Step(
             "Take over. Type all of it at once: it stops what serves, puts the new configuration in its place, lets "
             "the cluster forget the old agent of DRBD, and starts what is new. DRBD goes on. If it ends early, go back "
@@ -146,7 +146,7 @@ def steps(found: Found, old: Old, site_file: str, site: Site | None) -> list[Ste
         Step(
             "See that the cluster is as the site file says; DRBD's file may differ. From now on, change the site file "
             "and type twinsan apply",
-            _ONE,
+            _SERVING,
             (f"twinsan render --diff {shlex.quote(site_file)}",),
         ),
         *_last(old),
@@ -218,9 +218,9 @@ def _back(site: Site | None) -> Step:
     names = [name for resource in site.resources for name in _names(resource)] if site else ["EACH_NEW_RESOURCE"]
     return Step(
         "If anything is wrong, go back. All that is new has to be stopped before",
-        _ONE,
+        _SERVING,
         (*(_STOP.format(name=name) for name in names), _WAIT, migration.RESTORE),
-        pause="of about a minute",
+        pause="hosts get no answer for about a minute: DRBD starts anew",
     )
 
 
