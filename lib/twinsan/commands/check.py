@@ -34,12 +34,23 @@ def declare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     check.add_argument(
         "--facts", action="store_true", help="print what this node sees of itself: the other one asks so"
     )
+    check.add_argument(
+        "--seconds", metavar="N", type=_seconds, help="look for so long at most (default: 4.5; a file: 30)"
+    )
     check.set_defaults(run=_run)
+
+
+def _seconds(text: str) -> float:
+    import argparse
+
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= 3600):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of seconds from 1 to 3600")
+    return float(text)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from twinsan.operate import check
 
     if arguments.facts:
-        return check.facts()
-    return check.check(arguments.file, as_json=arguments.json)
+        return check.facts(arguments.seconds)
+    return check.check(arguments.file, as_json=arguments.json, most=arguments.seconds)

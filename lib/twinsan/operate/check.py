@@ -28,13 +28,13 @@ TOO_LARGE = Reason(
 )
 
 
-def check(name: str | None, *, as_json: bool) -> int:
-    """Check the file `name`, or the pair for None. Returns the exit status: by the worst finding, 2 for a file that is
-    wrong by itself.
+def check(name: str | None, *, as_json: bool, most: float | None = None) -> int:
+    """Check the file `name`, or the pair for None, within `most` seconds. Returns the exit status: by the worst
+    finding, 2 for a file that is wrong by itself.
     """
     packages.find()
     try:
-        report = _of_pair() if name is None else _of_file(name, Deadline(_SECONDS_FOR_FILE))
+        report = _of_pair(most) if name is None else _of_file(name, Deadline(most or _SECONDS_FOR_FILE))
     except Failure as failure:
         print(f"twinsan: {failure}", file=sys.stderr)
         return WRONG
@@ -42,19 +42,19 @@ def check(name: str | None, *, as_json: bool) -> int:
     return report.status
 
 
-def facts() -> int:
+def facts(most: float | None = None) -> int:
     """Print what this node sees of itself, for the other node. Returns the exit status."""
     packages.find()
     from twinsan.operate.checks import live
 
-    print(live.facts_as_json())
+    print(live.facts_as_json(most or live.SECONDS))
     return 0
 
 
-def _of_pair() -> Report:
+def _of_pair(most: float | None) -> Report:
     from twinsan.operate.checks import live
 
-    return live.check()
+    return live.check(most or live.SECONDS)
 
 
 def _of_file(name: str, deadline: Deadline) -> Report:

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     Found = TypeVar("Found")
 
-# How long one program may take, within the time for all.
-_SECONDS_FOR_PROGRAM = 2.0
-
 # Files that both nodes have to have, the same, besides DRBD's.
 _SHARED = ("/etc/corosync/corosync.conf", "/etc/corosync/authkey")
 _HANDLER = "/usr/sbin/twinsan"
@@ -34,7 +31,7 @@ _NAMES = ("drbd-vaai", "lio-iscsi-target", "lio-lun", "portal-ip")
 
 # What the rules look at, and what it is.
 _KINDS: dict[str, Any] = {
-    **dict.fromkeys(("twinsan", "host", "kernel", "drbd"), str),
+    **dict.fromkeys(("twinsan", "host", "kernel", "drbd", "drbd_utils"), str),
     **dict.fromkeys(("resources", "files", "corosync", "saved_target", "firewall", "selinux", "sbd", "lvm"), dict),
     **dict.fromkeys(("multipath", "disks", "clock", "carried"), dict),
     **dict.fromkeys(("enabled", "unseen"), list),
@@ -82,6 +79,7 @@ def collect(deadline: Deadline, root: str = "") -> dict[str, Any]:
     found["thin"] = _try(unseen, "the fill of thin pools", lambda: storage_facts.thin_pools(deadline, root))
     found["held"] = _try(unseen, "who holds the devices", lambda: _held(resources))
     found["networks"] = _try(unseen, "the network devices", storage_facts.networks)
+    found["drbd_utils"] = _try(unseen, "the version of drbd-utils", lambda: _drbd_utils(resources, deadline)) or ""
     found["unseen"] = unseen
     return found
 
@@ -101,8 +99,17 @@ def _node_name(running: dict[str, str]) -> str:
     return running.get(f"nodelist.node.{place}.name", "")
 
 
+def _drbd_utils(resources: dict[str, Any], deadline: Deadline) -> str:
+    """The version of drbd-utils, if their handler is used: others are not asked."""
+    used = [value for each in resources.values() for value in each["options"].values()]
+    if not any("crm-fence-peer" in value for value in used):
+        return ""
+    printed = command.run("drbdadm", "--version", deadline=deadline.within(deadline.remaining() / 2)).stdout
+    return next((line.partition("=")[2] for line in printed.splitlines() if line.startswith("DRBDADM_VERSION=")), "")
+
+
 def _running(deadline: Deadline) -> dict[str, str]:
-    printed = command.run("corosync-cmapctl", deadline=deadline.within(_SECONDS_FOR_PROGRAM)).stdout
+    printed = command.run("corosync-cmapctl", deadline=deadline.within(deadline.remaining() / 2)).stdout
     kept = ("totem.", "nodelist.", "quorum.", "runtime.config.totem.token", "runtime.config.totem.consensus")
     return {key: value for key, value in corosync_conf.running(printed).items() if key.startswith(kept)}
 

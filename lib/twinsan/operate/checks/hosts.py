@@ -143,6 +143,14 @@ DRBD_FAULTY = Fault(
     why="known from {source}",
     mend="update the module: {newer} or newer",
 )
+HANDLER_SLOW = Fault(
+    "drbd-utils-old",
+    ERROR,
+    "crm-fence-peer.9.sh is of drbd-utils {value}, and Pacemaker is {pacemaker}",
+    why="it cannot read the status of this Pacemaker (drbd-utils before 9.28), and takes every living peer for one "
+    "that will be fenced: I/O is frozen for its time-out of 90 s",
+    mend='update drbd-utils, or take the handler of twinsan: fence-peer "/usr/sbin/twinsan fence-peer"',
+)
 DRBD_DIFFERS = Fault(
     "drbd-versions-differ",
     WARNING,
@@ -169,6 +177,9 @@ _WANTED = ("corosync.service", "pacemaker.service")
 _OTHER_TARGETS = ("tgtd", "ietd", "iscsi-scstd", "targetclid")
 _MOST_DIFFERENCE = 1.0
 _OLDEST_KERNEL = (5, 14)
+
+# Pacemaker that has times in the status of a node where there were words, and the drbd-utils that read them.
+_HAS_TIMES, _READS_TIMES = (2, 1, 7), (9, 28, 0)
 
 # Versions of DRBD with a fault that a pair meets: from, to (without), what, where it is told, what has it no more.
 _DRBD_FAULTS = (
@@ -203,6 +214,10 @@ def find(configuration: Configuration, facts: dict[str, dict[str, Any]]) -> Iter
         if _calls_us(seen) and not seen["handler"]:
             yield NO_HANDLER.at("/usr/sbin/twinsan", node=node)
         yield from _versions(node, seen)
+        pacemaker = numbers(configuration.option("dc-version"))
+        if seen["drbd_utils"] and numbers(seen["drbd_utils"]) < _READS_TIMES and pacemaker >= _HAS_TIMES:
+            told = configuration.option("dc-version")
+            yield HANDLER_SLOW.at("drbd-utils", node=node, value=seen["drbd_utils"], pacemaker=told)
         if seen["selinux"]["denied"]:
             yield DENIED.at("SELinux", node=node, value=seen["selinux"]["denied"])
         if seen["clock"]["synchronised"] is False:

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 # All together; what has not answered by then was not seen.
 SECONDS = 4.5
-_SECONDS_FOR_CIB = 2.5
 _SECONDS_FOR_PING = 1.0
 # A child that has seen enough tells it before its parent gives it up.
 _SECONDS_TO_TELL = 0.3
@@ -54,9 +53,11 @@ OTHER_VERSION = Reason(Failure, "what it answers is of another version of twinsa
 NO_PEER = Reason(Failure, "corosync.conf names no other node", "see: crm_node --list")
 
 
-def check() -> Report:
-    """Return what is wrong with the pair. Never raises Failure: what could not be seen is in the report."""
-    deadline = Deadline(SECONDS)
+def check(most: float = SECONDS) -> Report:
+    """Return what is wrong with the pair, within `most` seconds and a little. Never raises Failure: what could not be
+    seen is in the report.
+    """
+    deadline = Deadline(most)
     report = Report()
     peer = _peer()
     works = {_CLUSTER: lambda: _cluster(deadline), _HERE: lambda: _here(deadline)}
@@ -83,9 +84,9 @@ def check() -> Report:
     return report
 
 
-def facts_as_json(seconds_: float = SECONDS) -> str:
-    """Return what this node sees of itself, for the other node."""
-    return json.dumps(host_facts.collect(Deadline(seconds_)))
+def facts_as_json(most: float = SECONDS) -> str:
+    """Return what this node sees of itself within `most` seconds, for the other node."""
+    return json.dumps(host_facts.collect(Deadline(most)))
 
 
 def _peer() -> str:
@@ -98,7 +99,7 @@ def _peer() -> str:
 def _cluster(deadline: Deadline) -> Iterator[bytes]:
     """Yield the configuration, then what is wrong with it."""
     try:
-        text = cib.query(deadline.within(_SECONDS_FOR_CIB)).encode()
+        text = cib.query(deadline.within(deadline.remaining() / 2)).encode()
     except Failure as failure:
         text = kernel_files.text(_SAVED).encode()
         if not text:
@@ -123,7 +124,8 @@ def _there(peer: str, deadline: Deadline) -> Iterator[bytes]:
     """Ask the other node; its clock is compared with the time of the question and of the answer."""
     asked = time.time()
     bound = deadline.within(deadline.remaining() - _SECONDS_TO_TELL)
-    answer = remote.Node(peer).run("twinsan", "check", "--facts", deadline=bound).stdout
+    words = ("twinsan", "check", "--facts", "--seconds", str(max(1, int(bound.remaining()))))
+    answer = remote.Node(peer).run(*words, deadline=bound).stdout
     answered = time.time()
     try:
         facts = json.loads(answer)

@@ -27,7 +27,7 @@ SECRET_OF_MANUALS = Fault(
     ERROR,
     "{where} has the shared-secret of a manual",
     why="everybody knows it",
-    mend="sed -i 's/SECRET/'$(od -An -N16 -tx1 /dev/urandom | tr -d ' ')'/' its file, copy it, drbdadm adjust {where}",
+    mend="write another one into its file, copy that to the other node, then on both: drbdadm adjust {where}",
 )
 ASYNCHRONOUS = Fault(
     "drbd-asynchronous",
@@ -165,11 +165,12 @@ def of_resource(
     """Yield what is wrong with the options of a resource; `ours` says whether drbd-vaai manages it."""
     options: dict[str, str] = resource["options"]
     secret = options.get("net.shared-secret", "")
-    if not secret or "net.cram-hmac-alg" not in options:
+    if (not secret or "net.cram-hmac-alg" not in options) and options.get("net.tls", "no") == "no":
         yield NO_SECRET.at(name, node=node)
     elif secret == drbd_files.OF_MANUALS:
         yield SECRET_OF_MANUALS.at(name, node=node)
-    yield from _fencing(name, options, node, ours)
+    several = resource["connections"] > 1 or len(resource["hosts"]) > 2
+    yield from _fencing(name, options, node, ours=ours, by_quorum=several)
     is_9 = seen["drbd"].startswith("9") or "net.fencing" in options
     if is_9 and options.get("options.auto-promote", "yes") != "no":
         yield PROMOTES_ITSELF.at(name, node=node)
@@ -185,15 +186,18 @@ def of_resource(
     if "syncer" in options:
         yield SYNCER.at(name, node=node)
     quorum = options.get("options.quorum", "off")
-    if quorum != "off" and resource["connections"] <= 1 and len(resource["hosts"]) <= 2:
+    if quorum != "off" and not several:
         yield QUORUM_TOO.at(name, node=node, value=quorum)
 
 
-def _fencing(name: str, options: dict[str, str], node: str, ours: bool) -> Iterator[Finding]:
+def _fencing(name: str, options: dict[str, str], node: str, *, ours: bool, by_quorum: bool) -> Iterator[Finding]:
     protocol = options.get("net.protocol", "C")
     if protocol != "C":
         yield ASYNCHRONOUS.at(name, node=node, value=protocol)
     policy = options.get("net.fencing", options.get("disk.fencing", "dont-care"))
+    # With a third node, DRBD's own quorum can stand in for fencing.
+    if policy == "dont-care" and by_quorum and options.get("options.quorum", "off") != "off":
+        return
     if policy == "dont-care":
         yield NOT_FENCING.at(name, node=node)
         return

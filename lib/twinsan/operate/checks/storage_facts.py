@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from twinsan.deadline import Deadline
 
 _QUEUE = ("discard_max_bytes", "discard_granularity", "rotational", "write_cache", "logical_block_size")
-_SECONDS_FOR_PROGRAM = 2.0
 
 
 def disks(resources: dict[str, Any], host: str, root: str = "") -> dict[str, dict[str, str]]:
@@ -53,7 +52,7 @@ def thin_pools(deadline: Deadline, root: str = "") -> list[dict[str, Any]]:
             names[name] = name
     if not names:
         return []
-    program = deadline.within(_SECONDS_FOR_PROGRAM)
+    program = deadline.within(deadline.remaining() / 2)
     printed = command.run("dmsetup", "status", "--target", "thin-pool", deadline=program).stdout
     found = []
     for line in printed.splitlines():

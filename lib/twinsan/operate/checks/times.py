@@ -50,9 +50,9 @@ LONG = Fault(
 NO_MONITOR = Fault(
     "monitor-missing",
     WARNING,
-    "{where} has no monitor{role}",
+    "{where} has no monitor for {role}",
     why="the cluster does not notice that it has failed",
-    mend="crm configure monitor {where}{suffix} {interval}s:{timeout}s",
+    mend="add one with interval={interval}s timeout={timeout}s: crm configure edit {where}",
 )
 COLLIDING = Fault(
     "monitors-collide",
@@ -178,10 +178,8 @@ def _monitors(resource: Resource, *, promotable: bool) -> Iterator[Finding]:
     roles = {each.role or "Unpromoted" for each in monitors} if promotable else {""}
     for role, interval in (("Promoted", 10), ("Unpromoted", 20)) if promotable else (("", 10),):
         if not monitors or role not in roles:
-            told = f" for the role {role}" if role else ""
-            suffix = f":{role}" if role else ""
-            timeout = 30 if promotable else 20
-            yield NO_MONITOR.at(resource.id, role=told, suffix=suffix, interval=interval, timeout=timeout)
+            told = f"the role {role}" if role else "what runs"
+            yield NO_MONITOR.at(resource.id, role=told, interval=interval, timeout=30 if promotable else 20)
     slowest = max((each.interval for each in monitors), default=0.0)
     if slowest > _SLOWEST:
         yield SLOW_MONITOR.at(resource.id, interval=slowest)

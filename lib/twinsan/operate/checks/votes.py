@@ -30,7 +30,7 @@ SAME_NETWORK = Fault(
 NO_CRYPTO = Fault(
     "corosync-not-secret",
     WARNING,
-    "corosync neither encrypts nor authenticates",
+    "corosync does not authenticate its packets",
     why="who can send packets into one of its networks can fence a server",
     mend="in its section totem write crypto_cipher: aes256 and crypto_hash: sha256; corosync-keygen; copy both files",
 )
@@ -141,9 +141,8 @@ def find(facts: dict[str, dict[str, Any]]) -> Iterator[Finding]:
 
 
 def _secret(values: dict[str, str]) -> bool:
-    if values.get("totem.secauth") == "on":
-        return True
-    return "none" not in (values.get("totem.crypto_cipher", "none"), values.get("totem.crypto_hash", "none"))
+    """Whether packets are authenticated; encryption alone is not possible."""
+    return values.get("totem.secauth") == "on" or values.get("totem.crypto_hash", "none") != "none"
 
 
 def of_file(values: dict[str, str], node: str) -> Iterator[Finding]:

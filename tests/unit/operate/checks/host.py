@@ -47,6 +47,7 @@ def node(name: str, number: int, *, drbd: str = "9", res: str = "", conf: str = 
         "host": name,
         "node": name,
         "kernel": "6.12.0",
+        "drbd_utils": "",
         "drbd": "9.3.3" if drbd == "9" else "8.4.11",
         "resources": drbd_files.resources(drbd_files.parse(res or resource_file(drbd))),
         "files": {path: dict(file) for path in paths},

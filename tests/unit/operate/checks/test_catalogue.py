@@ -30,6 +30,7 @@ def test_every_fault_is_in_the_catalogue() -> None:
 SEEDED_ELSEWHERE = {
     "corosync-name-differs",
     "drbd-host-missing",
+    "drbd-utils-old",
     "fencing-by-bmc-alone",
     "nothing-served",
     "old-clone",

@@ -12,6 +12,8 @@ from lab.bench import incumbents
 from tests.unit.operate.checks import mutation
 from tests.unit.operate.checks.mutation import Change, add, give, last, live, location, more, option, remove, value
 from twinsan.deadline import Deadline
+from twinsan.errors import NotInstalled, TooSlow
+from twinsan.host import command
 from twinsan.operate.checks import cluster, situations
 from twinsan.operate.checks.configuration import Configuration
 from twinsan.operate.checks.report import Report
@@ -456,3 +458,58 @@ def test_its_chain_is_judged_as_well() -> None:
     keys = {key for key, _ in found(etree.tostring(root))}
     assert "served-before-promotion" in keys
     assert "address-before-lun" not in keys
+
+
+def test_without_the_scheduler_the_text_is_still_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*argv: str, **_: object) -> command.Result:
+        raise NotInstalled(f"the program {argv[0]} is missing")
+
+    monkeypatch.setattr(command, "run", missing)
+    made = report(mutation.changed("san", option("no-quorum-policy", "ignore")))
+    assert [each.fault.key for each in made.findings()] == ["quorum-ignored"]
+    assert made.unseen == [("all that the scheduler would do", "the program crm_simulate is missing")]
+
+
+@pytest.mark.runs_programs
+def test_what_was_found_before_time_was_up_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, left = command.run, [1]
+
+    def run(*argv: str, deadline: Deadline, check: bool) -> command.Result:
+        if not left:
+            raise TooSlow(f"{argv[0]} did not end in time")
+        left.pop()
+        return real(*argv, deadline=deadline, check=check)
+
+    monkeypatch.setattr(command, "run", run)
+    made = report(mutation.changed("san", remove("rsc_order[@id='promote-before-san']")))
+    assert [each.fault.key for each in made.findings()] == ["served-before-promotion"]
+    assert [what for what, _ in made.unseen] == ["all that the scheduler would do"]
+
+
+@pytest.mark.runs_programs
+def test_the_scheduler_is_not_asked_more_often_than_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start of it is what takes time on a small server."""
+    real, runs = command.run, []
+
+    def run(*argv: str, deadline: Deadline, check: bool) -> command.Result:
+        runs.append(argv[0])
+        return real(*argv, deadline=deadline, check=check)
+
+    monkeypatch.setattr(command, "run", run)
+    assert report(mutation.changed("san")).findings() == []
+    assert runs == ["crm_simulate"] * 9
+
+
+def test_nothing_stays_in_tmp(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    real = os.mkdir
+
+    def mkdir(path: str, mode: int = 0o777) -> None:
+        made.append(path)
+        real(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    monkeypatch.setattr(command, "run", lambda *argv, **_: command.Result(argv, 1, "", "error: no"))
+    assert [each.fault.key for each in report(mutation.changed("san")).findings()] == ["configuration-refused"]
+    assert made
+    assert not any(map(os.path.exists, made))

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.unit.operate.checks import host
+from tests.unit.operate.checks import host, mutation
 from tests.unit.operate.checks.host import Facts
 from twinsan.operate.checks import hosts, paths, replicas, storage, votes
+from twinsan.operate.checks.configuration import Configuration
 from twinsan.operate.checks.finding import Finding
 from twinsan.operate.checks.report import Report
 
@@ -130,7 +131,7 @@ def test_a_fault_in_the_file_of_drbd(name: str) -> None:
 
 # The same in corosync.conf of both nodes.
 IN_COROSYNC = {
-    "no crypto": ("corosync", "crypto_cipher: aes256", "crypto_cipher: none", "corosync-not-secret", "warning"),
+    "no crypto": ("corosync", "crypto_hash: sha256", "crypto_hash: none", "corosync-not-secret", "warning"),
     "a short token": ("corosync", "consensus: 1000", "consensus: 500\n    token: 999", "token-short", "warning"),
     "a long token": ("corosync", "token: 3000", "token: 20000", "token-long", "warning"),
     "the default of consensus": ("corosync", "consensus: 1000", "", "consensus-long", "note"),
@@ -312,3 +313,30 @@ def test_sbd_that_does_not_start_and_a_watchdog_of_the_kernel() -> None:
 def test_a_third_vote_that_does_not_start() -> None:
     facts = host.pair(conf=host.corosync("corosync-qnetd"))
     assert set(told(findings(facts, "san-qnetd"))) == {("qdevice-not-enabled", "warning")}
+
+
+@pytest.mark.parametrize(
+    ("pacemaker", "utils", "expected"),
+    [
+        ("3.0.0-6a6db8ac1e", "9.22.0", {"drbd-utils-old"}),
+        ("2.1.5-a3f44794f94", "9.22.0", set()),
+        ("3.0.0-6a6db8ac1e", "9.28.0", set()),
+    ],
+)
+def test_a_handler_that_does_not_know_this_pacemaker(pacemaker: str, utils: str, expected: set[str]) -> None:
+    """drbd-utils 9.22 with Pacemaker 3.0.0 are what Debian 13 has."""
+    facts = host.pair()
+    for seen in facts.values():
+        seen["drbd_utils"] = utils
+    changes = mutation.live(), mutation.option("dc-version", pacemaker)
+    configuration = Configuration.read(mutation.changed("san", *changes), "cib.xml")
+    assert {each.fault.key for each in hosts.find(configuration, facts)} == expected
+
+
+@pytest.mark.parametrize(("connections", "found"), [(0, {"drbd-not-fencing", "drbd-quorum-and-fencing"}), (3, set())])
+def test_with_a_third_node_quorum_stands_in_for_fencing(connections: int, found: set[str]) -> None:
+    facts = host.pair()
+    for seen in facts.values():
+        seen["resources"]["san"]["connections"] = connections
+        seen["resources"]["san"]["options"].update({"net.fencing": "dont-care", "options.quorum": "majority"})
+    assert {each.fault.key for each in findings(facts)} == found

@@ -39,7 +39,7 @@ class World:
         return self.cib
 
     def run(self, node: remote.Node, *argv: str, **_: object) -> command.Result:
-        assert (node.name, argv) == ("zeus", ("twinsan", "check", "--facts"))
+        assert (node.name, argv[:4]) == ("zeus", ("twinsan", "check", "--facts", "--seconds"))
         if isinstance(self.there, Failure):
             raise self.there
         import time
@@ -256,6 +256,14 @@ def test_the_name_that_corosync_has_for_a_node(root: Path, monkeypatch: pytest.M
 def test_the_filter_of_lvm(root: Path, text: str, rejects: bool) -> None:
     file(root, "etc/lvm/lvm.conf", f"devices {{\n    {text}\n}}\n")
     assert host_facts.collect(Deadline(5), str(root))["lvm"]["rejects"] is rejects
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "3601", "1.5", "x", "9" * 400])
+def test_a_wrong_number_of_seconds(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["check", "--seconds", text])
+    assert ended.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_site_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
