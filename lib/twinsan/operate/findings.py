@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from twinsan.operate.obstacles import NODE_REMEDIES, split
-from twinsan.operate.report import Finding
+from twinsan.operate.report import Finding, Obstacle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,12 @@ def _service(service: Service, cluster: Cluster) -> Iterator[Finding]:
 
 def _cluster(cluster: Cluster) -> Iterator[Finding]:
     for failure in cluster.failures:
+        if failure.over and failure.degraded:
+            # It is well again. The cluster shows the last one until failure-timeout.
+            continue
         said = split(failure.reason or f"{failure.operation} failed with {failure.code}")
+        if failure.over:
+            said = Obstacle(f"it has failed, and works again: {said.because}", said.type)
         yield Finding(failure.resource, failure.node, said.because, said.type)
     for node in cluster.nodes:
         if node.state != "online":

@@ -146,7 +146,8 @@ def _failures(case: Case) -> Iterator[Obstacle]:
 def _identity(case: Case) -> Iterator[Obstacle]:
     refused = case.service.refusals.get(case.other, "")
     marks = (f"{case.other} would not serve it: ",)
-    told = [f"{each.resource}: {each.reason}" for each in case.cluster.failures if each.reason.startswith(marks)]
+    shown = [each for each in case.cluster.failures if each.reason.startswith(marks) and not each.over]
+    told = [f"{each.resource}: {each.reason}" for each in shown]
     for text in [refused] if refused else told:
         yield split(text)
     for address, fault in (case.told.portals if case.told is not None else {}).items():

@@ -55,6 +55,8 @@ code { display: block; margin-top: .2rem; font: .85rem/1.4 ui-monospace, monospa
     font-size: .75rem; } }
 """
 
+_ABBREVIATIONS = {"LUN": "LUN", "LUNS": "LUNs", "NAA": "NAA", "VAAI": "VAAI", "ALUA": "ALUA"}
+
 
 def text(view: View) -> str:
     """Return the page."""
@@ -89,7 +91,7 @@ def _lines(view: View) -> Iterator[str]:
 def _section(section: Section) -> Iterator[str]:
     yield f"<section><h2>{escape(section.title)}</h2>"
     if section.rows:
-        names = [escape(each.capitalize()) for each in section.headings]
+        names = [escape(_name(each)) for each in section.headings]
         yield '<div class="scroll"><table class="cards"><tbody>'
         yield f'<tr class="names">{"".join(f"<th>{name}</th>" for name in names)}</tr>'
         for cells, ill in section.rows:
@@ -99,3 +101,9 @@ def _section(section: Section) -> Iterator[str]:
     if section.note:
         yield f'<p class="note">{escape(section.note)}</p>'
     yield "</section>"
+
+
+def _name(heading: str) -> str:
+    """A heading in ordinary letters."""
+    words = " ".join(_ABBREVIATIONS.get(word, word.lower()) for word in heading.split())
+    return words[:1].upper() + words[1:]

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 # Until the survivor is the coordinator and has a plan: docs/failover-time.md.
 _PLAN = 1.0
-# fence_ipmilan asks the BMC for a reboot: off, its state, on, its state. A monitor is one such query.
-_QUERIES = 4
+# A reboot by fence_ipmilan is one start of the agent and four commands to the BMC (off, its state, on, its state); a
+# monitor is one start and one command. Whichever of the two is the slower, the truth is between once and four times.
+_MONITORS = 2
 _POWER_WAIT = 2.0
 
 
@@ -82,6 +83,6 @@ def _fencing(case: Case, total: Estimate) -> None:
         return
     default = _POWER_WAIT if device.agent == "fence_ipmilan" else 0.0
     wait = device.power_wait_seconds if device.power_wait_seconds is not None else default
-    seconds = _QUERIES * device.monitor_seconds + 2 * wait
-    how = f"{_QUERIES} times its last monitor, and twice power_wait"
+    seconds = _MONITORS * device.monitor_seconds + 2 * wait
+    how = "twice its monitor, and twice power_wait"
     total.add(seconds, f"until {device.resource} has turned {case.server} off ({how})")

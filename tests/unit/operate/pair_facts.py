@@ -77,7 +77,7 @@ def make(
 ) -> Facts:
     """The facts of the pair, with other words in what the programs print, and other values of its service."""
     configuration = Configuration(changed(CIB, cib))
-    joined = cluster.join(configuration, Overview(changed(OVERVIEW, overview)))
+    joined = cluster.join(configuration, Overview(changed(OVERVIEW, overview)), AT)
     resource = events2.parse(changed(DRBD, drbd), "san") if replicated else None
     seen = [] if resource is None else [replication.of(resource, split=False)]
     found = services.find(configuration, joined, seen)

@@ -17,7 +17,7 @@ Rules of the shape:
 - LUNs, targets, sessions and DRBD's view are those of this node's kernel. What the cluster says is of all nodes. What
   the other node has told of itself is in `told`.
 
-Each source is a module and is asked in a child process of its own, beside the others: `cib` and `overview` (the
-cluster), `votes` (corosync), `replication` (DRBD), `storage` (LIO), `told` (node attributes). A child that hangs in
-the kernel is left behind; what it had seen before counts. `gathering` starts and joins them.
+Each source is a module: `configuration` and `overview` (what cibadmin and crm_mon print), `votes` (corosync), `told`
+(node attributes), `replication` (DRBD), `storage` (LIO). `gathering` asks them in three child processes side by side:
+the cluster, DRBD, LIO. A child that hangs in the kernel is left behind; what it had seen before counts.
 """

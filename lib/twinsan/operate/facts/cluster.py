@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from twinsan.fence.view import constraint_id
 from twinsan.operate.facts import cluster_shape as shape
 from twinsan.operate.facts import configuration
@@ -17,10 +19,17 @@ if TYPE_CHECKING:
 
 _SCORE, _FAIL_COUNT = "master-", "fail-count-"
 _OK, _PROMOTED = ("0", "190"), ("8", "191")
+# Success, and that of a monitor of a promoted resource.
+_WELL = ("0", "8")
+# An agent that is still degraded answers success once now and then, so that the cluster takes its new reason (see
+# docs/decisions.md). Its next monitor says the truth: each is at most 20 s later.
+_SECONDS_TO_BE_SURE = 30
+# The end of the id of an entry that Pacemaker keeps for a failure, beside the last result of the same operation.
+_OF_FAILURE = "_last_failure_0"
 
 
-def join(cib: Configuration, overview: Overview) -> shape.Cluster:
-    """Return the cluster's facts."""
+def join(cib: Configuration, overview: Overview, now: float) -> shape.Cluster:
+    """Return the cluster's facts; `now` is the time, in seconds since the epoch."""
     watchdog = configuration.seconds(
         cib.option("stonith-watchdog-timeout", cib.option("fencing-watchdog-timeout", "0"))
     )
@@ -35,7 +44,7 @@ def join(cib: Configuration, overview: Overview) -> shape.Cluster:
         watchdog_seconds=watchdog or None,
         nodes=tuple(overview.nodes()),
         instances=tuple(_instances(cib, overview)),
-        failures=tuple(_in_full(cib, failure) for failure in overview.failures()),
+        failures=tuple(_completed(cib, failure, now) for failure in overview.failures()),
         fail_counts=tuple(_fail_counts(cib)),
         scores=tuple(_scores(cib)),
         constraints=tuple(_constraints(cib)),
@@ -61,16 +70,21 @@ def _begin(cib: Configuration, resource: str, role: str, node: str) -> tuple[int
     return None, None
 
 
-def _in_full(cib: Configuration, failure: shape.Failure) -> shape.Failure:
-    """A failure with its reason in full, if the history has a longer one than crm_mon."""
-    reasons = [
-        entry.get("exit-reason", "")
+def _completed(cib: Configuration, failure: shape.Failure, now: float) -> shape.Failure:
+    """A failure with its reason in full, if the history has a longer one than crm_mon, and whether it is over."""
+    history = [
+        entry
         for entry in cib.history(failure.node, failure.resource)
-        if entry.get("operation") == failure.operation and entry.get("rc-code") == str(failure.code)
+        if entry.get("operation") == failure.operation and not entry.get("id", "").endswith(_OF_FAILURE)
     ]
+    failed = [
+        entry for entry in cib.history(failure.node, failure.resource) if entry.get("rc-code") == str(failure.code)
+    ]
+    reasons = [entry.get("exit-reason", "") for entry in failed if entry.get("operation") == failure.operation]
     longer = next((each for each in reasons if len(each) > len(failure.reason)), failure.reason)
-    values = {name: getattr(failure, name) for name in ("resource", "node", "operation", "code", "degraded", "at")}
-    return shape.Failure(**values, reason=longer)
+    well = [whole(entry.get("last-rc-change")) or 0 for entry in history if entry.get("rc-code") in _WELL]
+    over = any((failure.at or 0) < moment <= now - _SECONDS_TO_BE_SURE for moment in well)
+    return dataclasses.replace(failure, reason=longer, over=over)
 
 
 def _scores(cib: Configuration) -> Iterator[shape.Score]:
@@ -149,7 +163,7 @@ def _fence_devices(cib: Configuration, overview: Overview) -> Iterator[shape.Fen
         node, failed = places.get(primitive.id, (None, False))
         results = _last_results(cib, node, primitive.id) if node else []
         answers = not failed and results[0].get("rc-code") == "0" if results else None
-        watched = next((each for each in results if each.get("operation") == "monitor"), None)
+        took = [seconds for each in results if (seconds := _took(each)) is not None]
         power_wait = primitive.parameters.get("power_wait")
         yield shape.FenceDevice(
             resource=primitive.id,
@@ -157,7 +171,7 @@ def _fence_devices(cib: Configuration, overview: Overview) -> Iterator[shape.Fen
             targets=tuple(_targets(primitive)),
             node=node,
             answers=answers,
-            monitor_seconds=_took(watched) if watched is not None else None,
+            monitor_seconds=min(took, default=None),
             power_wait_seconds=configuration.seconds(power_wait) if power_wait else None,
             delay_seconds=_delay(primitive.parameters.get("pcmk_delay_base", "0")),
         )

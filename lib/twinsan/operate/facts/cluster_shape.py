@@ -40,6 +40,7 @@ class Failure:
     operation: str = fact("start, stop, monitor, promote, demote and so on")
     code: int = fact("the exit status; 190 and 191 are degraded")
     degraded: bool = fact("whether the resource works all the same")
+    over: bool = fact("whether the same operation has succeeded since, so that the cluster only remembers it")
     reason: str = fact("the reason that the agent gave, in full, with what to type; empty if it gave none")
     at: int | None = fact("when it last changed")
 
@@ -84,7 +85,7 @@ class FenceDevice:
     targets: tuple[str, ...] = fact("the nodes that it can turn off; empty if only the device knows")
     node: str | None = fact("the node that watches it; null if it is stopped")
     answers: bool | None = fact("whether it answered its last monitor")
-    monitor_seconds: float | None = fact("how long its last monitor took")
+    monitor_seconds: float | None = fact("how long its last monitor took, or its start if that was quicker")
     power_wait_seconds: float | None = fact("its parameter power_wait")
     delay_seconds: float = fact("its own delay, pcmk_delay_base")
 

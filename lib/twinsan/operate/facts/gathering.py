@@ -7,7 +7,7 @@ import os
 import pickle
 import time
 
-from twinsan.cluster import cib as cluster_cib
+from twinsan.cluster import cib
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure
 from twinsan.host import child
@@ -26,23 +26,12 @@ if TYPE_CHECKING:
 
 # All together. A source that has not answered by then is not seen; a command that looks has 5 s.
 SECONDS = 4.0
-# For one program. What is asked after it has the rest.
-_SECONDS_FOR_PROGRAM = 2.5
+# Kept by a child, to report before it is given up.
+_SECONDS_TO_REPORT = 0.3
 
-_CIB, _OVERVIEW, _DRBD, _LIO, _VOTES = (
-    "asking the cluster for its configuration",
-    "asking crm_mon for the state of the cluster",
-    "asking DRBD",
-    "reading LIO",
-    "asking corosync",
-)
-_WHAT = {
-    _CIB: "the configuration of the cluster",
-    _OVERVIEW: "the state of the cluster",
-    _DRBD: "DRBD on this node",
-    _LIO: "LIO on this node",
-    _VOTES: "corosync's time-outs and votes",
-}
+_CIBADMIN, _CRM_MON = "cibadmin", "crm_mon"
+_CLUSTER, _DRBD, _LIO = "asking the cluster", "asking DRBD", "reading LIO"
+_WHAT = {_CLUSTER: "the cluster", _DRBD: "DRBD on this node", _LIO: "LIO on this node"}
 
 
 def gather(seconds: float = SECONDS) -> Facts:
@@ -50,21 +39,24 @@ def gather(seconds: float = SECONDS) -> Facts:
     `not_seen`.
     """
     begun, deadline = time.monotonic(), Deadline(seconds)
+    own = Deadline(seconds - _SECONDS_TO_REPORT)
+    # One child for each party that can hang by itself: a fork is dear, and so is one more program at the same time.
     reports = child.side_by_side(
         {
-            _CIB: _pickled(lambda: _ask_cluster(deadline)),
-            _OVERVIEW: _pickled(lambda: [overview.query(deadline.within(_SECONDS_FOR_PROGRAM))]),
-            _DRBD: _pickled(lambda: replication.look(deadline.within(_SECONDS_FOR_PROGRAM))),
+            _CLUSTER: _pickled(lambda: _ask_cluster(own)),
+            _DRBD: _pickled(lambda: replication.look(own)),
             _LIO: _pickled(storage.look),
-            _VOTES: _pickled(lambda: votes.look(deadline.within(_SECONDS_FOR_PROGRAM))),
         },
         deadline,
     )
     # What a child of ours has sent.
     pieces = {name: [pickle.loads(each) for each in report.pieces] for name, report in reports.items()}  # noqa: S301
-    unseen = [NotSeen(_WHAT[name], str(each.failure)) for name, each in reports.items() if each.failure is not None]
-    unseen += _of_kind(pieces[_CIB], NotSeen)
-    configuration, seen = _cluster(pieces[_CIB], pieces[_OVERVIEW], unseen)
+    unseen = _of_kind(pieces[_CLUSTER], NotSeen)
+    for name, report in reports.items():
+        # A child that was too slow to end has said before what it waited for in vain.
+        if report.failure is not None and not _of_kind(pieces[name], NotSeen):
+            unseen.append(NotSeen(_WHAT[name], str(report.failure)))
+    configuration, seen = _cluster(pieces[_CLUSTER], unseen)
     resources, luns = _of_kind(pieces[_DRBD], Replication), _of_kind(pieces[_LIO], Lun)
     return Facts(
         format=1,
@@ -73,12 +65,12 @@ def gather(seconds: float = SECONDS) -> Facts:
         seconds=round(time.monotonic() - begun, 2),
         not_seen=tuple(unseen),
         cluster=seen,
-        votes=next(iter(_of_kind(pieces[_VOTES], Votes)[-1:]), None),
+        votes=next(iter(_of_kind(pieces[_CLUSTER], Votes)[-1:]), None),
         services=tuple(services.find(configuration, seen, resources) if configuration is not None else ()),
         replication=tuple(resources) if reports[_DRBD].failure is None else None,
         targets=tuple(_of_kind(pieces[_LIO], Target)),
         luns=services.named(luns, configuration) if configuration is not None else tuple(luns),
-        told=told.by_node(_of_kind(pieces[_CIB], told.Answer)),
+        told=told.by_node(_of_kind(pieces[_CLUSTER], told.Answer)),
     )
 
 
@@ -90,24 +82,44 @@ def _of_kind(pieces: Iterable[object], kind: type[Kind]) -> list[Kind]:
     return [each for each in pieces if isinstance(each, kind)]
 
 
+class _Printed:
+    """What a program has printed: of `cibadmin` or `crm_mon`."""
+
+    __slots__ = ("program", "text")
+
+    def __init__(self, program: str, text: str) -> None:
+        self.program = program
+        self.text = text
+
+
 def _ask_cluster(deadline: Deadline) -> Iterator[object]:
-    """Yield the CIB, and what the nodes have told, which takes the names from it."""
-    text = cluster_cib.query(deadline.within(_SECONDS_FOR_PROGRAM))
-    yield text
-    # Before the parent gives this child up.
-    yield from told.ask(Configuration(text), deadline.within(deadline.remaining() - 0.3))
+    """Yield what corosync and the cluster say, and what could not be asked. What the nodes have told comes last: it
+    takes the names from the CIB, and more programs.
+    """
+    yield from _attempt(lambda: votes.look(deadline), "corosync's time-outs and votes")
+    found = list(_attempt(lambda: [_Printed(_CIBADMIN, cib.query(deadline))], "the configuration of the cluster"))
+    yield from found
+    yield from _attempt(lambda: [_Printed(_CRM_MON, overview.query(deadline))], "the state of the cluster")
+    for printed in _of_kind(found, _Printed):
+        yield from told.ask(Configuration(printed.text), deadline)
 
 
-def _cluster(
-    texts: list[object], overviews: list[object], unseen: list[NotSeen]
-) -> tuple[Configuration | None, Cluster | None]:
+def _attempt(look: Callable[[], Iterable[object]], what: str) -> Iterator[object]:
+    try:
+        yield from look()
+    except (Failure, OSError) as failure:
+        yield NotSeen(what, str(failure))
+
+
+def _cluster(pieces: list[object], unseen: list[NotSeen]) -> tuple[Configuration | None, Cluster | None]:
     """The configuration, and the cluster's facts if crm_mon has answered, too; adds to `unseen`."""
+    texts = {each.program: each.text for each in _of_kind(pieces, _Printed)}
     configuration = None
     try:
-        for text in _of_kind(texts, str):
-            configuration = Configuration(text)
-            for printed in _of_kind(overviews, str):
-                return configuration, cluster.join(configuration, overview.Overview(printed))
+        if _CIBADMIN in texts:
+            configuration = Configuration(texts[_CIBADMIN])
+            if _CRM_MON in texts:
+                return configuration, cluster.join(configuration, overview.Overview(texts[_CRM_MON]), time.time())
     except Failure as failure:
-        unseen.append(NotSeen("the cluster", str(failure)))
+        unseen.append(NotSeen(_WHAT[_CLUSTER], str(failure)))
     return configuration, None

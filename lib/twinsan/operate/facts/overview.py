@@ -83,9 +83,12 @@ class Overview:
         return [_failure(each) for each in self._root.findall("failures/failure")]
 
     def fencings(self) -> tuple[shape.Fencing, ...] | None:
-        """Who was fenced, the latest first; None if the cluster does not say."""
+        """Who was fenced, the latest first; None if the fencer does not answer."""
         history = self._root.find("fence_history")
-        if history is None or history.get("status", "0") != "0":
+        if history is None:
+            # It is left out if nobody was.
+            return ()
+        if history.get("status", "0") != "0":
             return None
         found = [_fencing(each) for each in history.findall("fence_event")]
         return tuple(sorted(found, key=lambda each: each.at or float("inf"), reverse=True))
@@ -111,6 +114,7 @@ def _failure(element: ET.Element) -> shape.Failure:
         operation=element.get("task") or operation,
         code=number,
         degraded=number in _DEGRADED,
+        over=False,
         reason=element.get("exitreason", ""),
         at=moment(element.get("last-rc-change", "")),
     )

@@ -2,8 +2,9 @@
 """LIO on this node: the targets with their sessions, and the LUNs.
 
 To be called in a child. While a LUN with a dead device is being removed, the kernel locks the directory of that LUN in
-its portal group, and the attributes of the group (see `lio.configfs`); so nothing of these is read, and a LUN is found
-in its group by its name. What is seen is yielded at once, and the LUNs come first.
+its portal group, and the attributes of the group (see `lio.configfs`); so nothing of these is read. Not even
+a name may be looked up there: while its link is being removed, that hangs as well. What is seen is yielded at once, and
+the LUNs come first.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from twinsan.lio import acl as lio_acl
 from twinsan.lio import configfs, identity, primitives, tree
 from twinsan.lio import portal as lio_portal
 from twinsan.lio import session as lio_session
+from twinsan.lio.storage_object import StorageObject
 from twinsan.network import addresses
 from twinsan.operate.facts import storage_shape as shape
 from twinsan.operate.facts.cluster import whole
@@ -44,12 +46,18 @@ def look() -> Iterator[shape.Lun | shape.Target]:
 
 
 def _shown(name: str, groups: dict[str, str]) -> tuple[str | None, int | None]:
-    """The target that shows a storage object, and with which number."""
+    """The target that shows a storage object, and with which number: by the name, which the agents make of both, or by
+    the ACLs that map it.
+    """
+    number = whole(name.rpartition("-")[0].rpartition("-lun")[2])
     for iqn, group in groups.items():
-        for unit in configfs.names(f"{group}/lun"):
-            # Looking a name up takes no lock, listing the directory would.
-            if configfs.exists(f"{group}/lun/{unit}/{name}"):
-                return iqn, whole(unit.removeprefix(_MARK))
+        if number is not None and StorageObject((iqn, number), "").name == name:
+            return iqn, number
+        for initiator in lio_acl.initiators(group):
+            place = lio_acl.place(group, initiator)
+            for mapped in configfs.names(place):
+                if mapped.startswith(_MARK) and name in configfs.names(f"{place}/{mapped}"):
+                    return iqn, whole(mapped.removeprefix(_MARK))
     return None, None
 
 

@@ -31,8 +31,8 @@ HISTORY = """
   <status code="0"""
 
 
-def joined(cib: Changes = (), shown: Changes = ()) -> Cluster:
-    return cluster.join(Configuration(changed(CIB, cib)), Overview(changed(OVERVIEW, shown)))
+def joined(cib: Changes = (), shown: Changes = (), now: float = pair_facts.AT) -> Cluster:
+    return cluster.join(Configuration(changed(CIB, cib)), Overview(changed(OVERVIEW, shown)), now)
 
 
 def test_what_runs_where_and_since_when() -> None:
@@ -65,13 +65,23 @@ def test_failures_with_their_whole_reason_and_fencings() -> None:
     found = joined(reason, [('\n  <status code="0', HISTORY)])
     (failure,) = found.failures
     assert (failure.resource, failure.operation, failure.code, failure.degraded) == ("p_lun1", "monitor", 190, True)
-    assert failure.reason == "it is cut off; see"
+    assert (failure.reason, failure.over) == ("it is cut off; see", False)
     assert found.fencings is not None
     assert [(each.node, each.status, each.by) for each in found.fencings] == [
         ("zeus", "pending", ""),
         ("zeus", "success", "atlas"),
     ]
     assert found.fencings[1].at == 1795986001
+
+
+def test_a_failure_that_is_over() -> None:
+    """The monitor was well after it: crm_mon goes on to show it until failure-timeout."""
+    moment = [('21:53:33Z" queued', '20:53:33Z" queued')]
+    shown = changed(HISTORY, moment)
+    at_end = [('\n  <status code="0', shown)]
+    assert joined((), at_end).failures[0].over
+    # Its next monitor may say that it is still so.
+    assert not joined((), at_end, now=1795989213 + 20).failures[0].over
 
 
 def test_a_fence_device_that_failed() -> None:
@@ -81,6 +91,10 @@ def test_a_fence_device_that_failed() -> None:
     assert devices["fence_atlas"].answers is True
     assert devices["fence_atlas"].targets == ("atlas",)
     assert (devices["fence_atlas"].monitor_seconds, devices["fence_atlas"].power_wait_seconds) == (1.1, 1.0)
+    start = 'operation_key="fence_atlas_start_0" operation="start" crm_feature_set="3.16.1" exit-reason="" '
+    quick = start + 'call-id="2" rc-code="0" op-status="0" interval="0" last-rc-change="1795989213" exec-time='
+    devices = {each.resource: each for each in joined([(f'{quick}"1300"', f'{quick}"800"')]).fence_devices}
+    assert devices["fence_atlas"].monitor_seconds == 0.8
     devices = {each.resource: each for each in joined([(well, ill)]).fence_devices}
     assert devices["fence_atlas"].answers is False
 

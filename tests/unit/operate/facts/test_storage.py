@@ -110,7 +110,7 @@ def test_nothing_is_read_that_a_hanging_lun_locks(kernel: Kernel, monkeypatch: p
 
         monkeypatch.setattr(configfs, name, call)
 
-    for name in ("read", "names", "links"):
+    for name in ("exists", "links", "names", "read"):
         guarded(name)
     lun, found = seen()
     assert (lun.lun, found.target) == (1, IQN)
