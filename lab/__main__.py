@@ -52,6 +52,10 @@ def _run(arguments: argparse.Namespace, words: list[str]) -> int:
         image.build(arguments.suite, data_path.PACKAGES)
         return namespace.enter(lambda: _bench(arguments))
     image.build(arguments.suite)
+    if arguments.command == "soak" or "-m" in words:
+        from lab import bare
+
+        image.build(arguments.suite, bare.PACKAGES)
     if arguments.command == "up":
         return session.up(arguments.suite)
     if arguments.command in ("test", "soak"):

@@ -90,6 +90,15 @@ class Machine:
             self.boots += 1
             self.journal_judged = ""
 
+    def renew(self, base: Path) -> None:
+        """Make it a new machine, with `base` as its system and with empty disks, and power it on."""
+        self.power_off(counted_as="")
+        (self._folder / f"{self.name}.cow").unlink(missing_ok=True)
+        for disk in self._data_disks:
+            make_disk(disk, disk.stat().st_size >> 20)
+        self._base = base
+        self.start()
+
     def wait_until_on(self) -> float:
         """Wait until somebody, its BMC for instance, has powered it on; returns the seconds it took."""
         return wait_until(lambda: self.is_on, f"{self.name} has been powered on again", BOOT_TIMEOUT)

@@ -118,17 +118,21 @@ class Pair:
         for guest in self.guests:
             guest.wait_for_boot()
 
+    def renew(self, packages: Sequence[str] = ()) -> None:
+        """Make both servers new ones, which were never configured, with these packages besides."""
+        base = image.build(self.suite, packages)
+        for server in self.servers:
+            server.renew(base)
+        for server in self.servers:
+            server.wait_for_boot()
+
     def install(self) -> None:
         """Install this checkout on the servers, with its DRBD resource, and the load on the initiator."""
         resource = (PROJECT / "drbd" / "8.4" / "san.res").read_text(encoding="utf-8")
         resource = resource.replace("MAKE YOUR OWN", "lab")
-        with installation() as usr:
-            for server in self.servers:
-                server.copy({"/usr": usr})
+        self.install_on_servers()
         for server in self.servers:
             server.copy({"/etc/drbd.d/san.res": resource.replace("/dev/sd", "/dev/ubd").encode()})
-            # As a reboot would do after the installation.
-            server.succeed("python3 -m compileall -q /usr/lib/twinsan && systemctl restart systemd-modules-load")
         self.esx.copy(
             {
                 "/usr/local/lib/lab/load": PROJECT / "lab" / "load.py",
@@ -136,6 +140,15 @@ class Pair:
                 "/etc/iscsi/initiatorname.iscsi": f"InitiatorName={INITIATOR}\n".encode(),
             }
         )
+
+    def install_on_servers(self, *servers: Machine) -> None:
+        """Install this checkout on these servers, by default on both, and nothing else."""
+        with installation() as usr:
+            for server in servers or self.servers:
+                server.copy({"/usr": usr})
+        for server in servers or self.servers:
+            # As a reboot would do after the installation.
+            server.succeed("python3 -m compileall -q /usr/lib/twinsan && systemctl restart systemd-modules-load")
 
     def prepare_disks(self) -> None:
         """Meta data on both disks, declared equal: they are new and empty, so nothing has to be copied."""
@@ -275,17 +288,22 @@ class Pair:
         """The other server."""
         return self.zeus if server is self.atlas else self.atlas
 
-    def log_in(self) -> str:
+    def log_in(self, iqn: str = IQN) -> str:
         """Log the initiator in; returns the path of its disk."""
         esx = self.esx
         # Started by hand, as open-iscsi's units would also try to log in to targets at boot.
         esx.succeed("modprobe -a iscsi_tcp sd_mod sg && pgrep -x iscsid >/dev/null || iscsid")
         esx.succeed(f"iscsiadm -m discovery -t sendtargets -p {PORTAL}")
         for name, seconds in INITIATOR_SETTINGS.items():
-            esx.succeed(f"iscsiadm -m node -T {IQN} -p {PORTAL} -o update -n {name} -v {seconds}")
-        esx.succeed(f"iscsiadm -m node -T {IQN} -p {PORTAL} --login")
+            esx.succeed(f"iscsiadm -m node -T {iqn} -p {PORTAL} -o update -n {name} -v {seconds}")
+        esx.succeed(f"iscsiadm -m node -T {iqn} -p {PORTAL} --login")
         esx.wait_until("ls /sys/class/block | grep -q '^sd'", "a disk is seen", 30)
         return "/dev/" + esx.succeed("ls /sys/class/block | grep -m1 '^sd[a-z]*$'").strip()
+
+    def log_out(self) -> None:
+        """Log the initiator out, and let it forget what it knows of targets."""
+        # There may be none.
+        self.esx.run("iscsiadm -m node --logoutall=all; iscsiadm -m node -o delete")
 
     def verify_replicas(self, timeout: float = 300) -> int:
         """Compare the replicas block by block (online verify); returns how many KiB differ."""
