@@ -35,6 +35,11 @@ NOT_STOPPABLE = Reason(
     "{name} is to be removed, and the cluster does not manage it now ({why})",
     "let the cluster manage it again, then type this again",
 )
+OLD_SCHEMA = Reason(
+    Failure,
+    "the cluster's configuration has the schema {schema}, which does not have the roles Promoted and Unpromoted",
+    "type: cibadmin --upgrade --force; then this again",
+)
 MISSING = Reason(Failure, "nothing is changed, for DRBD does not have what the site serves:{volumes}")
 NOT_STOPPED = Reason(
     Failure, "{name} has not stopped on {nodes}, so nothing was removed", "see crm_mon -1; then type this again"
@@ -81,6 +86,8 @@ def _require_possible(compared: Comparison) -> None:
     strange = [name for name in compared.nodes if name not in {node.name for node in site.nodes}]
     if strange:
         raise OTHER_NODES(node=strange[0])
+    if comparison.is_old(compared.cib):
+        raise OLD_SCHEMA(schema=compared.cib.get("validate-with"))
     managed = compared.option("maintenance-mode") not in ("true", "yes", "on", "1")
     for each in compared.difference.going:
         why = "" if managed else "maintenance mode"
@@ -133,9 +140,15 @@ def _step(folder: str, old: _Element, new: _Element, what: str) -> _Element:
     """Change the configuration in one step, and wait until the cluster has settled. Returns the configuration then.
     Raises Failure if somebody else has changed it.
     """
+    before = difference.text(old)
     try:
-        patch.apply(folder, difference.text(old), difference.text(new), Deadline(_SECONDS))
+        patch.apply(folder, before, difference.text(new), Deadline(_SECONDS))
         _print(f"changed: {what}")
+        # This node may hear of it a moment later than the one that made it.
+        Deadline(_SECONDS).wait_until(
+            lambda: patch.version(difference.text(comparison.current(Deadline(_SECONDS)))) != patch.version(before),
+            "this node has the new configuration",
+        )
         doing = settling.wait(_SECONDS_TO_SETTLE, _print)
         if doing:
             _print(f"the cluster is still at work: {doing}")
@@ -153,6 +166,7 @@ def _tell_what_changed(old: _Element, new: _Element) -> None:
     if changes:
         _print("Somebody else has changed:")
         _print(listing.changes(changes))
+    _print("Nothing more is changed now. Look at it, then type twinsan apply again.")
 
 
 def _require_stopped(names: list[str]) -> None:

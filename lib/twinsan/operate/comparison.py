@@ -31,7 +31,7 @@ _DEVICE_CLOSED = (
     "{device} has no password yet, so it does not start; type: crm resource secret {device} set password ..."
 )
 _OTHER_NODES = "the cluster has the nodes {present}, and the site {wanted}"
-_MAINTENANCE = "the cluster is in maintenance mode: it does nothing of this before that ends"
+_MAINTENANCE = "the cluster is in maintenance mode: what is shown here it does when that ends"
 _NO_FENCING = "the cluster does not fence: {name} is {value}; type: crm_attribute --name {name} --delete"
 _PENDING = "the cluster has something to do without any change: {actions}"
 
@@ -97,6 +97,12 @@ def current(deadline: Deadline) -> _Element:
         return difference.parse(cluster_cib.query(deadline))
     except command.CommandFailed as failed:
         raise NO_CLUSTER(complaint=failed.result.complaint) from None
+
+
+def is_old(cib: _Element) -> bool:
+    """Whether a configuration has a schema without the role Promoted: one from before Pacemaker 2.1."""
+    numbers = str(cib.get("validate-with", "")).rpartition("-")[2].split(".")
+    return all(number.isdecimal() for number in numbers) and tuple(map(int, numbers)) < (3, 7)
 
 
 def require_equal(wanted: _Element, present: _Element) -> None:

@@ -21,7 +21,10 @@ UNUSABLE = Reason(
     Failure, "DRBD does not take the new {place}: {complaint}", "see: twinsan render SITE --output FOLDER"
 )
 
-_BY_HAND = "{place} is not changed: it differs in a disk, a device or an address; change it by hand, on both nodes"
+_BY_HAND = (
+    "{place} is not changed: it differs in a disk, a device or an address; change it by hand, on both nodes, then "
+    "type, on both: drbdadm adjust {name}"
+)
 _OPEN = "{place} is not changed: the file that is there has no secret; see the head of the new one"
 _ELSEWHERE = "{place} is not changed: change it by hand, on both nodes; then type, on one: corosync-cfgtool -R"
 _SBD = "{place} is not changed: change it by hand, on both nodes; SBD reads it when the cluster starts"
@@ -52,7 +55,7 @@ def prepare(files: list[File], folder: str, deadline: Deadline, tell: Callable[[
             continue
         secret = settings.secret(_read(file.place))
         if not file.changes or file.touches_volumes:
-            tell(_BY_HAND.format(place=file.place))
+            tell(_BY_HAND.format(place=file.place, name=file.resource.name))
         elif not secret or secret == drbd.NO_SECRET:
             tell(_OPEN.format(place=file.place))
         else:

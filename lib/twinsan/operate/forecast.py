@@ -8,6 +8,7 @@ declarations say which parameters can change while a resource runs, and no more 
 from __future__ import annotations
 
 import os
+from copy import deepcopy
 
 from twinsan.cluster import plan
 from twinsan.errors import Failure
@@ -151,6 +152,10 @@ def _severity(action: Action) -> str:
 
 
 def _plan(folder: str, tree: _Element, deadline: Deadline) -> list[Action]:
+    """The plan, as it is when maintenance mode ends: in it there is none."""
+    tree = deepcopy(tree)
+    for pair in tree.iterfind("configuration/crm_config/cluster_property_set/nvpair[@name='maintenance-mode']"):
+        pair.set("value", "false")
     name = os.path.join(folder, "plan.xml")
     with open(name, "w", encoding="utf-8") as file:
         file.write(difference.text(tree))

@@ -18,15 +18,22 @@ if TYPE_CHECKING:
 NOT_HERE = Reason(
     Failure,
     "{device} ({purpose}) is no volume of DRBD on this node: {why}",
-    "make it first, on both nodes: put volume {number} into /etc/drbd.d/{resource}.res (twinsan render SITE --output "
-    "FOLDER writes the file), drbdadm create-md {resource}/{number}, drbdadm adjust {resource}; then, on the Primary "
-    "only, unless the disks hold data: drbdadm -- --clear-bitmap new-current-uuid {resource}/{number}",
+    "make it first. Type: crm_attribute --name maintenance-mode --update true, for the cluster would move what is not "
+    "complete. On both nodes, put volume {number} into /etc/drbd.d/{resource}.res (twinsan render SITE --output FOLDER "
+    "writes the file) and type: drbdadm create-md {resource}/{number} && drbdadm adjust {resource}. On the Primary "
+    "only, and only if the disks hold nothing: drbdadm -- --clear-bitmap new-current-uuid {resource}/{number}. Then: "
+    "crm_attribute --name maintenance-mode --delete",
 )
 NOT_THERE = Reason(
     Failure,
     "{device} ({purpose}) is no volume of DRBD on the other node",
-    "make it there: put volume {number} into /etc/drbd.d/{resource}.res, then drbdadm create-md {resource}/{number} "
-    "and drbdadm adjust {resource}",
+    "put volume {number} into /etc/drbd.d/{resource}.res there, and type there: drbdadm create-md {resource}/{number} "
+    "&& drbdadm adjust {resource}",
+)
+NOT_MADE = Reason(
+    Failure,
+    "{device} ({purpose}) is no volume of DRBD on this node: {resource} is down, and {why}",
+    "make the resource first: its file has the steps at its head, see twinsan render SITE --output FOLDER",
 )
 
 _UNKNOWN = "whether the other node has the volumes of {resource} is not known: it is not connected"
@@ -55,7 +62,7 @@ def _missing(resource: Resource, replica: Replica | None, deadline: Deadline) ->
         if replica is None:
             why = _without_metadata(resource.name, volume, deadline)
             if why:
-                yield NOT_HERE.text(**values, why=why)
+                yield NOT_MADE.text(**values, why=why)
             continue
         here = next((each for each in replica.volumes if each.number == volume.number), None)
         if here is None or here.minor != volume.minor:

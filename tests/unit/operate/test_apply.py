@@ -16,6 +16,7 @@ from tests.unit.site import sites
 from twinsan import cli
 from twinsan.host import command
 from twinsan.operate import node_files, volumes
+from twinsan.site import difference
 
 pytestmark = pytest.mark.runs_programs
 
@@ -90,6 +91,9 @@ def test_a_lun_that_goes_is_stopped_first_and_no_other_is_interrupted(
     assert "That interrupts 1 LUN: p_lun2" in capsys.readouterr().out
     assert len(cluster.patches) == 2
     assert [step for step in cluster.done if step] == [["p_lun2 stop on atlas"]]
+    assert ['name="target-role" value="Stopped"' in patch for patch in cluster.patches] == [True, False]
+    removal = '<change operation="delete" path="/cib/configuration/resources/primitive[@id=\'p_lun2\']" />'
+    assert [removal in patch for patch in cluster.patches] == [False, True]
     assert "p_lun2" not in cluster.text().partition("<status>")[0]
 
 
@@ -122,6 +126,28 @@ def test_what_a_new_lun_needs_comes_with_it(tmp_path: Path, monkeypatch: pytest.
     assert sorted(first) == ["p_target reload-agent on atlas", "p_target reload-agent on zeus"]
     assert second == ["p_portal stop on atlas", "p_lun9 start on atlas", "p_portal start on atlas"]
     assert ["p_lun9" in patch for patch in running.patches] == [False, True]
+
+
+def test_a_part_that_moves_waits_for_all_else(cluster: Running, tmp_path: Path) -> None:
+    """A LUN without its group, and not yet in its constraints, would be half a chain."""
+    iqn = 'iqn = "iqn.2003-01.org.example:san"\n'
+    assert apply(tmp_path, sites.changed("san", (iqn, iqn + "queue_depth = 32\n")) + LUN_2, "--yes") == 0
+    first, second = cluster.patches
+    assert "queue_depth" in first
+    assert "p_lun1" not in first
+    assert "p_lun1" in second
+
+
+def test_a_removal_that_was_interrupted_is_completed(cluster: Running, tmp_path: Path) -> None:
+    apply(tmp_path, sites.text() + LUN_2, "--yes")
+    found = difference.between(difference.parse(cluster.text()), cluster.site)
+    cluster.file.write_text(difference.text(found.stopped))
+    cluster.settle()
+    assert "p_lun2" in cluster.text()
+    cluster.patches.clear()
+    assert apply(tmp_path, sites.text(), "--yes") == 0
+    assert len(cluster.patches) == 1
+    assert "p_lun2" not in cluster.text().partition("<status>")[0]
 
 
 def test_a_second_resource_starts_and_interrupts_nothing(
@@ -228,6 +254,32 @@ def test_what_others_say_about_something_that_goes_is_not_touched(
     assert apply(tmp_path, sites.text() + LUN_2, "--yes") == 1
     assert "crm_resource --clear --resource g_san" in capsys.readouterr().err
     assert cluster.patches == []
+
+
+def test_an_old_schema_is_refused(cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster.file.write_text(
+        '<cib validate-with="pacemaker-3.5" admin_epoch="0" epoch="1" num_updates="0"><configuration><crm_config/>'
+        "<nodes/><resources/><constraints/></configuration><status/></cib>"
+    )
+    assert apply(tmp_path, sites.text(), "--yes") == 1
+    assert "cibadmin --upgrade --force" in capsys.readouterr().err
+    assert cluster.patches == []
+
+
+def test_in_maintenance_mode_it_shows_what_comes_when_that_ends(
+    cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair = '<nvpair id="mine-1" name="maintenance-mode" value="true"/>'
+    cluster.change_configuration(f'<cluster_property_set id="mine">{pair}</cluster_property_set>', "crm_config")
+    cluster.settle()
+    cluster.done.clear()
+    assert apply(tmp_path, sites.text() + LUN_2, "--yes") == 0
+    told = capsys.readouterr().out
+    assert "restart p_portal on atlas" in told
+    assert "the cluster is in maintenance mode" in told
+    assert not any(cluster.done)
+    assert apply(tmp_path, sites.text(), "--yes") == 1
+    assert "does not manage it now (maintenance mode)" in capsys.readouterr().err
 
 
 def test_what_is_not_well_is_told_with_what_to_type(
