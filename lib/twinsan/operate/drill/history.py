@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the cluster did and when, as the controller of a node has logged it."""
+
+from __future__ import annotations
+
+import re
+
+from twinsan.deadline import Deadline
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from twinsan.operate.remote import Node
+
+_NOTICE = r"^(\d+\.\d+) \S+ pacemaker-controld\[\d+\]:\s+notice: "
+# Pacemaker 2.1 says "ok", 3.0 "OK".
+_ACTION = re.compile(_NOTICE + r"Result of (start|stop|promote|demote) operation for (\S+) on (\S+): (?:ok|OK)\b", re.M)
+_LOST = re.compile(_NOTICE + r"Node (\S+) state is now lost", re.M)
+_FENCED = re.compile(_NOTICE + r"Peer (\S+) was terminated", re.M)
+
+_SECONDS = 20.0
+
+
+class Action:
+    """The end of an action that succeeded: `time` in seconds since the epoch."""
+
+    __slots__ = ("name", "node", "resource", "time")
+
+    def __init__(self, moment: float, name: str, resource: str, node: str) -> None:
+        self.time = moment
+        self.name = name
+        self.resource = resource
+        self.node = node
+
+
+class History:
+    """What the controller of one node has logged since a moment: its own actions in their order, and when it lost its
+    peer and learned that the peer was fenced, None for not.
+    """
+
+    __slots__ = ("actions", "fenced", "lost")
+
+    def __init__(self, journal: str) -> None:
+        self.actions = list(_actions(journal))
+        self.lost = _first(_LOST, journal)
+        self.fenced = _first(_FENCED, journal)
+
+
+def of(node: Node, since: float) -> History:
+    """Return the history of a node since a moment, in seconds since the epoch. Raises Failure if its journal cannot be
+    read: a node that is off, or that ssh does not reach.
+    """
+    begin = f"--since=@{since:.0f}"
+    words = ("journalctl", "--output=short-unix", "--no-pager", "--identifier=pacemaker-controld", begin)
+    return History(node.run(*words, deadline=Deadline(_SECONDS)).stdout)
+
+
+def _actions(journal: str) -> Iterator[Action]:
+    for moment, name, resource, node in _ACTION.findall(journal):
+        # An instance of a clone has a number.
+        yield Action(float(moment), name, resource.partition(":")[0], node)
+
+
+def _first(pattern: re.Pattern[str], journal: str) -> float | None:
+    found = pattern.search(journal)
+    return float(found[1]) if found else None
