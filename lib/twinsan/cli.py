@@ -8,7 +8,7 @@ import os
 import sys
 
 from twinsan import __version__
-from twinsan.commands import adopt, alert, apply, check, fence, init, metrics, render, reservations, status
+from twinsan.commands import adopt, alert, apply, check, drill, fence, init, metrics, render, reservations, status
 from twinsan.errors import Failure
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # In the order of the help: what an operator types first, then what Pacemaker and DRBD call.
-_SUBJECTS = (status, init, render, apply, adopt, check, metrics, reservations, alert, fence)
+_SUBJECTS = (status, init, render, apply, adopt, check, drill, metrics, reservations, alert, fence)
 
 
 def main(words: Sequence[str] | None = None) -> int:

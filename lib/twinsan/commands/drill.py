@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+
+# What was typed has to be changed.
+_WRONG = 2
 
 _DESCRIPTION = (
     "Says whether a switchover is safe now, and about how long it will take. With --go it does one: the SAN moves to "
@@ -38,16 +43,20 @@ def declare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from twinsan.errors import Misconfigured
     from twinsan.operate.drill import order
 
-    return order.drill(
-        order.Wish(
-            go=arguments.go,
-            power_cut=arguments.power_cut,
-            fence=arguments.fence,
-            resource=arguments.resource,
-            initiator=arguments.initiator,
-            picture=arguments.picture,
-            as_json=arguments.json,
-        )
+    wish = order.Wish(
+        go=arguments.go,
+        power_cut=arguments.power_cut,
+        fence=arguments.fence,
+        resource=arguments.resource,
+        initiator=arguments.initiator,
+        picture=arguments.picture,
+        as_json=arguments.json,
     )
+    try:
+        return order.drill(wish)
+    except Misconfigured as mistake:
+        print(f"twinsan: {mistake}", file=sys.stderr)
+        return _WRONG

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 _NOTICE = r"^(\d+\.\d+) \S+ pacemaker-controld\[\d+\]:\s+notice: "
 # Pacemaker 2.1 says "ok", 3.0 "OK".
-_ACTION = re.compile(_NOTICE + r"Result of (start|stop|promote|demote) operation for (\S+) on (\S+): (?:ok|OK)\b", re.M)
-_LOST = re.compile(_NOTICE + r"Node (\S+) state is now lost", re.M)
-_FENCED = re.compile(_NOTICE + r"Peer (\S+) was terminated", re.M)
+_ACTION = re.compile(
+    _NOTICE + r"Result of (start|stop|promote|demote) operation for (\S+) on (\S+): (?:ok|OK)\b", re.MULTILINE
+)
+_LOST = re.compile(_NOTICE + r"Node (\S+) state is now lost", re.MULTILINE)
+_FENCED = re.compile(_NOTICE + r"Peer (\S+) was terminated", re.MULTILINE)
 
 _SECONDS = 20.0
 

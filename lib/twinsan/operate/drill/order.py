@@ -7,22 +7,24 @@ import json
 import sys
 import time
 
-from twinsan.cluster import cib, members
+from twinsan.cluster import cib
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed, Failure, Misconfigured, Reason
 from twinsan.host import block_tree, command, durable_file, lock
-from twinsan.operate import luns, remote
-from twinsan.operate.drill import history, initiator, outcome, readiness
+from twinsan.operate import luns, prediction, remote
+from twinsan.operate.drill import history, initiator, outcome
 from twinsan.operate.drill import unit as units
+from twinsan.operate.drill.readiness import Readiness
 from twinsan.operate.drill.report import Report
 from twinsan.operate.drill.writes import Watch
+from twinsan.operate.facts import gathering
+from twinsan.operate.facts.configuration import Configuration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from twinsan.operate.drill.initiator import Reader
     from twinsan.operate.drill.unit import Unit
+    from twinsan.operate.facts.shape import Facts
 
 SWITCHOVER, POWER_CUT = "switchover", "power cut"
 
@@ -35,8 +37,6 @@ _SECONDS_TO_RETURN = 60.0
 _SECONDS_TO_ASK = 20.0
 
 BOTH = Reason(Misconfigured, "--go and --power-cut are two drills", "choose one")
-NOT_SERVED = Reason(Failure, "nobody serves {resource} now", "see: crm_mon -1 --inactive")
-NO_PEER = Reason(Failure, "{node} is alone", "bring the other node into the cluster first, see: crm_mon -1")
 ON_THE_VICTIM = Reason(Failure, "this node serves {resource}: it would fence itself", "type this on {peer}")
 NOT_CONFIRMED = Reason(Failure, "nothing was done", "the answers are {node} and {resource}")
 NO_TERMINAL = Reason(
@@ -89,15 +89,19 @@ class Place:
 def drill(wish: Wish) -> int:
     """Do what was asked for, and print it. Returns the exit status. Raises Failure."""
     if wish.go and wish.power_cut:
-        raise BOTH()
-    deadline = Deadline(_SECONDS_TO_ASK)
-    unit = units.choose(cib.query(deadline), wish.resource)
-    place = _place(unit, deadline)
-    found = readiness.look(unit, place.left, place.right)
+        raise BOTH()  # noqa: RSE102  a Reason, which makes the exception
+    facts = gathering.gather(_SECONDS_TO_ASK)
+    unit = units.choose(facts.services, Configuration(cib.query(Deadline(_SECONDS_TO_ASK))), wish.resource)
+    found = next(
+        Readiness(facts, service, expected)
+        for service, expected in zip(facts.services, prediction.of(facts))
+        if service.drbd == unit.resource
+    )
     if not wish.go and not wish.power_cut:
         print(json.dumps(found.json(), indent=2) if wish.as_json else found.text())
         return 0 if found.safe else 1
     found.require_safe()
+    place = _place(found, facts)
     reader = _reader(wish)
     if wish.power_cut:
         _confirm(unit, place, wish.fence)
@@ -109,14 +113,12 @@ def drill(wish: Wish) -> int:
     return 0
 
 
-def _place(unit: Unit, deadline: Deadline) -> Place:
-    serving = luns.running_on(min(unit.addresses), deadline)
-    if not serving:
-        raise NOT_SERVED(resource=unit.resource)
-    others = [name for name in members.names(deadline) if name != serving[0]]
-    if not others:
-        raise NO_PEER(node=serving[0])
-    return Place(serving[0], others[0], members.node_name(deadline))
+def _place(found: Readiness, facts: Facts) -> Place:
+    left, right = found.prediction.node, found.prediction.other
+    # What is safe has both.
+    assert left is not None
+    assert right is not None
+    return Place(left, right, facts.node)
 
 
 def _reader(wish: Wish) -> Reader | None:

@@ -49,8 +49,8 @@ class Report:
         lines = [self._headline(), ""]
         rows = [(phase.name, f"{phase.seconds:.1f} s") for phase in self.phases]
         lines += [table.text(("PHASE", "TIME"), rows), ""]
-        rows = [(name, self._pause(name), str(len(times))) for name, times in self.moments.items()]
-        lines.append(table.text(("LUN OR HOST", "LONGEST PAUSE", "SEEN"), rows))
+        seen = [(name, self._pause(name), str(len(times))) for name, times in self.moments.items()]
+        lines.append(table.text(("LUN OR HOST", "LONGEST PAUSE", "SEEN"), seen))
         return "\n".join([*lines, *(f"not seen: {line}" for line in self.unseen)])
 
     def json(self) -> dict[str, object]:
