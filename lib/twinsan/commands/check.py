@@ -17,6 +17,10 @@ _DESCRIPTION = (
     "told as well. It changes nothing. It needs lxml and the program crm_simulate, and psutil to see which daemons "
     "run."
 )
+_JSON = (
+    "for programs, with names that stay: findings (fault, severity, node, where, what, why, mend) and unseen (what, "
+    "why)"
+)
 _EXAMPLES = (
     "Exit status: 0 nothing was found, or notes alone; 3 there are warnings; 4 there are errors; 1 not all could be "
     "seen, and what was seen is well; 2 the file is wrong by itself. Example: twinsan check cib.xml"
@@ -30,7 +34,7 @@ def declare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     check.add_argument(
         "file", metavar="FILE", nargs="?", help="a site file, what 'cibadmin --query' prints, a template"
     )
-    check.add_argument("--json", action="store_true", help="for programs, with names that stay")
+    check.add_argument("--json", action="store_true", help=_JSON)
     check.add_argument(
         "--facts", action="store_true", help="print what this node sees of itself: the other one asks so"
     )

@@ -61,10 +61,11 @@ def _statements(tokens: Iterator[tuple[str, str]], depth: int) -> list[Statement
     found: list[Statement] = []
     words: list[str] = []
     for mark, word in tokens:
-        if mark == "{":
-            inner = _statements(tokens, depth + 1)
-            if depth < _DEEPEST:
-                found.append(Statement(words, inner))
+        if mark == "{" and depth == _DEEPEST:
+            _skip(tokens)
+            words = []
+        elif mark == "{":
+            found.append(Statement(words, _statements(tokens, depth + 1)))
             words = []
         elif mark == "}":
             return found
@@ -75,6 +76,15 @@ def _statements(tokens: Iterator[tuple[str, str]], depth: int) -> list[Statement
         else:
             words.append(word)
     return found
+
+
+def _skip(tokens: Iterator[tuple[str, str]]) -> None:
+    """Leave out what stands in braces that are nested more deeply than DRBD has them."""
+    depth = 1
+    for mark, _ in tokens:
+        depth += {"{": 1, "}": -1}.get(mark, 0)
+        if not depth:
+            return
 
 
 def read(root: str = "") -> tuple[list[Statement], list[str]]:

@@ -73,9 +73,9 @@ class Finding:
         }
 
 
-def on_one_line(value: object) -> object:
+def on_one_line(value: object, longest: int = _LONGEST) -> object:
     """Return a value for a message: a text becomes printable, on one line, and not too long."""
     if not isinstance(value, str):
         return value
     plain = value if value.isprintable() else ascii(value)[1:-1]
-    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 3] + "..."
+    return plain if len(plain) <= longest else plain[: longest - 3] + "..."

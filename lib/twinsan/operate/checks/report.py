@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 # Exit statuses beside those of any command: 1 for a failure, 2 for a wrong command line or file.
 NOT_ALL_SEEN, WARNINGS, ERRORS = 1, 3, 4
 
+# A reason ends with what to type.
+_LONGEST_REASON = 600
+
 
 class Report:
     """The findings, each once, and in words what could not be seen and why."""
@@ -29,7 +32,7 @@ class Report:
 
     def not_seen(self, what: str, why: object) -> None:
         """Add what could not be seen."""
-        told = (what, str(on_one_line(str(why))))
+        told = (what, str(on_one_line(str(why), _LONGEST_REASON)))
         if told not in self.unseen:
             self.unseen.append(told)
 
