@@ -220,7 +220,7 @@ def _back(site: Site | None) -> Step:
         "If anything is wrong, go back. All that is new has to be stopped before",
         _SERVING,
         (*(_STOP.format(name=name) for name in names), _WAIT, migration.RESTORE),
-        pause="hosts get no answer for about a minute: DRBD starts anew",
+        pause="hosts get no answer for a minute or more: DRBD and the old agents start anew",
     )
 
 
