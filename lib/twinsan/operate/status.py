@@ -32,14 +32,15 @@ _WIDTH = 100
 _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\033[H", "\033[K", "\033[J"
 
 
-def show(*, as_json: bool, html: str | None, watch: float | None) -> int:
+def show(*, as_json: bool, html: str | None, watch: float | None, timeout: float | None) -> int:
     """Print the status, or write it as a page to the file `html`; with `watch` again after each so many seconds, until
-    it is interrupted. Returns the exit status, by the last one that was seen.
+    it is interrupted. A look takes at most `timeout` seconds; None for less than 5 with all else. Returns the exit
+    status, by the last one that was seen.
     """
-    seconds = _seconds_left()
+    seconds = _seconds_left() if timeout is None else timeout
     while True:
         status = of(gathering.gather(seconds))
-        seconds = gathering.SECONDS
+        seconds = gathering.SECONDS if timeout is None else timeout
         try:
             _write(status, as_text=not as_json, html=html, again=watch is not None)
             if watch is None:

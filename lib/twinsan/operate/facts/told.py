@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 # Of the two kinds of attributes: what would keep a node from taking an address, and what its disks can do.
 PORTAL, DISKS = "portal", "disks"
 
-# For each question; a daemon that is well answers at once.
-_SECONDS = 2.0
-
 
 class Answer:
     """What the nodes have told: the `kind`, whom it is `about` (an address or a DRBD resource), and the text of each
@@ -56,8 +53,10 @@ def ask(cib: Configuration, deadline: Deadline) -> Iterator[Answer | NotSeen]:
 
 
 def _ask(kind: str, about: str, attribute: str, deadline: Deadline) -> Answer | NotSeen:
+    # A daemon that is well answers at once. One that hangs must not take the time of all other questions.
+    patience = deadline.within(deadline.remaining() / 2)
     try:
-        return Answer(kind, about, attributes.get_node_attributes(attribute, deadline.within(_SECONDS)))
+        return Answer(kind, about, attributes.get_node_attributes(attribute, patience))
     except (Failure, OSError) as failure:
         what = "whether the nodes could take" if kind == PORTAL else "what the nodes would serve of"
         return NotSeen(f"{what} {about}", str(failure))
