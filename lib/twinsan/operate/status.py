@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 
-from twinsan.operate import findings, page, prediction, screen
+from twinsan.operate import findings, prediction, screen
 from twinsan.operate.facts import gathering
 from twinsan.operate.facts.fact import as_json
 from twinsan.operate.report import Status
@@ -79,11 +78,16 @@ def _verdict(facts: Facts, predictions: tuple[Prediction, ...], found: tuple[Fin
 
 
 def _write(status: Status, *, as_text: bool, html: str | None, again: bool) -> None:
+    # Each is imported only if it is used: in a time of seconds, milliseconds count a little.
     if html is not None:
+        from twinsan.operate import page
+
         _replace(html, page.text(View(status)))
     elif as_text:
         _print(View(status), again=again)
     else:
+        import json
+
         # One line for each look, so that a program that reads them finds their ends.
         print(json.dumps(as_json(status), indent=None if again else 2), flush=True)
 

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def fact(description: str, **more: Any) -> Any:  # noqa: ANN401  any type of field
