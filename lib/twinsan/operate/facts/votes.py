@@ -74,8 +74,8 @@ def of(values: dict[str, str], printed: str) -> Votes:
         two_node=values.get("quorum.two_node") == "1",
         third_vote=third,
         third_vote_seconds=round(timeout * _GIVE_UP) / 1000 if third else None,
-        present=int(present[0]) if present else None,
-        needed=int(needed[0]) if needed else None,
+        present=_whole(present),
+        needed=_whole(needed),
         third_vote_present=_third_vote_present(printed) if third and printed else None,
     )
 
@@ -84,6 +84,10 @@ def _third_vote_present(printed: str) -> bool:
     """Whether the row of the third vote, the one without a node id, has votes: ``0  1  Qdevice``."""
     rows = [line.split() for line in printed.splitlines() if line.split()[-1:] == ["Qdevice"]]
     return any(len(row) == 3 and row[0] == "0" and row[1] not in ("0", "-") for row in rows)
+
+
+def _whole(words: list[str]) -> int | None:
+    return int(words[0]) if words and words[0].isdecimal() else None
 
 
 def _number(values: dict[str, str], name: str, default: int) -> int:
