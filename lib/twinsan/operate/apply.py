@@ -5,12 +5,21 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 
-from twinsan.cluster import patch
+from twinsan.cluster import cib, patch
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure, Reason
-from twinsan.operate import comparison, drbd_files, listing, luns, reading, settling, steps, volumes
+from twinsan.operate import (
+    comparison,
+    drbd_files,
+    listing,
+    luns,
+    private_folder,
+    reading,
+    settling,
+    steps,
+    volumes,
+)
 from twinsan.site import difference
 
 TYPE_CHECKING = False
@@ -59,12 +68,12 @@ def bring(site: Site, *, assume_yes: bool, with_files: bool = True) -> int:
     differs and asks, unless `assume_yes`. Returns the exit status: 1 if the operator says no, or if something is not
     well at the end. Raises Failure; nothing is changed if it is not said otherwise.
     """
-    with tempfile.TemporaryDirectory(prefix="twinsan-") as folder:
+    with private_folder.made() as folder:
         compared = comparison.make(site, folder, Deadline(_SECONDS), with_files=with_files)
         _require_possible(compared)
         if not compared.differs:
             _print("nothing differs")
-            return _end()
+            return _end(settling.wait(_SECONDS_TO_SETTLE, _print))
         _print(listing.text(compared))
         install = drbd_files.prepare(compared.files, folder, Deadline(_SECONDS), _print)
         if not (compared.changes or install):
@@ -75,9 +84,7 @@ def bring(site: Site, *, assume_yes: bool, with_files: bool = True) -> int:
             return 1
         other = " ".join(node.name for node in site.nodes if node.name != os.uname().nodename)
         drbd_files.install(install, _print, other)
-        if compared.changes:
-            _change(compared, folder)
-        return _end()
+        return _end(_change(compared, folder) if compared.changes else "")
 
 
 def _require_possible(compared: Comparison) -> None:
@@ -100,10 +107,10 @@ def _require_possible(compared: Comparison) -> None:
     compared.notes += unknown
 
 
-def _unmanaged(cib: _Element, names: list[str]) -> str:
+def _unmanaged(configuration: _Element, names: list[str]) -> str:
     """What keeps the cluster from stopping a resource."""
     for name in names:
-        for pair in cib.iterfind(f"configuration/resources//*[@id='{name}']/meta_attributes/nvpair"):
+        for pair in configuration.iterfind(f"configuration/resources//*[@id='{name}']/meta_attributes/nvpair"):
             key, value = pair.get("name"), pair.get("value")
             if (key == "is-managed" and value in _FALSE) or (key == "maintenance" and value in _TRUE):
                 return f"{key}={value}"
@@ -121,24 +128,27 @@ def _confirmed() -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _change(compared: Comparison, folder: str) -> None:
-    """Change the cluster's configuration, step by step; each waits until the one before is done."""
+def _change(compared: Comparison, folder: str) -> str:
+    """Change the cluster's configuration, step by step; each waits until the one before is done. Returns what the
+    cluster is still doing in the end.
+    """
     site, found = compared.site, compared.difference
-    now = compared.cib
+    now, doing = compared.cib, ""
     first = steps.harmless(now, site, found, compared.forecast, folder, Deadline(_SECONDS))
     if first is not None:
-        now = _step(folder, now, first, "what interrupts nothing")
+        now, doing = _step(folder, now, first, "what interrupts nothing")
         found = difference.between(now, site)
     if difference.text(found.stopped) != difference.text(now):
-        now = _step(folder, now, found.stopped, "all else" if first is not None else "all changes")
+        now, doing = _step(folder, now, found.stopped, "all else" if first is not None else "all changes")
     if found.going:
         _require_stopped([name for each in found.going for name in each.primitives])
-        _step(folder, now, difference.between(now, site).tree, "what has stopped is removed")
+        now, doing = _step(folder, now, difference.between(now, site).tree, "what has stopped is removed")
+    return doing
 
 
-def _step(folder: str, old: _Element, new: _Element, what: str) -> _Element:
-    """Change the configuration in one step, and wait until the cluster has settled. Returns the configuration then.
-    Raises Failure if somebody else has changed it.
+def _step(folder: str, old: _Element, new: _Element, what: str) -> tuple[_Element, str]:
+    """Change the configuration in one step, and wait until the cluster has settled. Returns the configuration then, and
+    what the cluster is still doing. Raises Failure if somebody else has changed it.
     """
     before = difference.text(old)
     try:
@@ -146,7 +156,7 @@ def _step(folder: str, old: _Element, new: _Element, what: str) -> _Element:
         _print(f"changed: {what}")
         # This node may hear of it a moment later than the one that made it.
         Deadline(_SECONDS).wait_until(
-            lambda: patch.version(difference.text(comparison.current(Deadline(_SECONDS)))) != patch.version(before),
+            lambda: patch.version(cib.query_version(Deadline(_SECONDS))) != patch.version(before),
             "this node has the new configuration",
         )
         doing = settling.wait(_SECONDS_TO_SETTLE, _print)
@@ -157,7 +167,7 @@ def _step(folder: str, old: _Element, new: _Element, what: str) -> _Element:
     except patch.ChangedMeanwhile:
         _tell_what_changed(old, new)
         raise
-    return now
+    return now, doing
 
 
 def _tell_what_changed(old: _Element, new: _Element) -> None:
@@ -177,9 +187,8 @@ def _require_stopped(names: list[str]) -> None:
             raise NOT_STOPPED(name=name, nodes=" ".join(nodes))
 
 
-def _end() -> int:
-    """Wait until the cluster has settled, and tell what is not well. Returns the exit status."""
-    doing = settling.wait(_SECONDS_TO_SETTLE, _print)
+def _end(doing: str) -> int:
+    """Tell what is not well in the end. Returns the exit status."""
     if doing:
         _print(f"not settled: {doing}; see: crm_mon -1")
     ailing = settling.ailments(Deadline(_SECONDS))

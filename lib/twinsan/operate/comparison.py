@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+
 from twinsan.cluster import cib as cluster_cib
 from twinsan.cluster import patch
 from twinsan.errors import Failure, Reason
@@ -30,6 +32,7 @@ NO_CLUSTER = Reason(
 _DEVICE_CLOSED = (
     "{device} has no password yet, so it does not start; type: crm resource secret {device} set password ..."
 )
+_ELSEWHERE = "this host is no node of the site, so its files of DRBD and corosync were not looked at"
 _OTHER_NODES = "the cluster has the nodes {present}, and the site {wanted}"
 _MAINTENANCE = "the cluster is in maintenance mode: what is shown here it does when that ends"
 _NO_FENCING = "the cluster does not fence: {name} is {value}; type: crm_attribute --name {name} --delete"
@@ -87,8 +90,12 @@ def make(site: Site, folder: str, deadline: Deadline, *, cib_file: str = "", wit
     gone = {name for each in found.going for name in each.primitives}
     told = forecast.Forecast(cib, found.stopped, gone)
     told.ask(folder, deadline)
-    files = node_files.differing(site, deadline) if with_files else []
-    return Comparison(site, cib, found, told, files)
+    here = os.uname().nodename in {node.name for node in site.nodes}
+    files = node_files.differing(site, deadline) if with_files and here else []
+    compared = Comparison(site, cib, found, told, files)
+    if with_files and not here:
+        compared.notes.append(_ELSEWHERE)
+    return compared
 
 
 def current(deadline: Deadline) -> _Element:

@@ -60,7 +60,8 @@ class Forecast:
             return self
         try:
             self.pending = _plan(folder, before, deadline)
-            self.actions = [each for each in _plan(folder, after, deadline) if each not in self.pending]
+            if difference.text(after) != difference.text(before):
+                self.actions = [each for each in _plan(folder, after, deadline) if each not in self.pending]
         except Failure as failure:
             self.why_unknown = str(failure)
         return self

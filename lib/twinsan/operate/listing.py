@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from twinsan.operate.forecast import Forecast
     from twinsan.site.draft import Change
 
+# The most characters of a value on a line.
+_LONGEST = 160
+
 _HEADINGS = {
     forecast.NOTHING: "Interrupts nothing:",
     forecast.STARTS: "Starts something, and interrupts nothing:",
@@ -79,16 +82,28 @@ def as_json(compared: Comparison) -> dict[str, object]:
     }
 
 
+def _value(change: Change) -> str:
+    """What a change has on its line. Of two long lists only what differs is shown."""
+    if change.old is None or change.new is None:
+        return _shortened(change.new or change.old or "")
+    if len(change.old) + len(change.new) <= _LONGEST:
+        return f"{change.old} -> {change.new}"
+    old, new = change.old.split(), change.new.split()
+    said = [f"-{word}" for word in old if word not in new] + [f"+{word}" for word in new if word not in old]
+    return _shortened(" ".join(said) or "another order")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
 def _rows(group: list[Change]) -> list[str]:
     name = max(len(change.name) for change in group)
     attribute = min(max(len(change.attribute) for change in group), 30)
-    rows = []
-    for change in group:
-        value = (
-            change.new if change.old is None else change.old if change.new is None else f"{change.old} -> {change.new}"
-        )
-        rows.append(f"  {change.sign} {change.name.ljust(name)}  {change.attribute.ljust(attribute)}  {value}".rstrip())
-    return rows
+    return [
+        f"  {each.sign} {each.name.ljust(name)}  {each.attribute.ljust(attribute)}  {_value(each)}".rstrip()
+        for each in group
+    ]
 
 
 def _effect(told: Forecast) -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure, Reason
@@ -63,12 +62,12 @@ def diff(site_file: str, *, cib_file: str, as_json: bool) -> int:
     Failure.
     """
     packages.find()
-    from twinsan.operate import comparison, listing
+    from twinsan.operate import comparison, listing, private_folder
 
     site = reading.site(site_file, as_json=as_json)
     if site is None:
         return WRONG
-    with tempfile.TemporaryDirectory(prefix="twinsan-") as private:
+    with private_folder.made() as private:
         # The files of this node belong to the cluster that runs here.
         compared = comparison.make(site, private, Deadline(_SECONDS), cib_file=cib_file, with_files=not cib_file)
     print(json.dumps(listing.as_json(compared), indent=2) if as_json else listing.text(compared) or "nothing differs")

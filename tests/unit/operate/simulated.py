@@ -32,8 +32,10 @@ class Running(Pair):
     def __init__(self, folder: Path, site: Site) -> None:
         template = folder / "of-site.xml"
         template.write_text(cib.text(site))
+        self._known = template.read_text() in _SERVING
         super().__init__(folder, template, site)
         self.file = self._cib
+        self._settled = ""
         self.done: list[list[str]] = []
         self.patches: list[str] = []
         self.before_patch: Callable[[], None] = lambda: None
@@ -44,9 +46,15 @@ class Running(Pair):
             _SERVING[self.template] = self.saved()
         self.done.clear()
 
+    def _run(self, *argv: str) -> str:
+        """What is known already need not be loaded."""
+        return "" if self._known and "--modify" in argv else super()._run(*argv)
+
     def settle(self) -> list[str]:
         """Carry out plans until there is none. Returns what was done."""
         done: list[str] = []
+        if self.saved() == self._settled:
+            return done
         for _ in range(6):
             # The simulator does not forget the history of what is removed.
             now = [action for action in self.go() if " delete " not in action]
@@ -55,6 +63,7 @@ class Running(Pair):
                 break
             done += now
         self.done.append(done)
+        self._settled = self.saved()
         return done
 
     def remember(self) -> None:

@@ -7,6 +7,7 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -27,6 +28,12 @@ LUN_2 = '\n[[resources.san.luns]]\nlun = 2\ndevice = "/dev/drbd2"\ndisk = "/dev/
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
     """A pair that runs the site of san.toml. DRBD has all that a site wants, and the files of the node are right."""
     return ready(Running(tmp_path, sites.site(sites.text())), monkeypatch)
+
+
+@pytest.fixture
+def two_luns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
+    """The same with a second LUN."""
+    return ready(Running(tmp_path, sites.site(sites.text() + LUN_2)), monkeypatch)
 
 
 def ready(running: Running, monkeypatch: pytest.MonkeyPatch) -> Running:
@@ -62,6 +69,22 @@ def test_it_finds_its_packages_as_it_is_installed(words: tuple[str, ...]) -> Non
     assert "the cluster does not answer on this node" in ended.stderr
 
 
+def test_a_cluster_without_anything_gets_it_all(cluster: Running, tmp_path: Path) -> None:
+    """In one change: no part is there without what it waits for."""
+    tree = ET.fromstring(cluster.text())
+    for path in ("configuration/crm_config", "configuration/resources", "configuration/constraints"):
+        for part in tree.findall(path):
+            part.clear()
+    for history in tree.iter("lrm_resources"):
+        history.clear()
+    cluster.file.write_text(ET.tostring(tree, encoding="unicode"))
+    assert apply(tmp_path, sites.text(), "--yes") == 0
+    assert len(cluster.patches) == 1
+    assert cluster.serving(cluster.site.resources[0]) == "atlas"
+    assert apply(tmp_path, sites.text(), "--yes") == 0
+    assert len(cluster.patches) == 1
+
+
 def test_a_reloadable_change_reloads(cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changed = sites.changed("san", ("lun = 1\n", "lun = 1\nmax_unmap_lba_count = 8192\n"))
     assert apply(tmp_path, changed, "--yes") == 0
@@ -81,12 +104,9 @@ def test_a_second_lun_is_one_change_that_restarts_the_address_alone(cluster: Run
 
 
 def test_a_lun_that_goes_is_stopped_first_and_no_other_is_interrupted(
-    cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    two_luns: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    apply(tmp_path, sites.text() + LUN_2, "--yes")
-    cluster.done.clear()
-    cluster.patches.clear()
-    capsys.readouterr()
+    cluster = two_luns
     assert apply(tmp_path, sites.text(), "--yes") == 0
     assert "That interrupts 1 LUN: p_lun2" in capsys.readouterr().out
     assert len(cluster.patches) == 2
@@ -138,13 +158,12 @@ def test_a_part_that_moves_waits_for_all_else(cluster: Running, tmp_path: Path) 
     assert "p_lun1" in second
 
 
-def test_a_removal_that_was_interrupted_is_completed(cluster: Running, tmp_path: Path) -> None:
-    apply(tmp_path, sites.text() + LUN_2, "--yes")
-    found = difference.between(difference.parse(cluster.text()), cluster.site)
+def test_a_removal_that_was_interrupted_is_completed(two_luns: Running, tmp_path: Path) -> None:
+    cluster = two_luns
+    found = difference.between(difference.parse(cluster.text()), sites.site(sites.text()))
     cluster.file.write_text(difference.text(found.stopped))
     cluster.settle()
     assert "p_lun2" in cluster.text()
-    cluster.patches.clear()
     assert apply(tmp_path, sites.text(), "--yes") == 0
     assert len(cluster.patches) == 1
     assert "p_lun2" not in cluster.text().partition("<status>")[0]
@@ -185,7 +204,7 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize(("answer", "changes"), [("y\n", 1), ("yes\n", 1), ("n\n", 0), ("\n", 0), ("", 0)])
+@pytest.mark.parametrize(("answer", "changes"), [("Yes\n", 1), ("n\n", 0), ("", 0)])
 def test_it_asks(cluster: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, changes: int) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(answer))
     assert apply(tmp_path, sites.text() + LUN_2) == 1 - changes
@@ -236,10 +255,9 @@ def test_a_volume_that_is_missing_stops_all_before_anything_is_changed(
 
 
 def test_what_cannot_be_stopped_is_not_removed(
-    cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    two_luns: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    apply(tmp_path, sites.text() + LUN_2, "--yes")
-    cluster.patches.clear()
+    cluster = two_luns
     cluster.change("primitive[@id='p_lun2']/meta_attributes/nvpair", name="is-managed", value="false")
     assert apply(tmp_path, sites.text(), "--yes") == 1
     assert "p_lun2 is to be removed" in capsys.readouterr().err

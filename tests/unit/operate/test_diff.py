@@ -134,6 +134,20 @@ def test_what_goes_with_an_address_is_interrupted_as_well(tmp_path: Path, capsys
     assert {each["consequence"] for each in found["changes"]} == {"restarts"}
 
 
+def test_of_a_long_list_only_what_differs_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = sites.text("many-luns").partition("[[resources.san.luns]]")[0]
+    luns = [
+        f'\n[[resources.san.luns]]\nlun = {number}\ndevice = "/dev/drbd{number + 1}"\ndisk = "/dev/disk/{number}"\n'
+        for number in range(1, 41)
+    ]
+    running = configurations.running(sites.site(text + "".join(luns[:39])))
+    assert diff(tmp_path, text + "".join(luns), cib=etree.tostring(running, encoding="unicode")) == 3
+    told = capsys.readouterr().out
+    assert "~ luns-after-promotion  set 2  +p_lun40\n" in told
+    assert max(map(len, told.splitlines())) < 300
+    assert diff(tmp_path, text + "".join(luns[39:] + luns[:39]), cib=etree.tostring(running, encoding="unicode")) == 3
+
+
 @pytest.mark.runs_programs
 def test_a_cluster_that_is_not_at_rest_is_told(
     cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]

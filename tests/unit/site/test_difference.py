@@ -16,7 +16,7 @@ from twinsan.site import cib as site_cib
 from twinsan.site import difference
 
 # As for a hostile site file: more of them with TWINSAN_EXAMPLES=5000.
-EXAMPLES = int(os.environ.get("TWINSAN_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("TWINSAN_EXAMPLES", "25"))
 SITES = {name: sites.site(sites.text(name)) for name in ("san", "many-luns", "two-resources", "sbd-disk")}
 
 
