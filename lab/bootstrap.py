@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Install what a purpose needs and this machine lacks: Debian packages, and the tools of tests/requirements.txt.
 
-``python3 -m lab.bootstrap check`` for linters and unit tests, ``lab`` for the demonstration and the cluster tests.
+``python3 -m lab.bootstrap check`` for linters and unit tests, ``lab`` for the demonstration and the cluster tests. For
+check that is also the tools of other versions of Pacemaker, which are not installed but kept in the cache.
 Needs nothing but the standard library. When all is there already it takes a fraction of a second.
 """
 
@@ -20,7 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from lab import progress, xstate
+from lab import image, pacemaker_root, progress, xstate
+from lab.errors import LabError
 
 _ROOT = Path(__file__).resolve().parent.parent
 _BUILD = _ROOT / "build"
@@ -78,6 +80,11 @@ _CAUSES = (
         "certificate (ca-certificates; for pip also PIP_CERT)",
     ),
     (
+        ("does not have a Release file", "no longer has a Release file"),
+        "the mirror does not have that release of Debian any more; give the address of one that has it, as in: "
+        f"{pacemaker_root.MIRROR}=ADDRESS make check",
+    ),
+    (
         ("Unable to locate package", "has no installation candidate", "No matching distribution found"),
         "the package sources do not have what is needed; Debian 12 and 13 have it",
     ),
@@ -100,6 +107,8 @@ def main(purposes: Sequence[str]) -> int:
         with _alone():
             install_packages(missing_packages(purposes))
             ensure_venv()
+            if "check" in purposes:
+                ensure_pacemakers()
     except BootstrapError as error:
         print(f"twinsan: {error}", file=sys.stderr)
         return 1
@@ -168,6 +177,36 @@ def ensure_venv() -> None:
         if _run([*pip, "install", "--requirement", str(_REQUIREMENTS)]) != 0:
             raise BootstrapError(f"pip could not install tests/requirements.txt: {_cause()}")
         stamp.write_text(wanted)
+
+
+def ensure_pacemakers() -> None:
+    """Fetch the tools of the versions of Pacemaker that the tests simulate and this machine has not."""
+    versions = pacemaker_root.missing()
+    # Elsewhere the tests that need them fail, and say so; the others can run.
+    if not versions or shutil.which("dpkg-deb") is None or shutil.which("apt-get") is None:
+        return
+    mirror = _mirror()
+    for version in versions:
+        with progress.step(f"Fetching the simulator of Pacemaker {version}") as step:
+            try:
+                pacemaker_root.make(version, mirror, _LOG, step.note)
+            except pacemaker_root.ProgramFailed as error:
+                raise BootstrapError(f"Pacemaker {version} could not be fetched: {error}: {_cause()}") from error
+            except LabError as error:
+                raise BootstrapError(str(error)) from error
+
+
+def _mirror() -> str:
+    """The mirror of this machine, where root has no lists after apt-get update."""
+    try:
+        return image.mirror()
+    except LabError as error:
+        if os.geteuid() != 0 or _run(["apt-get", "update"]) != 0:
+            raise BootstrapError(f"the tests need packages of three releases of Debian: {error}") from error
+    try:
+        return image.mirror()
+    except LabError as error:
+        raise BootstrapError(f"the tests need packages of three releases of Debian: {error}") from error
 
 
 def _choose_python() -> Path:
