@@ -15,6 +15,11 @@ VERSIONS = tuple(pacemaker_root.SUITES)
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+def installed() -> str:
+    """The version that this machine has itself; the oldest that twinsan is for if it has another one or none."""
+    return next((each for each in VERSIONS if pacemaker_root.folder(each) == pacemaker_root.HERE), "2.1.5")
+
+
 @functools.cache
 def command(version: str, program: str) -> tuple[str, ...]:
     """The words that start a program of a version. Raises LabError."""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import configuration, settings
 
@@ -10,6 +12,19 @@ from hypothesis import configuration, settings
 settings.register_profile("twinsan", deadline=None)
 settings.load_profile("twinsan")
 configuration.set_hypothesis_home_dir("build/hypothesis")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have counted, summed over all processes (record_property, with a number)."""
+    counted = Counter[str]()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for what, number in getattr(report, "user_properties", ()):
+                # A test has several reports, and each lists the same.
+                if report.when == "call" and isinstance(number, int):
+                    counted[what] += number
+    for what, number in sorted(counted.items()):
+        terminalreporter.write_line(f"{what:42}{number:8}")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

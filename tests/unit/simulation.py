@@ -3,6 +3,9 @@
 
 The simulator knows what an action's failure leaves in the history, and dates it by the clock of this host. How the
 controller counts failures, and when they were by the time of the test, is done here.
+
+The cluster may be of any version that `lab.pacemaker_tools` has. What is loaded is validated with the schema of that
+version. The plans are made without a validation, which would take half of their time.
 """
 
 from __future__ import annotations
@@ -10,21 +13,37 @@ from __future__ import annotations
 import collections
 import os
 import re
-import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
+from lab import pacemaker_tools
 from tests.unit import agents
 
 NODES = ("atlas", "zeus")
-# Where Debian and others have programs that only root is thought to need.
-_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _HARD = 1_000_000
 
+
+class Version(NamedTuple):
+    """What a cluster has that was made on a version of Pacemaker: its newest schema, and its feature set."""
+
+    schema: str
+    feature_set: str
+
+
+VERSIONS = {
+    "2.0.5": Version("pacemaker-3.5", "3.6.1"),
+    "2.1.5": Version("pacemaker-3.9", "3.16.1"),
+    "3.0.0": Version("pacemaker-4.0", "3.20.0"),
+}
+NEWEST = "3.0.0"
+# Before Pacemaker 2.1 no schema knows the present names. The README has the same as a command.
+_OLD_ROLES = (('role="Promoted"', 'role="Master"'), ('role="Unpromoted"', 'role="Slave"'))
+
 _BASE = """\
-<cib validate-with="pacemaker-3.7" crm_feature_set="3.16.1" admin_epoch="0" epoch="1" num_updates="0" have-quorum="1">
+<cib validate-with="{schema}" crm_feature_set="{feature_set}" admin_epoch="0" epoch="1" num_updates="0" have-quorum="1">
   <configuration><crm_config/><nodes>{nodes}</nodes><resources/><constraints/></configuration>
   <status>{states}</status>
 </cib>"""
@@ -35,22 +54,42 @@ _NODE = """\
     <nvpair id="status-{number}-score" name="master-p_drbd" value="10000"/>
   </instance_attributes></transient_attributes>
 </node_state>"""
+# A schema that allows everything.
+_ANYTHING = """\
+<grammar xmlns="http://relaxng.org/ns/structure/1.0">
+  <start><ref name="any"/></start>
+  <define name="any"><element><anyName/><zeroOrMore><choice>
+    <attribute><anyName/></attribute><text/><ref name="any"/>
+  </choice></zeroOrMore></element></define>
+</grammar>"""
+_BEGIN = int(time.time())
+
+
+def in_words_of(version: str, template: str) -> str:
+    """A configuration as a version of Pacemaker knows it."""
+    for new, old in _OLD_ROLES if version.startswith("2.0") else ():
+        template = template.replace(new, old)
+    return template
 
 
 class Cluster:
     """Both nodes with the shipped template or another one, complete data on both, and nothing started yet."""
 
-    def __init__(self, folder: Path, template: Path = agents.TEMPLATE) -> None:
-        for program in ("crm_simulate", "cibadmin"):
-            found = shutil.which(program, path=_PATH)
-            assert found is not None, f"{program} is not installed; type: apt-get install pacemaker-cli-utils"
+    def __init__(self, folder: Path, template: Path = agents.TEMPLATE, version: str = NEWEST) -> None:
+        self.version = version
         self._cib = folder / "cib.xml"
-        self.now = int(time.time())
+        self.now = _BEGIN
         self._failures: collections.Counter[str] = collections.Counter()
+        known = VERSIONS[version]
+        self._anything = folder / "anything"
+        self._anything.mkdir(exist_ok=True)
+        (self._anything / f"{known.schema}.rng").write_text(_ANYTHING)
         nodes = "".join(f'<node id="{number}" uname="{node}"/>' for number, node in enumerate(NODES, 1))
         states = "".join(_NODE.format(number=number, node=node) for number, node in enumerate(NODES, 1))
-        self._cib.write_text(_BASE.format(nodes=nodes, states=states))
-        self._run("cibadmin", "--modify", "--allow-create", "--xml-file", str(template))
+        self._cib.write_text(_BASE.format(nodes=nodes, states=states, **known._asdict()))
+        loaded = folder / "loaded.xml"
+        loaded.write_text(in_words_of(version, template.read_text()))
+        self._run("cibadmin", "--modify", "--allow-create", "--xml-file", str(loaded))
 
     def go(self, *failing: str, seconds: int = 0, inject: str = "") -> list[str]:
         """Let `seconds` pass, and have the scheduler's next plan carried out.
@@ -128,7 +167,7 @@ class Cluster:
 
     def _count(self, failure: str) -> None:
         """Count a failure, and date it, as the controller does."""
-        found = re.fullmatch(r"(\w+?)_((start|promote|stop|monitor)_\d+)@(\w+)=\d+", failure)
+        found = re.fullmatch(r"(\w+?)_((start|promote|demote|stop|monitor)_\d+)@(\w+)=\d+", failure)
         assert found, failure
         resource, operation, verb, node = found.groups()
         tree = ET.parse(self._cib)
@@ -151,8 +190,21 @@ class Cluster:
                 entry.set("last-rc-change", str(self.now))
         tree.write(self._cib)
 
-    def _run(self, *argv: str) -> str:
-        variables = {**os.environ, "PATH": _PATH, "CIB_file": str(self._cib)}
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of a program of this cluster's version."""
+        schemas = str(pacemaker_tools.schemas(self.version))
+        return {**os.environ, "LC_ALL": "C", "CIB_file": str(self._cib), "PCMK_schema_directory": schemas}
+
+    def words(self, program: str, *words: str) -> list[str]:
+        """What starts a program of this cluster's version."""
+        return [*pacemaker_tools.command(self.version, program), *words]
+
+    def _run(self, program: str, *words: str) -> str:
+        variables = self.variables
+        if program == "crm_simulate":
+            variables["PCMK_schema_directory"] = str(self._anything)
+        argv = self.words(program, *words)
         done = subprocess.run(argv, env=variables, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

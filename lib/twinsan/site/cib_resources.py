@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # A fence device that failed is tried again after a minute; its actions are those of a BMC or a disk.
 _OF_FENCING = {"migration-threshold": "1", "failure-timeout": "60s"}
 _PLAIN_CLONE = {"clone-max": "2", "clone-node-max": "1", "interleave": "true", "notify": "false"}
-_REPLICAS = {"promotable": "true", "promoted-max": "1", "promoted-node-max": "1", **_PLAIN_CLONE}
+_REPLICAS = {"promotable": "true", "promoted-max": "1", **_PLAIN_CLONE}
 
 # Which the promoted instance has one more of; see reasons.
 _PRIORITY = "10"
@@ -26,13 +26,15 @@ def add_fencing(resources: _Element, site: Site) -> None:
     if site.fencing.by == model.SBD:
         hosts = " ".join(node.name for node in site.nodes)
         values = {"pcmk_host_list": hosts, "devices": ",".join(site.fencing.devices)}
-        _add_device(resources, "fence_sbd", "fence_sbd", "Has either node reset itself, by the SBD disk", values)
+        # It may run on either node, and stays where it is when the SAN moves.
+        meta = {"resource-stickiness": str(site.policy.stickiness), **_OF_FENCING}
+        _add_device(resources, "fence_sbd", "fence_sbd", "Has either node reset itself, by the SBD disk", values, meta)
     if site.fencing.by != model.IPMI:
         return
     for node in site.nodes:
         values = {"pcmk_host_list": node.name, "ip": node.bmc, "lanplus": "1", **_credentials(site)}
         description = f"Powers {node.name} off, from {site.peer(node).name}"
-        _add_device(resources, f"fence_{node.name}", "fence_ipmilan", description, values)
+        _add_device(resources, f"fence_{node.name}", "fence_ipmilan", description, values, _OF_FENCING)
 
 
 def add_all(resources: _Element, resource: Resource, site: Site) -> None:
@@ -63,10 +65,12 @@ def _credentials(site: Site) -> dict[str, str]:
     return {**values, "password": given.get("password", "")}
 
 
-def _add_device(resources: _Element, name: str, kind: str, description: str, values: dict[str, str]) -> None:
+def _add_device(
+    resources: _Element, name: str, kind: str, description: str, values: dict[str, str], meta: dict[str, str]
+) -> None:
     device = add(resources, "primitive", id=name, class_="stonith", type=kind, description=description)
     pairs(device, "instance_attributes", f"{name}-parameters", name, values)
-    pairs(device, "meta_attributes", f"{name}-meta", name, _OF_FENCING)
+    pairs(device, "meta_attributes", f"{name}-meta", name, meta)
     operations = add(device, "operations")
     for verb, interval in (("start", "0s"), ("stop", "0s"), ("monitor", "60s")):
         add(operations, "op", id=f"{name}-{verb}", name=verb, interval=interval, timeout="60s")

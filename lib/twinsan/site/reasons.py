@@ -70,8 +70,9 @@ _PROMOTED_WHERE_TARGET = (
     "drbd-vaai. With INFINITY the cluster would stop the replica on such a node."
 )
 _STICKINESS = (
-    "resource-stickiness: what serves stays where it is. Without it the SAN would move back to a node that returns, "
-    "at the price of one more pause."
+    "resource-stickiness: what serves stays where it is, although something prefers the other node with a lower score: "
+    "a preferred node, or a constraint of your own. Without it the SAN would move back to a node that returns, at the "
+    "price of one more pause."
 )
 _PRIORITY = (
     "priority of the replicas: it counts one more for the promoted one, so the node that serves has the higher sum, "
@@ -101,7 +102,9 @@ _ROLES = (
 )
 _NOTIFY = (
     "notify, interleave: the agents need no notifications, each of which would be one more agent to start in a "
-    "switchover. What depends on a clone waits for the instance of its own node alone."
+    "switchover. If you order one of these clones after a clone of your own, as of LVM below DRBD, a fault of that "
+    "on the other node restarts nothing here, because of interleave. LUNs and addresses are no clones: when both nodes "
+    "start at once, they wait for the instances of both."
 )
 _MANY_LUNS = (
     "luns-after-promotion, luns-where-promoted: the LUNs are sets without an order, so they start and stop side by "

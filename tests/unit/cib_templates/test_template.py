@@ -180,7 +180,7 @@ def test_the_san_is_where_the_disk_is_writable_and_the_target_stands(cib: etree.
 def test_a_target_stands_on_each_node(cib: etree._Element) -> None:
     told = meta(find(cib, "c_target"))
     assert told.items() >= {"clone-max": "2", "clone-node-max": "1", "notify": "false"}.items()
-    assert told["interleave"] == "true", "each LUN waits for the target of its own node alone"
+    assert told["interleave"] == "true", "see tests/unit/site/test_controls.py"
 
 
 def test_one_replica_on_each_node_and_one_of_them_promoted(cib: etree._Element) -> None:

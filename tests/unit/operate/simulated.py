@@ -6,7 +6,6 @@ scheduler's plans.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
+from lab import pacemaker_tools
 from tests.unit.site.pair import Pair
 from twinsan.deadline import Deadline
 from twinsan.host import command
@@ -23,8 +23,6 @@ from twinsan.site.model import Site
 # Clusters that serve, by their configuration: a start that a test has seen is not simulated for the next one.
 _SERVING: dict[str, str] = {}
 
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-
 
 class Running(Pair):
     """A pair that runs a site, in a file. `done` has what was started, stopped and reloaded, for each wait in turn."""
@@ -33,7 +31,8 @@ class Running(Pair):
         template = folder / "of-site.xml"
         template.write_text(cib.text(site))
         self._known = template.read_text() in _SERVING
-        super().__init__(folder, template, site)
+        # What is tested may start the programs of this machine with the same file.
+        super().__init__(folder, template, site, pacemaker_tools.installed())
         self.file = self._cib
         self._settled = ""
         self.done: list[list[str]] = []
@@ -46,9 +45,9 @@ class Running(Pair):
             _SERVING[self.template] = self.saved()
         self.done.clear()
 
-    def _run(self, *argv: str) -> str:
+    def _run(self, program: str, *words: str) -> str:
         """What is known already need not be loaded."""
-        return "" if self._known and "--modify" in argv else super()._run(*argv)
+        return "" if self._known and "--modify" in words else super()._run(program, *words)
 
     def settle(self) -> list[str]:
         """Carry out plans until there is none. Returns what was done."""
@@ -105,9 +104,14 @@ class Running(Pair):
         if argv[0] == "cibadmin" and "--patch" in argv:
             self.before_patch()
             self.patches.append(input)
-        variables = {"PATH": PATH, "LC_ALL": "C", "CIB_file": str(self.file)}
         ended = subprocess.run(
-            argv, env=variables, input=input, capture_output=True, text=True, timeout=60, check=False
+            self.words(*argv),
+            env=self.variables,
+            input=input,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         result = command.Result(argv, ended.returncode, ended.stdout, ended.stderr)
         if check and not result.ok:
@@ -128,9 +132,8 @@ class Running(Pair):
 
     def change_configuration(self, xml: str, scope: str) -> None:
         """Let somebody else change the configuration."""
-        variables = {**os.environ, "PATH": PATH, "CIB_file": str(self.file)}
-        words = ["cibadmin", "--create", "--scope", scope, "--xml-text", xml]
-        subprocess.run(words, env=variables, check=True, timeout=60, capture_output=True)
+        words = self.words("cibadmin", "--create", "--scope", scope, "--xml-text", xml)
+        subprocess.run(words, env=self.variables, check=True, timeout=60, capture_output=True)
 
     def text(self) -> str:
         """The cluster as it is."""

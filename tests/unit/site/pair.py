@@ -9,68 +9,40 @@ from copy import deepcopy
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from tests.unit import simulation
 from tests.unit.simulation import Cluster, _one
+from tests.unit.site.graph import Graph
+from tests.unit.site.laws import PROMOTED, RUNNING, State
+from twinsan.fence.view import View, constraint_id
 from twinsan.site.model import Resource, Site
 
 # crm_simulate writes what runs where as "* p_lun1 (ocf:twinsan:lio-lun): Started atlas".
 _STARTED = re.compile(r"\* (\S+)\s+\((?:ocf|stonith):\S+\):\s+(Started|FAILED) (\w+)")
 
 
-class Graph:
-    """A plan: which of its actions has to wait for which."""
-
-    def __init__(self, path: Path) -> None:
-        self._inputs: dict[str, set[str]] = {}
-        self._names: dict[str, str] = {}
-        for synapse in ET.parse(path).iter("synapse"):
-            before = {str(each.get("id")) for each in synapse.findall("inputs/trigger/*")}
-            for action in synapse.findall("action_set/*"):
-                number = str(action.get("id"))
-                self._inputs[number] = before
-                key = re.sub(r":\d+_", "_", str(action.get("operation_key", "")))
-                node = action.get("on_node", "")
-                if action.get("operation") == "stonith":
-                    key, node = "fence", str(action.get("on_node"))
-                if action.tag != "pseudo_event" or node:
-                    self._names[number] = f"{re.sub('_0$', '', key)} {node}"
-        self.actions = set(self._names.values())
-
-    def delay(self, node: str, path: Path) -> int:
-        """The priority-fencing-delay of the fencing of a node, in s."""
-        (found,) = [
-            attributes.get("CRM_meta_priority_fencing_delay", "0")
-            for event in ET.parse(path).iter("crm_event")
-            if event.get("operation") == "stonith" and event.get("on_node") == node
-            for attributes in event.findall("attributes")
-        ]
-        return int(found.rstrip("s"))
-
-    def before(self, first: str, then: str) -> bool:
-        """Whether the action `then`, as in "p_lun1_start atlas", waits for `first`."""
-        waiting = [number for number, name in self._names.items() if name == then]
-        seen: set[str] = set()
-        while waiting:
-            number = waiting.pop()
-            for each in self._inputs.get(number, set()) - seen:
-                if self._names.get(each) == first:
-                    return True
-                seen.add(each)
-                waiting.append(each)
-        return False
-
-
 def _running(printed: str) -> dict[str, str]:
     return {name: node for name, _, node in _STARTED.findall(printed) if name.startswith(("p_lun", "p_portal"))}
+
+
+def _role(operation: str, status: str) -> str:
+    """What a resource is after its last operation. What failed is still what it was, or may be what it should be."""
+    if operation == "monitor":
+        return {"0": RUNNING, "8": PROMOTED, "190": RUNNING, "191": PROMOTED}.get(status, "")
+    if operation == "promote" or (operation == "demote" and status != "0"):
+        return PROMOTED
+    return "" if operation == "stop" and status == "0" else RUNNING
 
 
 class Pair(Cluster):
     """Both nodes with the configuration of `site`, complete data on both, and nothing started yet."""
 
-    def __init__(self, folder: Path, template: Path, site: Site) -> None:
-        super().__init__(folder, template)
+    def __init__(self, folder: Path, template: Path, site: Site, version: str = simulation.NEWEST) -> None:
+        super().__init__(folder, template, version)
         self.site = site
         self.ran: dict[str, str] = {}
         self.template = template.read_text()
+        # The cluster when all was served first, see scenarios.begin_settled.
+        self.settled = ""
         self._graph = folder / "graph.xml"
         tree = ET.parse(self._cib)
         for state in tree.iter("node_state"):
@@ -88,12 +60,19 @@ class Pair(Cluster):
         self._scores = {
             str(state.get("uname")): deepcopy(_one(state, "transient_attributes")) for state in tree.iter("node_state")
         }
+        self._first, self._began = self.saved(), self.now
 
-    def _run(self, *argv: str) -> str:
+    def begin(self, saved: str = "") -> None:
+        """Go back to what was saved of this cluster, or to the time before anything ran."""
+        self.load(saved or self._first)
+        self.now = self._began
+        self._failures.clear()
+
+    def _run(self, program: str, *words: str) -> str:
         """Keep the plan that is carried out, and what ran before."""
-        if "--simulate" not in argv:
-            return super()._run(*argv)
-        printed = super()._run(*argv, "--save-graph", str(self._graph))
+        if "--simulate" not in words:
+            return super()._run(program, *words)
+        printed = super()._run(program, *words, "--save-graph", str(self._graph))
         self.ran = _running(printed.partition("\nTransition Summary")[0])
         return printed
 
@@ -110,7 +89,7 @@ class Pair(Cluster):
 
     def delay(self, node: str) -> int:
         """How long the fencing of a node would wait, in s, if the other one lost it now."""
-        return self.plan("--node-fail", node).delay(node, self._graph)
+        return self.plan("--node-fail", node).delays[node]
 
     def verify(self) -> None:
         """Let crm_verify look at the configuration: it may say nothing."""
@@ -153,6 +132,39 @@ class Pair(Cluster):
                 attributes.remove(pair)
         tree.write(self._cib)
 
+    def crash(self, node: str) -> None:
+        """Let a node be gone, without a word."""
+        self.change(f"node_state[@uname='{node}']", in_ccm="false", crmd="offline", join="down", expected="member")
+
+    def fence_constraint(self, resource: Resource, owner: str) -> None:
+        """Let the fence handler of `owner` have only that node promoted."""
+        xml = View(self._cib.read_text()).new_constraint(resource.name, owner)
+        self._run("cibadmin", "--create", "--scope", "constraints", "--xml-text", xml)
+
+    def lift_constraint(self, resource: Resource) -> None:
+        """Let the fence handler remove its constraint."""
+        name = constraint_id(resource.name, View(self._cib.read_text()).clone_of(resource.name))
+        self._run("cibadmin", "--delete", "--xml-text", f'<rsc_location id="{name}"/>')
+
+    def clear(self, resource: str) -> None:
+        """What `crm_resource --clear` of a resource does."""
+        self.remove(f"cli-prefer-{resource}")
+
+    def maintenance(self, value: str) -> None:
+        """Set maintenance-mode."""
+        tree = ET.parse(self._cib)
+        options = _one(tree, "cluster_property_set[@id='cib-bootstrap-options']")
+        for old in options.findall("nvpair[@name='maintenance-mode']"):
+            options.remove(old)
+        ET.SubElement(options, "nvpair", id="cib-bootstrap-options-m", name="maintenance-mode", value=value)
+        tree.write(self._cib)
+
+    def change_root(self, **values: str) -> None:
+        """Give the whole configuration other attributes."""
+        tree = ET.parse(self._cib)
+        tree.getroot().attrib.update(values)
+        tree.write(self._cib)
+
     def back(self, node: str) -> None:
         """Let a node that was lost be there again, with nothing running and complete data."""
         tree = ET.parse(self._cib)
@@ -170,6 +182,29 @@ class Pair(Cluster):
         element = _one(tree, f"node[@uname='{node}']")
         element.remove(_one(element, f"instance_attributes[@id='nodes-{node}']"))
         tree.write(self._cib)
+
+    def state(self) -> State:
+        """What runs where, as the history of each node tells."""
+        found: State = {}
+        for node in ET.parse(self._cib).iter("node_state"):
+            for history in node.iter("lrm_resource"):
+                for entry in history.findall("lrm_rsc_op"):
+                    if str(entry.get("id")).endswith("_last_0"):
+                        name = re.sub(r":\d+$", "", str(history.get("id")))
+                        role = _role(str(entry.get("operation")), str(entry.get("rc-code")))
+                        if role:
+                            found[name, str(node.get("uname"))] = role
+        return found
+
+    def monitors(self) -> set[tuple[str, str, int]]:
+        """The monitors that run: the name of what they look at, the node, the interval in s."""
+        return {
+            (str(history.get("id")), str(node.get("uname")), int(entry.get("interval", "0")) // 1000)
+            for node in ET.parse(self._cib).iter("node_state")
+            for history in node.iter("lrm_resource")
+            for entry in history.findall("lrm_rsc_op")
+            if entry.get("operation") == "monitor" and entry.get("interval", "0") != "0"
+        }
 
     def where(self) -> dict[str, str]:
         """The node on which each LUN and each address runs."""

@@ -20,7 +20,7 @@ SCHEMAS = Path("/usr/share/pacemaker")
 # The roles Promoted and Unpromoted came with schema 3.7, in Pacemaker 2.1.0.
 OLDEST_SCHEMA = (3, 7)
 # Values that twinsan.site.cib has in the comment of the configuration, or in its head.
-UNEXPLAINED = {"promotable", "promoted-max", "promoted-node-max", "clone-max", "clone-node-max"}
+UNEXPLAINED = {"promotable", "promoted-max", "clone-max", "clone-node-max"}
 
 
 @pytest.fixture(params=sites.SHIPPED, ids=lambda path: path.stem)
