@@ -7,7 +7,7 @@ PREFIX = /usr
 INTERPRETER =
 ARGS =
 
-.PHONY: help demo bench lab lab-down test soak check format man templates install clean
+.PHONY: help demo bench lab lab-down test soak check format man templates graphs install clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p' Makefile | expand -t 19
@@ -31,8 +31,10 @@ test: check ## Run all that a person waits for: check, then the tests on a clust
 	@$(BOOTSTRAP) lab
 	@$(PYTHON) -m lab test $(ARGS)
 
-soak: ## Run what repeats for its statistics, on a cluster; prints how often
-	@$(BOOTSTRAP) lab
+soak: ## Run what repeats for its statistics, on a cluster, and the whole simulation; prints how often
+	@$(BOOTSTRAP) check lab
+	@# 5: the words are about tests on a cluster alone.
+	@$(PYTHON) -m pytest -m soak --numprocesses $$(($$(nproc) + 1)) --dist worksteal $(ARGS) $(if $(ARGS),|| test $$? = 5)
 	@$(PYTHON) -m lab soak $(ARGS)
 	@# Whether all that the benchmark measures can be measured; not its figures.
 	@$(if $(ARGS),,QUICK=1 $(PYTHON) -m lab bench)
@@ -57,6 +59,10 @@ man: ## Generate man/*, the completion for bash, docs/status.schema.json and the
 templates: ## Generate cib-templates/* from the site files in examples/
 	@$(BOOTSTRAP) check
 	@PYTHONPATH=lib $(PYTHON) -m tools.templates
+
+graphs: ## Draw docs/graphs/* from the templates
+	@$(BOOTSTRAP) check
+	@$(PYTHON) -m tools.graphs
 
 install: ## Install on this server (PREFIX=/usr/local, DESTDIR=FOLDER to stage, INTERPRETER=/usr/bin/python3.11)
 	@python3 -IS packaging/install.py --destdir="$(DESTDIR)" --prefix="$(PREFIX)" --interpreter="$(INTERPRETER)"
