@@ -14,7 +14,7 @@ import pytest
 from lab import progress
 from lab.machine import Machine
 from lab.pair import IQN, RESOURCE, Pair
-from twinsan.operate.checks import live
+from twinsan.operate import check
 
 pytestmark = pytest.mark.soak
 
@@ -85,20 +85,26 @@ def _serve_shell(server: Machine) -> None:
 def _check(server: Machine, seconds: int | None = None) -> dict[str, Any]:
     """What is found on a server, but for what is wrong with the lab; the answer comes in time."""
     words = f" --seconds {seconds}" if seconds else ""
-    begin = time.monotonic()
-    server.succeed("twinsan check --help")
-    start = time.monotonic() - begin
+    start = _start(server)
     begin = time.monotonic()
     result = server.run(f"twinsan check --json{words}")
     took = time.monotonic() - begin
     assert result.status in (0, 1, 3, 4), result.stderr
     assert "Traceback" not in result.stderr
-    # Beside the time to look there are the starts of this node's Python and of its children.
-    assert took < (seconds or live.SECONDS) + 4 * start + 1, f"{took:.1f} s, where a start takes {start:.1f} s"
+    # Beside the time to look there are the start of this node's Python, and the rules.
+    start = max(start, _start(server))
+    assert took < (seconds or check.SECONDS) + 4 * start + 1, f"{took:.1f} s, where a start takes {start:.1f} s"
     told: dict[str, Any] = json.loads(result.stdout)
     told["findings"] = [each for each in told["findings"] if (each["fault"], each["where"]) not in _OF_THE_LAB]
     told["took"] = took
     return told
+
+
+def _start(server: Machine) -> float:
+    """How long the command takes that looks at nothing; the host of the guests may be busy."""
+    begin = time.monotonic()
+    server.succeed("twinsan check --help")
+    return time.monotonic() - begin
 
 
 def _whole(server: Machine) -> dict[str, Any]:
@@ -156,7 +162,8 @@ def test_a_configuration_alone_is_checked_soon(prepared: Pair) -> None:
     active = prepared.wait_until_serving()
     active.succeed("cibadmin --query >/run/cib.xml")
     begin = time.monotonic()
-    active.succeed("twinsan check /run/cib.xml")
+    told = active.run("twinsan check --json /run/cib.xml")
+    assert {each["fault"] for each in json.loads(told.stdout)["findings"]} == {"secret-in-cib"}
     with progress.step(f"The configuration is checked in {time.monotonic() - begin:.1f} s"):
         pass
 

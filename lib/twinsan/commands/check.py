@@ -39,7 +39,7 @@ def declare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "--facts", action="store_true", help="print what this node sees of itself: the other one asks so"
     )
     check.add_argument(
-        "--seconds", metavar="N", type=_seconds, help="look for so long at most (default: 4.5; a file: 30)"
+        "--seconds", metavar="N", type=_seconds, help="look for so long at most (default: 4; a file: 30)"
     )
     check.set_defaults(run=_run)
 

@@ -9,7 +9,6 @@ import pickle
 import time
 
 from twinsan.cluster import cib
-from twinsan.deadline import Deadline
 from twinsan.errors import Failure, Reason
 from twinsan.host import child, command, kernel_files
 from twinsan.operate import remote
@@ -32,10 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
+    from twinsan.deadline import Deadline
     from twinsan.operate.checks.finding import Finding
 
-# All together; what has not answered by then was not seen.
-SECONDS = 4.5
 _SECONDS_FOR_PING = 1.0
 # A child that has seen enough tells it before its parent gives it up.
 _SECONDS_TO_TELL = 0.3
@@ -53,11 +51,8 @@ OTHER_VERSION = Reason(Failure, "what it answers is of another version of twinsa
 NO_PEER = Reason(Failure, "corosync.conf names no other node", "see: crm_node --list")
 
 
-def check(most: float = SECONDS) -> Report:
-    """Return what is wrong with the pair, within `most` seconds and a little. Never raises Failure: what could not be
-    seen is in the report.
-    """
-    deadline = Deadline(most)
+def check(deadline: Deadline) -> Report:
+    """Return what is wrong with the pair. Never raises Failure: what could not be seen until then is in the report."""
     report = Report()
     peer = _peer()
     works = {_CLUSTER: lambda: _cluster(deadline), _HERE: lambda: _here(deadline)}
@@ -84,9 +79,9 @@ def check(most: float = SECONDS) -> Report:
     return report
 
 
-def facts_as_json(most: float = SECONDS) -> str:
-    """Return what this node sees of itself within `most` seconds, for the other node."""
-    return json.dumps(host_facts.collect(Deadline(most)))
+def facts_as_json(deadline: Deadline) -> str:
+    """Return what this node sees of itself, for the other node."""
+    return json.dumps(host_facts.collect(deadline))
 
 
 def _peer() -> str:
