@@ -40,10 +40,12 @@ def harmless(
 
 
 def _harmless_names(judged: dict[Change, str]) -> set[str]:
-    """The parts of which no change interrupts, moves or removes anything."""
+    """The parts of which no change interrupts, moves or removes anything, nor is about a part of which one does."""
     worse = {
         change.name
         for change, consequence in judged.items()
         if change.moves or (change.new is None and not change.attribute) or consequence not in _HARMLESS
     }
+    while more := {change.name for change in judged if change.about & worse} - worse:
+        worse |= more
     return {change.name for change in judged} - worse

@@ -169,6 +169,15 @@ def test_a_removal_that_was_interrupted_is_completed(two_luns: Running, tmp_path
     assert "p_lun2" not in cluster.text().partition("<status>")[0]
 
 
+def test_there_is_a_fence_device_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new one starts before the old ones stop, whatever else is changed."""
+    running = ready(Running(tmp_path, sites.site(sites.text("two-portals"))), monkeypatch)
+    assert apply(tmp_path, sites.text("sbd-disk"), "--yes") == 0
+    first, second, *_ = running.done
+    assert [action for action in first if "fence" in action] == ["fence_sbd start on zeus"]
+    assert {"fence_atlas stop on zeus", "fence_zeus stop on atlas"} <= set(second)
+
+
 def test_a_second_resource_starts_and_interrupts_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
