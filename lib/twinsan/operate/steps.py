@@ -40,12 +40,19 @@ def harmless(
 
 
 def _harmless_names(judged: dict[Change, str]) -> set[str]:
-    """The parts of which no change interrupts, moves or removes anything, nor is about a part of which one does."""
+    """The parts of which no change interrupts, moves or removes anything. What is about a part of which one does comes
+    with it, and what is new comes with all that is about it: no part starts without its constraints.
+    """
     worse = {
         change.name
         for change, consequence in judged.items()
         if change.moves or (change.new is None and not change.attribute) or consequence not in _HARMLESS
     }
-    while more := {change.name for change in judged if change.about & worse} - worse:
+    new = {change.name for change in judged if change.old is None and not change.attribute}
+    while True:
+        more = {change.name for change in judged if change.about & worse}
+        more |= {name for change in judged if change.name in worse for name in change.about & new}
+        if more <= worse:
+            break
         worse |= more
     return {change.name for change in judged} - worse

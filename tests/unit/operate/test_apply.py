@@ -169,6 +169,16 @@ def test_a_removal_that_was_interrupted_is_completed(two_luns: Running, tmp_path
     assert "p_lun2" not in cluster.text().partition("<status>")[0]
 
 
+def test_an_address_does_not_come_before_its_constraints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the constraints come later, with the part that moves."""
+    running = ready(Running(tmp_path, sites.site(sites.text("sbd-disk"))), monkeypatch)
+    here = running.serving(running.site.resources[0])
+    assert apply(tmp_path, sites.text("two-portals"), "--yes") == 0
+    first, second, *_ = running.done
+    assert not [action for action in first if "p_portal2" in action]
+    assert [action for action in second if "p_portal2" in action] == [f"p_portal2 start on {here}"]
+
+
 def test_there_is_a_fence_device_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The new one starts before the old ones stop, whatever else is changed."""
     running = ready(Running(tmp_path, sites.site(sites.text("two-portals"))), monkeypatch)
