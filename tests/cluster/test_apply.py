@@ -84,6 +84,9 @@ def second_volume(pair: Pair, content: str) -> Iterator[None]:
         active.succeed(f"drbdadm -- --clear-bitmap new-current-uuid {RESOURCE}/2")
         for each in pair.servers:
             each.wait_until("grep '^ *2: ' /proc/drbd | grep -q UpToDate/UpToDate", "volume 2 is equal", 60)
+        told = apply(active, content, 1)
+        assert "/dev/drbd2 (LUN 2) is Secondary on this node" in told
+        active.succeed(f"drbdadm primary {RESOURCE}")
         active.succeed("crm_attribute --name maintenance-mode --delete")
         yield
     finally:

@@ -21,8 +21,13 @@ NOT_HERE = Reason(
     "make it first. Type: crm_attribute --name maintenance-mode --update true, for the cluster would move what is not "
     "complete. On both nodes, put volume {number} into /etc/drbd.d/{resource}.res (twinsan render SITE --output FOLDER "
     "writes the file) and type: drbdadm create-md {resource}/{number} && drbdadm adjust {resource}. On the Primary "
-    "only, and only if the disks hold nothing: drbdadm -- --clear-bitmap new-current-uuid {resource}/{number}. Then: "
-    "crm_attribute --name maintenance-mode --delete",
+    "only, and only if the disks hold nothing: drbdadm -- --clear-bitmap new-current-uuid {resource}/{number}. There "
+    "too, for DRBD 8.4: drbdadm primary {resource}. Then: crm_attribute --name maintenance-mode --delete",
+)
+NOT_WRITABLE = Reason(
+    Failure,
+    "{device} ({purpose}) is Secondary on this node, though {resource} is Primary: so DRBD 8.4 makes a new volume",
+    "type: drbdadm primary {resource}",
 )
 NOT_THERE = Reason(
     Failure,
@@ -72,6 +77,8 @@ def _missing(resource: Resource, replica: Replica | None, deadline: Deadline) ->
             yield NOT_HERE.text(**values, why=why)
         elif any(each.connected and each.volume(volume.number) is None for each in replica.connections):
             yield NOT_THERE.text(**values)
+        elif replica.primary and replica.speaks_8_4 and _is_secondary(resource.name, volume, deadline):
+            yield NOT_WRITABLE.text(**values)
 
 
 def _volumes(resource: Resource) -> Iterator[tuple[Volume, str]]:
@@ -79,6 +86,12 @@ def _volumes(resource: Resource) -> Iterator[tuple[Volume, str]]:
         yield lun.volume, f"LUN {lun.number}"
     if resource.state:
         yield resource.state, "the state volume"
+
+
+def _is_secondary(name: str, volume: Volume, deadline: Deadline) -> bool:
+    """Whether DRBD 8.4, where each volume has a role of its own, has this one as Secondary."""
+    told = command.run("drbdadm", "role", f"{name}/{volume.number}", deadline=deadline, check=False)
+    return told.ok and told.stdout.startswith("Secondary")
 
 
 def _without_metadata(name: str, volume: Volume, deadline: Deadline) -> str:

@@ -15,8 +15,8 @@ SITE = sites.site(sites.text())
 UP = """\
 exists resource name:san role:Primary suspended:no
 exists connection name:san peer-node-id:1 conn-name:zeus connection:Connected role:Secondary
-exists device name:san volume:0 minor:0 disk:UpToDate
-exists device name:san volume:1 minor:1 disk:UpToDate
+exists device name:san volume:0 minor:0 disk:UpToDate quorum:yes
+exists device name:san volume:1 minor:1 disk:UpToDate quorum:yes
 exists peer-device name:san peer-node-id:1 conn-name:zeus volume:0 replication:Established peer-disk:UpToDate
 exists peer-device name:san peer-node-id:1 conn-name:zeus volume:1 replication:Established peer-disk:UpToDate
 exists -
@@ -61,6 +61,20 @@ def test_a_peer_that_is_not_connected_is_unknown(monkeypatch: pytest.MonkeyPatch
     printed = UP.replace("connection:Connected", "connection:Connecting")
     assert missing(monkeypatch, printed)[0] == []
     assert "whether the other node has the volumes of san is not known" in missing(monkeypatch, printed)[1][0]
+
+
+# As DRBD 8.4 prints it, which calls the peer so.
+UP_8_4 = UP.replace("conn-name:zeus", "conn-name:peer").replace(" peer-node-id:1", "").replace(" quorum:yes", "")
+
+
+@pytest.mark.parametrize(("role", "number"), [("Primary/Secondary", 0), ("Secondary/Secondary", 2)])
+def test_a_new_volume_of_drbd_8_4_has_to_be_made_primary(
+    monkeypatch: pytest.MonkeyPatch, role: str, number: int
+) -> None:
+    monkeypatch.setattr(command, "run", lambda *argv, **_: command.Result(argv, 0, f"{role}\n", ""))
+    found, _ = missing(monkeypatch, UP_8_4)
+    assert len(found) == number
+    assert all("type: drbdadm primary san" in line for line in found)
 
 
 @pytest.mark.parametrize(("status", "number"), [(0, 0), (1, 2)])
