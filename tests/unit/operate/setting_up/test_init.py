@@ -121,6 +121,8 @@ def test_what_has_data_as_drbd_is_taken_as_it_is(pair: FakePair, words: list[str
         "zeus: drbdadm secondary data0"
     ]
     assert pair.atlas.signatures[LUN_DISK] == ["VMFS_volume_member", "drbd"]
+    # The end of the service would have taken DRBD down.
+    assert "atlas: systemctl disable drbd.service" in pair.changes
 
 
 def test_a_replica_from_an_interrupted_run_is_not_overwritten_by_words_typed_again(
