@@ -21,7 +21,7 @@ _OTHER_AGENTS = (("iSCSITarget", "p_oldtarget"), ("iSCSILogicalUnit", "p_a_long_
 _MIB = 1 << 20
 
 # How an initiator asks who the disk is, and what it can.
-_IDENTITY = {
+IDENTITY = {
     "standard INQUIRY": "sg_inq --raw",
     "unit serial number": "sg_inq --vpd --page=0x80 --raw",
     "device identification": "sg_inq --vpd --page=0x83 --raw",
@@ -94,7 +94,7 @@ class Disk:
 
 
 @contextlib.contextmanager
-def _logged_in(pair: Pair, server: Machine) -> Iterator[Disk]:
+def logged_in(pair: Pair, server: Machine) -> Iterator[Disk]:
     """The disk that the initiator finds on a server, for the time of the body."""
     address, esx = server.san_address, pair.esx
     node = f"iscsiadm -m node -T {_IQN} -p {address}"
@@ -126,8 +126,8 @@ def test_a_disk_keeps_its_identity(pair: Pair, passive: Machine, device: str, fu
     lio = {"implementation": "lio-t"}
     _other(passive, "iSCSITarget", "start", **lio, **target)
     _other(passive, "iSCSILogicalUnit", "start", **lio, **lun)
-    with _logged_in(pair, passive) as disk:
-        before = disk.ask(_IDENTITY), disk.names()
+    with logged_in(pair, passive) as disk:
+        before = disk.ask(IDENTITY), disk.names()
         could = disk.ask(_ABILITIES)
         written = disk.write()
     noted = _noted(passive)
@@ -143,20 +143,20 @@ def test_a_disk_keeps_its_identity(pair: Pair, passive: Machine, device: str, fu
     try:
         hand.expect(passive, 0, "lio-lun", "start", **lun)
         assert _noted(passive) == noted
-        with _logged_in(pair, passive) as disk:
-            assert (disk.ask(_IDENTITY), disk.names()) == before
+        with logged_in(pair, passive) as disk:
+            assert (disk.ask(IDENTITY), disk.names()) == before
             assert disk.read() == written
             assert disk.ask(_ABILITIES) != could, "UNMAP is new"
         # Without what was off before there is no difference at all.
         lun.update(emulate_tpu="0", emulate_tpws="no")
         hand.expect(passive, 0, "lio-lun", "reload-agent", **lun)
-        with _logged_in(pair, passive) as disk:
+        with logged_in(pair, passive) as disk:
             assert (disk.ask(_ABILITIES) == could) is block
         # And without the procedure it is another disk: the comparison can fail.
         hand.expect(passive, 0, "lio-lun", "stop", **lun)
         del lun["scsi_sn"]
         hand.expect(passive, 0, "lio-lun", "start", **lun)
-        with _logged_in(pair, passive) as disk:
+        with logged_in(pair, passive) as disk:
             assert disk.names() != before[1]
     finally:
         hand.expect(passive, 0, "lio-lun", "stop", **lun)
