@@ -48,7 +48,8 @@ def test_the_site_file_is_printed_and_the_report_beside_it(
     assert tomllib.loads(told.out)["name"] == "storage"
     assert "What stays as hosts know it:" in told.err
     assert "The take-over, step by step:" in told.err
-    assert max(map(len, told.out.splitlines())) <= 120
+    # The first line names the file that was read, however long its path is.
+    assert max(map(len, told.out.splitlines()[1:])) <= 120
 
 
 def test_it_is_written_once_and_render_takes_it(
