@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import signal
 import subprocess
@@ -49,6 +50,9 @@ _PACKAGES = {
         "tshark",
     ),
 }
+
+# What the lab runs without installing it: on a server its packages would start services.
+_UNPACKED = {"check": (), "lab": ("prometheus", "prometheus-node-exporter")}
 
 # Where user-mode Linux needs it (see lab.xstate).
 _COMPILER = ("gcc", "libc6-dev")
@@ -106,6 +110,7 @@ def main(purposes: Sequence[str]) -> int:
         require_architecture(purposes)
         with _alone():
             install_packages(missing_packages(purposes))
+            unpack_packages(purposes)
             ensure_venv()
             if "check" in purposes:
                 ensure_pacemakers()
@@ -160,6 +165,29 @@ def install_packages(packages: Sequence[str]) -> None:
         _run([*prefix, "apt-get", "update"])
         if _run(install) != 0:
             raise BootstrapError(f"apt-get could not install {' '.join(packages)}: {_cause()}")
+
+
+def unpack_packages(purposes: Sequence[str]) -> None:
+    """Unpack Debian packages into folders of their names, unless they are there."""
+    wanted = [package for purpose in purposes for package in _UNPACKED[purpose]]
+    missing = [package for package in wanted if not (_BUILD / "unpacked" / package).is_dir()]
+    if not missing:
+        return
+    with progress.step(f"Fetching {_some(missing)}"):
+        for package in missing:
+            place = _BUILD / "unpacked" / package
+            building = place.with_name(f"{package}.new")
+            shutil.rmtree(building, ignore_errors=True)
+            building.mkdir(parents=True)
+            # It writes into the present folder.
+            fetch = ["sh", "-c", f"cd {shlex.quote(str(building))} && apt-get download {package}"]
+            if _run(fetch) != 0:
+                raise BootstrapError(f"apt-get could not fetch {package}: {_cause()}")
+            (archive,) = building.glob("*.deb")
+            if _run(["dpkg-deb", "--extract", str(archive), str(building)]) != 0:
+                raise BootstrapError(f"{archive} could not be unpacked: {_cause()}")
+            archive.unlink()
+            building.rename(place)
 
 
 def ensure_venv() -> None:

@@ -34,10 +34,10 @@ LOG = "all of it: journalctl -t '{agent}({resource})'"
 NODE_LOST = Reason(Failure, "the cluster has lost {node}", "see: crm_mon -1, and the console of {node}")
 NODE_LEFT = Reason(Failure, "{node} was shut down and has left the cluster", "see what runs: crm_mon -1")
 NODE_BACK = Reason(Failure, "{node} is back in the cluster", "see what is left to do: crm_mon -1rf")
-FENCED = Reason(Failure, "{node} was fenced ({task}): {said}", "see why: journalctl -t pacemaker-fenced")
+FENCED = Reason(Failure, "{node} was fenced: {said}", "see why: journalctl -t pacemaker-fenced")
 NOT_FENCED = Reason(
     Failure,
-    "{node} could not be fenced ({task}): {said}",
+    "{node} could not be fenced: {said}",
     "nothing of it starts elsewhere until then: look at its BMC; if it is off for sure: stonith_admin --confirm={node}",
 )
 TROUBLE = Reason(Failure, "{resource} on {node}: {reason}")
@@ -45,7 +45,7 @@ FAILED = Reason(Failure, "{resource} on {node}: {task} failed ({reason})", "see:
 FENCE_DEVICE = Reason(
     Failure,
     "the fence device {resource} does not work on {node} ({reason}), so nobody could take over from the node it is for",
-    "try it: stonith_admin --list-installed, crm_resource --resource {resource} --force-check on {node}",
+    "look at its BMC, network and password; then: crm_resource --cleanup --resource {resource}",
 )
 WELL = Reason(Failure, "{resource} on {node} is well again")
 
@@ -76,16 +76,15 @@ def _node(event: Event, memory: Memory, deadline: Deadline) -> Report | None:
 
 
 def _fencing(event: Event, memory: Memory) -> Report | None:
-    # The reference is another one for each attempt.
+    # The reference is another one for each attempt. The task is the word of the fencer's protocol, st_notify_fence.
     said = event.description.partition(" (ref=")[0] or f"exit code {event.code}"
     if not event.code:
         memory.forget(FENCING_NOTE, event.node)
-        line = FENCED.text(node=event.node, task=event.task, said=said)
+        line = FENCED.text(node=event.node, said=said)
         return Report("fencing", report.CRITICAL, line, node=event.node)
-    outcome = f"{event.task} {event.code}"
-    if not memory.is_new(FENCING_NOTE, event.node, outcome):
+    if not memory.is_new(FENCING_NOTE, event.node, str(event.code)):
         return None
-    line = NOT_FENCED.text(node=event.node, task=event.task, said=said)
+    line = NOT_FENCED.text(node=event.node, said=said)
     return Report("fencing-failed", report.CRITICAL, line, node=event.node)
 
 

@@ -189,9 +189,9 @@ def test_an_old_result_is_not_taken_for_the_new_one(world: World) -> None:
 
 def test_fencing(world: World) -> None:
     said = "Operation reboot of atlas by zeus for pacemaker-controld.1042@zeus: OK (ref=8f2)"
-    (line,) = world.handle(variables("fencing", "atlas", task="reboot", rc=0, desc=said))
+    (line,) = world.handle(variables("fencing", "atlas", task="st_notify_fence", rc=0, desc=said))
     assert line == (
-        "fencing: atlas was fenced (reboot): Operation reboot of atlas by zeus for pacemaker-controld.1042@zeus: OK; "
+        "fencing: atlas was fenced: Operation reboot of atlas by zeus for pacemaker-controld.1042@zeus: OK; "
         "see why: journalctl -t pacemaker-fenced"
     )
 
@@ -199,12 +199,12 @@ def test_fencing(world: World) -> None:
 def test_fencing_that_fails_is_told_once(world: World) -> None:
     for number in range(3):
         said = f"Operation reboot of atlas by <no-one> for x.{number}@zeus: No route to host (ref={number})"
-        world.handle(variables("fencing", "atlas", task="reboot", rc=-113, desc=said))
+        world.handle(variables("fencing", "atlas", task="st_notify_fence", rc=-113, desc=said))
     ((priority, line),) = world.logged
     assert priority == syslog.LOG_CRIT
     assert "stonith_admin --confirm=atlas" in line
-    world.handle(variables("fencing", "atlas", task="reboot", rc=0, desc="OK"))
-    assert len(world.handle(variables("fencing", "atlas", task="reboot", rc=-113, desc="again"))) == 1
+    world.handle(variables("fencing", "atlas", task="st_notify_fence", rc=0, desc="OK"))
+    assert len(world.handle(variables("fencing", "atlas", task="st_notify_fence", rc=-113, desc="again"))) == 1
 
 
 def test_a_node_that_is_lost_and_comes_back(world: World) -> None:

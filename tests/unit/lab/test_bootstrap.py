@@ -140,3 +140,35 @@ def test_the_tools_are_made_once_for_each_set_of_requirements(tmp_path: Path, mo
 def test_an_unknown_purpose(capsys: pytest.CaptureFixture[str]) -> None:
     assert bootstrap.main(["coffee"]) == 2
     assert capsys.readouterr().err.startswith("usage: python3 -m lab.bootstrap {check|lab}")
+
+
+def test_what_a_lab_runs_without_installing_it_is_unpacked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "_BUILD", tmp_path)
+    monkeypatch.setattr(bootstrap, "_UNPACKED", {"check": (), "lab": ("prometheus",)})
+    ran: list[list[str]] = []
+
+    def run(command: list[str]) -> int:
+        ran.append(command)
+        if command[0] == "sh":
+            (tmp_path / "unpacked" / "prometheus.new" / "prometheus_1_amd64.deb").touch()
+        return 0
+
+    monkeypatch.setattr(bootstrap, "_run", run)
+    bootstrap.unpack_packages(["check"])
+    assert ran == []
+    bootstrap.unpack_packages(["lab"])
+    bootstrap.unpack_packages(["lab"])
+    assert [command[0] for command in ran] == ["sh", "dpkg-deb"]
+    assert list((tmp_path / "unpacked").iterdir()) == [tmp_path / "unpacked" / "prometheus"]
+    assert list((tmp_path / "unpacked" / "prometheus").iterdir()) == []
+
+
+@pytest.mark.usefixtures("log")
+def test_a_package_that_cannot_be_fetched_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "_BUILD", tmp_path)
+    monkeypatch.setattr(bootstrap, "_run", lambda _: 100)
+    bootstrap._LOG.write_text("E: Temporary failure resolving 'deb.debian.org'")
+    with pytest.raises(bootstrap.BootstrapError, match="could not fetch prometheus: the packages cannot be reached"):
+        bootstrap.unpack_packages(["lab"])

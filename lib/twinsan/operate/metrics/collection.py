@@ -43,7 +43,9 @@ def of(facts: Facts, pools: Iterable[Pool], failovers: Iterable[Mapping[str, Any
     for replication in facts.replication or ():
         _add_replication(samples, replication)
     for lun in facts.luns:
-        _add_lun(samples, lun)
+        # Its name is the cluster's. Without that, it would be another series for a while.
+        if facts.cluster is not None or lun.resource:
+            _add_lun(samples, lun)
     for target in facts.targets:
         _add_target(samples, target)
     for pool in pools:

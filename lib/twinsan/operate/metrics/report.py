@@ -12,6 +12,9 @@ from twinsan.errors import Failure, Reason
 from twinsan.operate.facts import gathering
 from twinsan.operate.metrics import collection, thin_pools
 
+# Nobody waits for it, so a busy node may take its time; what it cannot see in the end is left out. systemd ends the
+# service after 25 s.
+_SECONDS = 14.0
 _SECONDS_FOR_POOLS = 1.0
 
 NOT_WRITTEN = Reason(
@@ -23,7 +26,7 @@ NOT_WRITTEN = Reason(
 
 def report(output: str | None) -> int:
     """Print the metrics, or replace the file `output` by them, at once. Returns the exit status. Raises Failure."""
-    facts = gathering.gather()
+    facts = gathering.gather(_SECONDS)
     pools = thin_pools.look(Deadline(_SECONDS_FOR_POOLS))
     text = collection.of(facts, pools, Memory().failovers()).text()
     if output is None:

@@ -133,6 +133,9 @@ def test_what_could_not_be_seen_is_counted_and_left_out() -> None:
     assert (found["unseen_sources"], found["unseen DRBD on this node"]) == (1, 1)
     assert not [name for name in found if name.startswith(("drbd_", "served", "cluster_", "standby_ready"))]
     assert found["standby_known san"] == 0
+    unnamed = dataclasses.replace(LUN, resource=None)
+    assert numbers(dataclasses.replace(facts, luns=(unnamed,)))["lun_size_bytes 5ab1"] == 1 << 30
+    assert not [name for name in numbers(dataclasses.replace(facts, cluster=None, luns=(unnamed,))) if "lun_" in name]
 
 
 def test_pools_and_failovers() -> None:

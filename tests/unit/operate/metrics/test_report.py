@@ -18,7 +18,7 @@ from twinsan.operate.metrics import report, thin_pools
 
 @pytest.fixture(autouse=True)
 def _pair(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(gathering, "gather", pair_facts.make)
+    monkeypatch.setattr(gathering, "gather", lambda _: pair_facts.make())
     monkeypatch.setattr(thin_pools, "look", lambda _: [])
     monkeypatch.setattr(memory.Memory, "failovers", lambda _: [])
 
@@ -56,7 +56,7 @@ def test_the_text_is_read_while_it_is_replaced(tmp_path: Path, monkeypatch: pyte
     place = tmp_path / "twinsan.prom"
     report.report(str(place))
     with place.open() as reader:
-        monkeypatch.setattr(gathering, "gather", lambda: pair_facts.make(node="zeus"))
+        monkeypatch.setattr(gathering, "gather", lambda _: pair_facts.make(node="zeus"))
         report.report(str(place))
         assert 'on="atlas"' in reader.read()
     assert 'on="zeus"' in place.read_text()
