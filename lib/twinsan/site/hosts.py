@@ -5,7 +5,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from twinsan.site.model import Portal, Resource, Site
 
@@ -46,7 +46,7 @@ esxcli storage nmp satp rule add --satp=VMW_SATP_ALUA --claim-option=tpgs_on --p
 """
 _LINUX = """\
 # Linux with open-iscsi, as root.
-{discovery}
+{multipath}{discovery}
 # open-iscsi waits for the longer DefaultTime2Wait of the two sides before it logs in again. The target offers 0.
 iscsiadm -m node -o update -n node.session.iscsi.DefaultTime2Wait -v 0
 
@@ -54,17 +54,47 @@ iscsiadm -m node -o update -n node.session.iscsi.DefaultTime2Wait -v 0
 iscsiadm -m node -o update -n node.conn[0].timeo.noop_out_interval -v 5
 iscsiadm -m node -o update -n node.conn[0].timeo.noop_out_timeout -v 5
 
-{timeout}
+# How long I/O waits for a lost connection before a program gets an error, in seconds: longer than any failover takes.
+iscsiadm -m node -o update -n node.session.timeo.replacement_timeout -v 120
+
 iscsiadm -m node -o update -n node.startup -v automatic
 iscsiadm -m node --login
 """
-_LINUX_ONE_PATH = """\
-# With one path, I/O waits so long for it, in seconds, before a program gets an error: longer than any failover takes.
-iscsiadm -m node -o update -n node.session.timeo.replacement_timeout -v 120"""
-_LINUX_PATHS = """\
-# With several paths and dm-multipath, a path is given up soon, and I/O goes to another one. If all are down it has to
-# wait, and not to fail: in /etc/multipath.conf, in the section of defaults:  no_path_retry queue
-iscsiadm -m node -o update -n node.session.timeo.replacement_timeout -v 25"""
+_LINUX_MULTIPATH = """\
+# Several paths, one through each network: dm-multipath makes one disk of them, /dev/mapper/... Install multipath-tools,
+# or device-mapper-multipath on RHEL, where "mpathconf --enable" comes first.
+mkdir -p /etc/multipath/conf.d
+cat >/etc/multipath/conf.d/twinsan.conf <<'END'
+defaults {{
+    # What has two paths is a disk with several.
+    find_multipaths yes
+
+    # How often a lost path is looked at, in seconds: after a failover I/O goes on with the first that is back.
+    polling_interval 2
+}}
+devices {{
+{devices}}}
+END
+systemctl enable multipathd
+systemctl restart multipathd
+
+"""
+_LINUX_DEVICE = """\
+    device {{
+        vendor "{vendor}"
+        product "{product}"
+
+        # All paths lead to the node that serves, and LIO calls them equal: use all.
+        path_grouping_policy multibus
+
+        # If all are down, as in a failover, I/O waits. By default programs would get an error after some looks.
+        no_path_retry queue
+
+        # Of a lost path, I/O waits so long before it takes another one, in seconds. For these disks it replaces the
+        # replacement_timeout of open-iscsi below.
+        fast_io_fail_tmo 5
+    }}
+"""
 _WINDOWS = """\
 # Windows, in a PowerShell of an administrator.
 Set-Service -Name MSiSCSI -StartupType Automatic
@@ -94,7 +124,7 @@ _WINDOWS_PATHS = """\
 Set-MPIOSetting -CustomPathRecovery Enabled -NewPDORemovePeriod 120
 """
 # What LIO says in INQUIRY if a LUN says nothing else.
-_VENDOR = "LIO-ORG"  # the default of the parameter vendor_id
+_VENDOR, _PRODUCT = "LIO-ORG", "twinsan"  # the defaults of the parameters vendor_id and product_id
 
 
 def esxi(site: Site) -> str:
@@ -104,7 +134,7 @@ def esxi(site: Site) -> str:
         f"esxcli iscsi adapter discovery sendtarget add --adapter=vmhba64 --address={_written(portal)}\n"
         for _, portal in _portals(site)
     ]
-    vendors = {lun.parameters.get("vendor_id", _VENDOR) for each in site.resources for lun in each.luns}
+    vendors = {vendor for vendor, _ in _names(site.resources)}
     rules = "".join(_CLAIM.format(vendor=vendor) for vendor in sorted(vendors))
     return _ESXI.format(discovery="".join(lines), rules=rules)
 
@@ -112,8 +142,12 @@ def esxi(site: Site) -> str:
 def linux(site: Site) -> str:
     """Return the commands for open-iscsi."""
     lines = [f"iscsiadm -m discovery -t sendtargets -p {_written(portal)}\n" for _, portal in _portals(site)]
-    timeout = _LINUX_PATHS if any(len(each.portals) > 1 for each in site.resources) else _LINUX_ONE_PATH
-    return _LINUX.format(discovery="".join(lines), timeout=timeout)
+    devices = "".join(
+        _LINUX_DEVICE.format(vendor=_pattern(vendor), product=_pattern(product))
+        for vendor, product in _names(each for each in site.resources if len(each.portals) > 1)
+    )
+    multipath = _LINUX_MULTIPATH.format(devices=devices) if devices else ""
+    return _LINUX.format(multipath=multipath, discovery="".join(lines))
 
 
 def windows(site: Site) -> str:
@@ -127,6 +161,17 @@ def windows(site: Site) -> str:
         lines.append(f"Connect-IscsiTarget -NodeAddress {resource.iqn} {address} -IsPersistent $true{paths}\n")
     held = _WINDOWS_PATHS if several else _WINDOWS_ONE_PATH
     return _WINDOWS.format(discovery="".join(lines), paths=_WINDOWS_MULTIPATH if several else "", held=held)
+
+
+def _names(resources: Iterable[Resource]) -> list[tuple[str, str]]:
+    """Vendors and products of the LUNs, as they say in INQUIRY."""
+    parameters = [lun.parameters for each in resources for lun in each.luns]
+    return sorted({(each.get("vendor_id", _VENDOR), each.get("product_id", _PRODUCT)) for each in parameters})
+
+
+def _pattern(name: str) -> str:
+    """A regular expression for a name, in the quotes of multipath.conf."""
+    return "".join(each if each.isalnum() or each in " -_" else "." for each in name)
 
 
 def _portals(site: Site) -> Iterator[tuple[Resource, Portal]]:

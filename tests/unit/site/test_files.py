@@ -124,10 +124,17 @@ def test_a_host_is_told_each_address_and_the_reason_of_each_value(text: object) 
 
 
 def test_a_host_with_several_paths_gives_one_up_soon() -> None:
+    """And waits where all are lost. multipathd sets the time itself; a disk with one path keeps the long one."""
     one, two = (hosts.linux(sites.site(sites.text(name))) for name in ("san", "two-portals"))
-    assert "replacement_timeout -v 120" in one
-    assert "replacement_timeout -v 25" in two
-    assert "no_path_retry queue" in two
+    assert all("replacement_timeout -v 120" in text for text in (one, two))
+    assert "multipath" not in one
+    assert {"no_path_retry queue", "fast_io_fail_tmo 5"} <= {line.strip() for line in two.splitlines()}
+
+
+def test_multipath_knows_the_disks_by_their_names_in_inquiry() -> None:
+    change = "lun = 1", "lun = 1\nvendor_id = 'A.(B}'\nproduct_id = 'my disk'"
+    told = hosts.linux(sites.site(sites.changed("two-portals", change)))
+    assert re.findall('(vendor|product) "(.*)"', told) == [("vendor", "A..B."), ("product", "my disk")]
 
 
 def test_the_example_has_at_most_forty_lines() -> None:
