@@ -31,7 +31,7 @@ _PACKAGES = """
     systemd-sysv dbus kmod udev iproute2 iptables procps python3 python3-rtslib-fb python3-psutil python3-lxml
     pacemaker pacemaker-cli-utils pacemaker-resource-agents corosync crmsh pcs drbd-utils ipmitool
     open-iscsi sg3-utils strace iputils-ping resource-agents libxml2-utils targetcli-fb e2fsprogs btrfs-progs
-    corosync-qnetd corosync-qdevice
+    corosync-qnetd corosync-qdevice multipath-tools
 """.split()
 # bookworm ships Pacemaker's and the fence agents each in one package, and libiscsi-bin without iscsi-test-cu.
 _PACKAGES_OF = {
@@ -61,7 +61,10 @@ _MASKED = """
     systemd-networkd-wait-online.service systemd-network-generator.service systemd-networkd-persistent-storage.service
     systemd-udev-load-credentials.service systemd-tmpfiles-setup-dev-early.service
     pcsd.service pcsd-ruby.service targetclid.service targetclid.socket
+    multipathd.service multipathd.socket multipath-tools.service
 """.split()
+# Their rules for udev run several programs for each disk; a test turns them on where it needs them.
+_WITHOUT_RULES = "multipath-tools kpartx sg3-utils-udev"
 _DISABLED = ("iscsid.socket", "iscsid.service", "corosync-qnetd.service", "corosync-qdevice.service")
 
 
@@ -165,6 +168,8 @@ def _command(suite: str, packages: Sequence[str], image: Path) -> Iterator[str]:
     yield f"--customize-hook=cp -a {GUEST_FILES}/. $1/ && chown -R 0:0 $1/usr/local $1/etc/fstab"
     yield f"--customize-hook=chroot $1 systemctl disable --quiet {' '.join(_DISABLED)}"
     yield f"--customize-hook=for u in {' '.join(_MASKED)}; do ln -sf /dev/null $1/etc/systemd/system/$u; done"
+    rules = f"chroot $1 dpkg --listfiles {_WITHOUT_RULES} | grep 'udev/rules.d/.*rules$'"
+    yield f"--customize-hook={rules} | while read r; do ln -s /dev/null $1/etc/udev/rules.d/${{r##*/}}; done"
     yield "--customize-hook=chroot $1 systemctl enable --quiet lab-network lab-control"
     # Every start of Python would otherwise compile what it imports: as root it then also writes it to the disk.
     yield "--customize-hook=chroot $1 python3 -m compileall -q /usr/lib/python3 /usr/share/fence >/dev/null || true"

@@ -32,6 +32,13 @@ def create(guests: list[str], bmc_numbers: list[int]) -> None:
     _ip(lines)
 
 
+def remove(guests: list[str]) -> None:
+    """Take the bridges and taps away, those that there are."""
+    names = [tap(guest, wire) for guest in guests for wire in WIRES] + list(WIRES)
+    commands = "".join(f"link del {name}\n" for name in names)
+    subprocess.run(["ip", "-force", "-batch", "-"], input=commands.encode(), capture_output=True, check=False)
+
+
 def plug(guest: str, wire: str, connected: bool) -> None:
     """Plug or pull the cable of `guest` on `wire`."""
     # At the bridge's end: a tap that is down gives the guest's driver errors, after which it does not read on.

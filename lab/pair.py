@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -20,21 +21,19 @@ from lab.bmc import PASSWORD, Bmc
 from lab.errors import LabError, MachineLost, WaitTimedOut
 from lab.machine import Machine, make_disk, wait_until
 from lab.namespace import MEMORY
+from lab.served import Served, volumes_are
 
 PROJECT = Path(__file__).resolve().parent.parent
 TEMPLATE = PROJECT / "cib-templates" / "san.xml"
-IQN = "iqn.2003-01.org.example:san"
 INITIATOR = "iqn.1998-01.com.vmware:esx"
-PORTAL = "10.0.5.50"
-RESOURCE = "san"
-STATE_DEVICE = "/dev/drbd1"
 
-# Commands for a server that succeed where it holds for both volumes. Each is the start of a small program, the dear
-# thing in a guest: with drbdadm it would be four.
-CONNECTED, UP_TO_DATE, _IN_SYNC = (
-    f"test $(grep -c '^ *[01]: {state} ' /proc/drbd) = 2"
-    for state in ("cs:Connected", "cs:.* ds:UpToDate/UpToDate", "cs:Connected .* ds:UpToDate/UpToDate")
-)
+SAN = Served()
+IQN, PORTAL, RESOURCE, STATE_DEVICE = SAN.iqn, SAN.portals[0], SAN.name, SAN.state
+
+_IS_CONNECTED, _IS_UP_TO_DATE = "cs:Connected", "cs:.* ds:UpToDate/UpToDate"
+_IS_IN_SYNC = "cs:Connected .* ds:UpToDate/UpToDate"
+# Commands for a server that succeed where it holds for both volumes.
+CONNECTED, UP_TO_DATE = (volumes_are(state, SAN.minors) for state in (_IS_CONNECTED, _IS_UP_TO_DATE))
 
 # Succeeds where the coordinator is idle and would find nothing to do. `crm_resource --wait` asks the same, but does not
 # end where a recurring monitor was cancelled before its first result and its resource has moved (Pacemaker 3.0.0: it
@@ -74,8 +73,13 @@ def installation() -> Iterator[Path]:
 class Pair:
     """The three guests; `power_events` has what happened to their power, with its time. `packages` are those that the
     guests have besides (see lab.image); `disk_mb` is the size of the disk that is served, and `guest_mb` the memory of
-    each guest, in MiB.
+    each guest, in MiB. `more_disks_mb` are the sizes of the disks after that one.
     """
+
+    # The DRBD resources, with what is served from them.
+    served: tuple[Served, ...] = (SAN,)
+    # What the cluster is configured with.
+    loaded = "cib-templates/san.xml"
 
     def __init__(
         self,
@@ -83,13 +87,17 @@ class Pair:
         packages: Sequence[str] = (),
         disk_mb: int = _DISKS_MB[0],
         guest_mb: int = GUEST_MB,
+        more_disks_mb: Sequence[int] = _DISKS_MB[1:],
     ) -> None:
-        folder = _working_folder(_MEMORY_NEEDED_MB + 2 * (disk_mb - _DISKS_MB[0]) + 3 * (guest_mb - GUEST_MB))
+        place = _working_folder(_MEMORY_NEEDED_MB + 2 * (disk_mb - _DISKS_MB[0]) + 3 * (guest_mb - GUEST_MB))
         base = image.build(suite, packages)
+        # Of its own: another pair may have been here before, with disks and a past that are not this one's.
+        self._folder = folder = Path(tempfile.mkdtemp(dir=place))
         network.create(list(_NUMBERS), [_NUMBERS["atlas"], _NUMBERS["zeus"]])
         self.suite = suite
+        sizes = (disk_mb, *more_disks_mb)
         self.atlas, self.zeus = (
-            Machine(name, _NUMBERS[name], base, folder, f"{guest_mb}M", _make_disks(folder, name, disk_mb))
+            Machine(name, _NUMBERS[name], base, folder, f"{guest_mb}M", _make_disks(folder, name, sizes))
             for name in ("atlas", "zeus")
         )
         self.esx = Machine("esx", _NUMBERS["esx"], base, folder, f"{guest_mb}M")
@@ -103,11 +111,13 @@ class Pair:
         self.power_events.append((when, machine.name, what))
 
     def close(self) -> None:
-        """End all guests and controllers."""
+        """End all guests and controllers, and take away their wires and disks."""
         for bmc in self._bmcs:
             bmc.stop()
         for guest in self.guests:
             guest.power_off(counted_as="")
+        network.remove(list(_NUMBERS))
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     # -- from bare guests to a cluster ---------------------------------------------------------------------------
 
@@ -126,13 +136,20 @@ class Pair:
         for server in self.servers:
             server.wait_for_boot()
 
-    def install(self) -> None:
-        """Install this checkout on the servers, with its DRBD resource, and the load on the initiator."""
+    def resource_files(self) -> dict[str, str]:
+        """The files of DRBD's resources, by their names in /etc/drbd.d."""
         resource = (PROJECT / "drbd" / "8.4" / "san.res").read_text(encoding="utf-8")
-        resource = resource.replace("MAKE YOUR OWN", "lab")
+        return {"san.res": resource.replace("/dev/sd", "/dev/ubd")}
+
+    def install(self) -> None:
+        """Install this checkout on the servers, with its DRBD resources, and the load on the initiator."""
+        resources: dict[str, bytes | Path] = {
+            f"/etc/drbd.d/{name}": text.replace("MAKE YOUR OWN", "lab").encode()
+            for name, text in self.resource_files().items()
+        }
         self.install_on_servers()
         for server in self.servers:
-            server.copy({"/etc/drbd.d/san.res": resource.replace("/dev/sd", "/dev/ubd").encode()})
+            server.copy(resources)
         self.esx.copy(
             {
                 "/usr/local/lib/lab/load": PROJECT / "lab" / "load.py",
@@ -151,21 +168,30 @@ class Pair:
             server.succeed("python3 -m compileall -q /usr/lib/twinsan && systemctl restart systemd-modules-load")
 
     def prepare_disks(self) -> None:
-        """Meta data on both disks, declared equal: they are new and empty, so nothing has to be copied."""
+        """Meta data on all disks, declared equal: they are new and empty, so nothing has to be copied."""
+        names = " ".join(served.name for served in self.served)
         for server in self.servers:
-            server.succeed(f"drbdadm create-md --force {RESOURCE} </dev/null && drbdadm up {RESOURCE}")
-        self.atlas.wait_until(CONNECTED, "the replicas are connected", 60)
-        for volume in (0, 1):
-            self.atlas.succeed(f"drbdadm -- --clear-bitmap new-current-uuid {RESOURCE}/{volume}")
-        self.atlas.wait_until(UP_TO_DATE, "both replicas are up to date", 60)
-        make = f"mkfs.btrfs -q {STATE_DEVICE}"
-        self.atlas.succeed(f"drbdadm primary {RESOURCE} && {make} && drbdadm secondary {RESOURCE}")
+            server.succeed(f"for each in {names}; do drbdadm create-md --force $each </dev/null || exit; done")
+            server.succeed(f"drbdadm up {names}")
+        for served in self.served:
+            minors = served.minors
+            self.atlas.wait_until(volumes_are(_IS_CONNECTED, minors), "the replicas are connected", 60)
+            # Each volume has the number of its device.
+            for minor in minors:
+                self.atlas.succeed(f"drbdadm -- --clear-bitmap new-current-uuid {served.name}/{minor}")
+            self.atlas.wait_until(volumes_are(_IS_UP_TO_DATE, minors), "both replicas are up to date", 60)
+            make = f"mkfs.btrfs -q {served.state}"
+            self.atlas.succeed(f"drbdadm primary {served.name} && {make} && drbdadm secondary {served.name}")
+
+    def corosync_conf(self) -> bytes | Path:
+        """What corosync is configured with."""
+        return PROJECT / "examples" / "corosync.conf"
 
     def start_cluster(self) -> None:
         """Start corosync and Pacemaker, now and at every boot."""
         # corosync-keygen(8): at least 1024 bits.
         files: dict[str, bytes | Path] = {
-            "corosync.conf": PROJECT / "examples" / "corosync.conf",
+            "corosync.conf": self.corosync_conf(),
             "authkey": os.urandom(256),
         }
         for server in self.servers:
@@ -191,8 +217,8 @@ class Pair:
         self.atlas.succeed("crm configure load xml update /root/san.xml")
         self.wait_until_serving()
 
-    def ready(self) -> None:
-        """All of the above, each step shown."""
+    def prepare(self) -> None:
+        """All of the above but the template, each step shown."""
         with progress.step("Booting atlas, zeus and esx"):
             self.boot()
             # A new cluster waits 20 seconds for a coordinator (dc-deadtime); until then it needs nothing of ours.
@@ -203,24 +229,33 @@ class Pair:
             self.prepare_disks()
         with progress.step("Pacemaker: both nodes online"):
             self.wait_for_cluster()
-        with progress.step("Loading cib-templates/san.xml: the SAN comes up"):
+
+    def ready(self) -> None:
+        """All of the above."""
+        self.prepare()
+        with progress.step(f"Loading {self.loaded}: the SAN comes up"):
             self.load_template()
 
     # -- the SAN -------------------------------------------------------------------------------------------------
 
-    def serving(self) -> Machine | None:
-        """The server that has the portal address; raises LabError where both have it."""
-        having = [server for server in self.servers if _has_portal(server)]
+    def serving(self, served: Served | None = None) -> Machine | None:
+        """The server that has the portal address, by default of the first that is served; raises LabError where both
+        have it.
+        """
+        portal = (served or self.served[0]).portals[-1]
+        having = [server for server in self.servers if _has_address(server, portal)]
         if len(having) > 1:
-            raise LabError(f"both servers have the portal address {PORTAL}")
+            raise LabError(f"both servers have the portal address {portal}")
         return having[0] if having else None
 
-    def wait_until_serving(self, on: Machine | None = None, timeout: float = 180) -> Machine:
+    def wait_until_serving(
+        self, on: Machine | None = None, timeout: float = 180, served: Served | None = None
+    ) -> Machine:
         """Wait until the portal address is up, on a certain server where one is named."""
         found: list[Machine] = []
 
         def serves() -> bool:
-            server = self.serving()
+            server = self.serving(served)
             found[:] = [server] if server is not None else []
             return server is not None and on in (None, server)
 
@@ -251,15 +286,17 @@ class Pair:
         """Have each replica look, as its next monitor would in up to 20 seconds, where one has not told a score:
         its last look was amid a resync, for instance. The cluster is not done before it has them all.
         """
-        query = "attrd_updater --query --all --name master-p_drbd 2>/dev/null | grep -c ' value=\"[1-9]'"
-        if self.atlas.run(query).stdout.strip() != str(len(self.servers)):
-            for server in self.servers:
-                server.run("crm_resource --resource p_drbd --force-check")
+        for name in (served.called("p_drbd") for served in self.served):
+            query = f"attrd_updater --query --all --name master-{name} 2>/dev/null | grep -c ' value=\"[1-9]'"
+            if self.atlas.run(query).stdout.strip() != str(len(self.servers)):
+                for server in self.servers:
+                    server.run(f"crm_resource --resource {name} --force-check")
 
     def wait_until_in_sync(self, timeout: float = 180) -> None:
-        """Wait until both replicas are up to date and connected."""
+        """Wait until all replicas are up to date and connected."""
+        minors = [minor for served in self.served for minor in served.minors]
         for server in self.servers:
-            server.wait_until(_IN_SYNC, "the replicas are in sync", timeout)
+            server.wait_until(volumes_are(_IS_IN_SYNC, minors), "the replicas are in sync", timeout)
 
     def recover(self) -> None:
         """Wait until all is on, settled and in sync, whatever has been done to it."""
@@ -274,9 +311,10 @@ class Pair:
         """Move the SAN to `server` as crmsh does, without the time that crmsh takes to start, and take the move's
         constraint away again.
         """
-        server.succeed(f"crm_resource --resource g_san --move --node {server}")
+        moved = self.served[0].moved
+        server.succeed(f"crm_resource --resource {moved} --move --node {server}")
         self.wait_until_serving(on=server)
-        server.succeed("crm_resource --resource g_san --clear")
+        server.succeed(f"crm_resource --resource {moved} --clear")
         counts.add(counts.SWITCHOVERS)
 
     def standby(self, server: Machine, standby: bool = True) -> None:
@@ -307,11 +345,14 @@ class Pair:
 
     def verify_replicas(self, timeout: float = 300) -> int:
         """Compare the replicas block by block (online verify); returns how many KiB differ."""
-        primary = self.wait_until_serving()
-        primary.succeed(f"drbdadm verify {RESOURCE}")
-        primary.wait_until(CONNECTED, "online verify has ended", timeout)
-        words = primary.read("/proc/drbd").split()
-        return sum(int(word[4:]) for word in words if word.startswith("oos:"))
+        return sum(self._verify(served, timeout) for served in self.served)
+
+    def _verify(self, served: Served, timeout: float) -> int:
+        primary = self.wait_until_serving(served=served)
+        primary.succeed(f"drbdadm verify {served.name}")
+        primary.wait_until(volumes_are(_IS_CONNECTED, served.minors), "online verify has ended", timeout)
+        volumes = re.findall(r"^ *(\d+): cs:.*\n.* oos:(\d+)", primary.read("/proc/drbd"), re.MULTILINE)
+        return sum(int(kib) for minor, kib in volumes if int(minor) in served.minors)
 
     def collect(self, folder: Path) -> Path:
         """Write all state of all guests below `folder`; returns it."""
@@ -340,14 +381,13 @@ def pair(
         made.close()
 
 
-def _make_disks(folder: Path, name: str, served_mb: int) -> list[Path]:
-    sizes = (served_mb, *_DISKS_MB[1:])
+def _make_disks(folder: Path, name: str, sizes: Sequence[int]) -> list[Path]:
     return [make_disk(folder / f"{name}-{number}.img", size) for number, size in enumerate(sizes)]
 
 
-def _has_portal(server: Machine) -> bool:
+def _has_address(server: Machine, address: str) -> bool:
     try:
-        return server.is_on and f" {PORTAL}/" in server.run("ip -oneline address show", timeout=20).stdout
+        return server.is_on and f" {address}/" in server.run("ip -oneline address show", timeout=20).stdout
     except (MachineLost, WaitTimedOut):
         # It has just been shot, or is booting.
         return False

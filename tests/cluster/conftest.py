@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""One pair for all cluster tests; each test finds it settled and in sync, and is judged by the guests' logs as well."""
+"""One pair for all cluster tests; each test finds it settled and in sync, and is judged by the guests' logs as well.
+
+A file of tests that need another pair names a site file of examples/:
+
+    pytestmark = pytest.mark.parametrize("whole_pair", ["two-resources.toml"], indirect=True)
+"""
 
 from __future__ import annotations
 
@@ -8,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from lab import evidence, image, namespace
+from lab import evidence, image, namespace, site
 from lab.errors import LabError
 from lab.machine import Machine
 from lab.pair import Pair
+from lab.site_pair import SitePair
 
 _REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
 
@@ -24,12 +30,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture(scope="session")
-def whole_pair() -> Iterator[Pair]:
+def whole_pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     """The pair, serving, with esx logged in."""
     import os
 
     namespace.require_own()
-    pair = Pair(os.environ.get("SUITE", image.SUITES[0]))
+    suite = os.environ.get("SUITE", image.SUITES[0])
+    site_file = getattr(request, "param", None)
+    pair = SitePair(site.load(site_file), suite) if site_file else Pair(suite)
     try:
         pair.ready()
         pair.disk = pair.log_in()
@@ -60,6 +68,13 @@ def pair(whole_pair: Pair, request: pytest.FixtureRequest) -> Iterator[Pair]:
 def whole(request: pytest.FixtureRequest) -> bool:
     """Whether a test does all that there is of a series (make soak), or a sample of it (make test)."""
     return bool(request.param)
+
+
+@pytest.fixture
+def site_pair(pair: Pair) -> SitePair:
+    """The pair, where it is that of a site file."""
+    assert isinstance(pair, SitePair)
+    return pair
 
 
 @pytest.fixture

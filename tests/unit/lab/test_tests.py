@@ -12,10 +12,11 @@ import pytest
 from lab import counts, tests
 
 
-def _item(name: str, group: str = "") -> pytest.Item:
+def _item(name: str, group: str = "", site: str = "") -> pytest.Item:
     mark = SimpleNamespace(args=(group,)) if group else None
     marks = {"xdist_group": mark}
-    return SimpleNamespace(path=Path(name), get_closest_marker=marks.get)  # type: ignore[return-value]
+    callspec = SimpleNamespace(params={"whole_pair": site} if site else {"whole": True})
+    return SimpleNamespace(path=Path(name), get_closest_marker=marks.get, callspec=callspec)  # type: ignore[return-value]
 
 
 def _run(queue: int, *items: pytest.Item) -> list[pytest.Item]:
@@ -35,6 +36,11 @@ def test_each_part_is_run_once_and_long_ones_first() -> None:
     parts = [_item("test_parts.py", group) for group in ("one", "one", "two")]
     assert _run(_queue(0), short, *parts, long) == [long]
     assert _run(_queue(1, 2, 3, 4), short, *parts, long) == [short, *parts]
+
+
+def test_what_needs_a_pair_of_its_own_comes_last() -> None:
+    own, short = _item("test_own.py", site="data0.toml"), _item("test_short.py")
+    assert _run(_queue(0, 1), own, short) == [short, own]
 
 
 def _report(failed: str = "") -> pytest.TestReport:
