@@ -11,45 +11,50 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab import load as writing
 from lab.machine import Machine, wait_until
 from lab.pair import IQN, Pair
 from tests.cluster import initiator, state_volume
 
 _LOAD = "/usr/local/lib/lab/load"
 LOG = "/run/test-load.csv"
-_STOP = "/run/test-load.stop"
 
 
 class Load:
-    """A verifying write load on the initiator."""
+    """A verifying write load on the initiator, on its disk or on another one, each with a log of its own."""
 
-    def __init__(self, pair: Pair, seconds: int = 600, rate: int = 10) -> None:
+    def __init__(self, pair: Pair, seconds: int = 600, rate: int = 10, disk: str = "", log: str = LOG) -> None:
         self._esx = pair.esx
         self._seconds, self._rate = seconds, rate
-        self._disk = pair.disk
+        self._disk = disk or pair.disk
+        self._log, self._stop = log, f"{log}.stop"
         self._outcome = ""
-        self._esx.succeed(f"rm -f {LOG} {_STOP}")
+        self._esx.succeed(f"rm -f {self._log} {self._stop}")
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
         self.wait_for_writes()
 
     def _run(self) -> None:
-        where = f"--disk {self._disk} --log {LOG} --stop-file {_STOP}"
+        where = f"--disk {self._disk} --log {self._log} --stop-file {self._stop}"
         command = f"{_LOAD} run {where} --rate {self._rate} --blocks 4096 --seconds {self._seconds}"
         self._outcome = self._esx.run(command, timeout=self._seconds + 60).stdout
 
     def wait_for_writes(self) -> None:
         """Wait until more writes are acknowledged than are now."""
-        before = int(self._esx.succeed(f"cat {LOG} 2>/dev/null | wc -l"))
-        self._esx.wait_until(f"test $(wc -l <{LOG}) -gt {before + 8}", "writes are acknowledged", 200)
+        before = int(self._esx.succeed(f"cat {self._log} 2>/dev/null | wc -l"))
+        self._esx.wait_until(f"test $(wc -l <{self._log}) -gt {before + 8}", "writes are acknowledged", 200)
+
+    def writes(self) -> list[writing.Write]:
+        """The writes so far."""
+        return list(writing.parse(self._esx.read(self._log).splitlines(keepends=True)))
 
     def judge(self) -> None:
         """End the load; every acknowledged write must be there, and none may have failed."""
-        self._esx.succeed(f"touch {_STOP}")
+        self._esx.succeed(f"touch {self._stop}")
         self._thread.join()
         outcome = json.loads(self._outcome)
         assert outcome["io_errors"] == 0, outcome
-        verdict = json.loads(self._esx.run(f"{_LOAD} verify --disk {self._disk} --log {LOG}").stdout)
+        verdict = json.loads(self._esx.run(f"{_LOAD} verify --disk {self._disk} --log {self._log}").stdout)
         assert verdict["lost_writes"] == 0, verdict
         assert verdict["acknowledged_writes"] == outcome["acknowledged_writes"] > 0
 
