@@ -60,7 +60,7 @@ def gather(seconds: float = SECONDS) -> Facts:
     resources, luns = _of_kind(pieces[_DRBD], Replication), _of_kind(pieces[_LIO], Lun)
     return Facts(
         format=1,
-        node=os.uname().nodename,
+        node=own_name(os.uname().nodename, [] if seen is None else [each.name for each in seen.nodes]),
         at=int(time.time()),
         seconds=round(time.monotonic() - begun, 2),
         not_seen=tuple(unseen),
@@ -72,6 +72,13 @@ def gather(seconds: float = SECONDS) -> Facts:
         luns=services.named(luns, configuration) if configuration is not None else tuple(luns),
         told=told.by_node(_of_kind(pieces[_CLUSTER], told.Answer)),
     )
+
+
+def own_name(host: str, nodes: list[str]) -> str:
+    """The cluster's name of this host, given those of its nodes: one of the two may have a domain."""
+    short = host.partition(".")[0].lower()
+    alike = [node for node in nodes if node.partition(".")[0].lower() == short]
+    return host if host in nodes or not alike else alike[0]
 
 
 def _pickled(look: Callable[[], Iterable[object]]) -> Callable[[], Iterator[bytes]]:

@@ -88,12 +88,17 @@ def _running(primitive: Primitive, node: str | None, instances: Iterable[Instanc
 
 
 def _state_mounted(drbd: str, device: str, promoted: str | None) -> bool | None:
-    if not device or promoted != os.uname().nodename:
+    if not device or promoted is None or _short(promoted) != _short(os.uname().nodename):
         return None
     try:
         return bool(state_volume.mounted_device(f"{rundir.DIRECTORY}/state.{drbd}"))
     except OSError:
         return None
+
+
+def _short(name: str) -> str:
+    """A name without its domain, which the cluster's name of a node or the host's may have."""
+    return name.partition(".")[0].lower()
 
 
 def _is_on(lun: Primitive, minors: set[int]) -> bool:

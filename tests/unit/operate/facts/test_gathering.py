@@ -125,6 +125,20 @@ def test_nothing_at_all(programs: Programs) -> None:
     assert (found.cluster, found.votes, found.services, found.replication) == (None, None, (), None)
 
 
+@pytest.mark.parametrize(
+    ("host", "nodes", "name"),
+    [
+        ("atlas", ["atlas", "zeus"], "atlas"),
+        ("atlas.example.org", ["atlas", "zeus"], "atlas"),
+        ("atlas", ["Atlas.example.org", "zeus"], "Atlas.example.org"),
+        ("hera", ["atlas", "zeus"], "hera"),
+        ("atlas", [], "atlas"),
+    ],
+)
+def test_the_name_of_this_node(host: str, nodes: list[str], name: str) -> None:
+    assert gathering.own_name(host, nodes) == name
+
+
 def test_the_attribute_of_a_portal_with_a_device(programs: Programs) -> None:
     cib = CIB.replace(
         '<nvpair id="p_portal-ip" name="ip" value="10.0.5.50"/>',
