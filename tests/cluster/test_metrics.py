@@ -28,12 +28,7 @@ pytestmark = pytest.mark.soak
 RULES = Path(__file__).resolve().parents[2] / "packaging" / "prometheus" / "rules.yml"
 _SECONDS = 5.0
 _PORTS = {"atlas": 9101, "zeus": 9102}
-# A thin pool on spare disks of a server, for its panel.
-_POOL = (
-    "modprobe dm-thin-pool && dd if=/dev/zero of=/dev/ubdd bs=4k count=1 2>/dev/null && "
-    "dmsetup create vg-pool-tpool --table '0 16384 thin-pool /dev/ubdd /dev/ubde 128 0'"
-)
-# What is no fault of the pair, and needs what the lab has not.
+# The guests have no dmsetup.
 _QUIET = {"Thin pools"}
 
 
@@ -214,7 +209,6 @@ def test_prometheus_scrapes_a_pair(
     passive: Machine,
 ) -> None:
     begin = time.time()
-    recovering.atlas.run(_POOL)
     load = Load(recovering, rate=20)
     _wait_for(scraping, f'twinsan_target_sessions{{job="san",instance="{active}",target="{IQN}"}} == 1')
     _wait_for(scraping, f'twinsan_standby_ready{{job="san",instance="{active}"}} == 1')
