@@ -98,9 +98,12 @@ def test_both_paths_lead_to_one_disk(site_pair: SitePair, load: Load) -> None:
     before = [_written(esx, path) for path in paths]
     load.wait_for_writes()
     assert all(_written(esx, path) > then for path, then in zip(paths, before))
-    # Of both sessions, in place of what open-iscsi is told.
-    tmo = esx.succeed("cat /sys/class/iscsi_session/*/recovery_tmo").split()
-    assert tmo == ["5", "5"]
+    assert _given_up_after(esx) == ["5", "5"]
+
+
+def _given_up_after(esx: Machine) -> list[str]:
+    """The seconds after which each session is given up: multipathd's, in place of what open-iscsi is told."""
+    return esx.succeed("cat /sys/class/iscsi_session/*/recovery_tmo").split()
 
 
 def _written(esx: Machine, path: str) -> int:
@@ -144,7 +147,7 @@ def test_a_switchover(site_pair: SitePair, load: Load, passive: Machine) -> None
     with _measured(load, "switchover", _SWITCHOVER_S):
         site_pair.move(passive)
     _wait_until_both_paths_are_well(site_pair)
-    print("recovery_tmo", site_pair.esx.succeed("cat /sys/class/iscsi_session/*/recovery_tmo").split())
+    assert _given_up_after(site_pair.esx) == ["5", "5"], "a login brought the time of open-iscsi back"
     for portal in site_pair.served[0].portals:
         assert initiator.identity(site_pair.esx, _path(site_pair, portal)) == before
 
