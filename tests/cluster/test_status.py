@@ -86,7 +86,7 @@ def test_a_pair_that_is_well(recovering: Pair, active: Machine, passive: Machine
     (session,) = facts["targets"][0]["sessions"]
     assert (session["initiator"], session["logged_in"]) == (INITIATOR, True)
     assert session["address"] == recovering.esx.san_address
-    assert session["parameters"]["ImmediateData"] == "Yes"
+    assert session["parameters"]["MaxBurstLength"] == "1048576"
     before = session["received_bytes"]
     recovering.esx.succeed(f"dd if=/dev/zero of={recovering.disk} bs=1M count=4 seek=20 oflag=direct status=none")
     facts = Look(active).said["facts"]
