@@ -12,7 +12,8 @@ import pytest
 
 from lab.machine import Machine
 from lab.pair import IQN, PORTAL, Pair
-from tests.cluster import hand
+from tests.cluster import graph, hand
+from tests.cluster.graph import Graph
 
 # In the order of the chain, as the manual pages say it.
 AGENTS = ("drbd-vaai", "lio-iscsi-target", "lio-lun", "portal-ip")
@@ -129,39 +130,6 @@ def example(project: Path, agent: str, tool: str) -> str:
     return block.replace("\\-", "-").replace("\\&", "").replace("\\e", "\\")
 
 
-Graph = dict[tuple[str, ...], tuple[frozenset[tuple[str, str]], frozenset[tuple[str, ...]]]]
-
-
-def plan(server: Machine) -> Graph:
-    """What the cluster would do to bring everything up from nothing: each action with all that it is told, and with
-    the actions that it waits for.
-    """
-    cib = ET.fromstring(server.succeed("cibadmin --query"))
-    for history in cib.iter("lrm_resources"):
-        history.clear()
-    # Scores that differ, so that the choice does not hang on who serves at the moment.
-    for scores in cib.iter("transient_attributes"):
-        for score in scores.iter("nvpair"):
-            if score.get("name") == "master-p_drbd":
-                score.set("value", str(1000 + int(scores.get("id", "0"))))
-    server.copy({"/run/plan.xml": ET.tostring(cib)})
-    server.succeed("crm_simulate --simulate --quiet --xml-file /run/plan.xml --save-graph /run/graph.xml")
-    graph = ET.fromstring(server.read("/run/graph.xml"))
-    names = {action.get("id"): _name(action) for actions in graph.iter("action_set") for action in actions}
-    return {
-        names[action.get("id")]: (
-            frozenset(told for attributes in action.findall("attributes") for told in attributes.items()),
-            frozenset(names[cause.get("id")] for cause in synapse.iterfind("inputs/trigger/*")),
-        )
-        for synapse in graph.iter("synapse")
-        for action in synapse.iterfind("action_set/*")
-    }
-
-
-def _name(action: ET.Element) -> tuple[str, ...]:
-    return (action.tag, action.get("operation_key", action.get("operation", "")), action.get("on_node", ""))
-
-
 def identity(pair: Pair) -> str:
     """All that the initiator knows a disk by."""
     pages = " ".join(f"sg_vpd --hex --page={page} {pair.disk};" for page in ("0x80", "0x83", "0xb0", "0xb1", "0xb2"))
@@ -200,14 +168,14 @@ def template(pair: Pair, active: Machine) -> tuple[Graph, str, str]:
     """What the template makes of the cluster, what the initiator sees of it, and what it has just written."""
     marker = "written through the template"
     pair.esx.succeed(f"printf '%-4096s' '{marker}' | dd of={pair.disk} bs=4096 oflag=direct conv=fsync status=none")
-    return plan(active), identity(pair), marker
+    return graph.of(active, graph.configuration(active)), identity(pair), marker
 
 
 @pytest.mark.parametrize("tool", ["crmsh", pytest.param("pcs", marks=pytest.mark.soak)])
 def test_the_manual_pages_bring_up_the_san(
     template: tuple[Graph, str, str], typed_away: Pair, project: Path, tool: str
 ) -> None:
-    graph, disk, marker = template
+    before, disk, marker = template
     pair, server = typed_away, typed_away.atlas
     assert "ocf:twinsan" not in server.succeed("crm_mon -1 --inactive")
     for agent in AGENTS:
@@ -220,9 +188,9 @@ def test_the_manual_pages_bring_up_the_san(
     active = pair.wait_until_serving()
     pair.wait_until_settled()
     assert server.succeed("crm_verify --live-check --verbose 2>&1; crm configure verify 2>&1") == ""
-    again = plan(active)
-    assert again.keys() == graph.keys()
-    assert again == graph
+    again = graph.of(active, graph.configuration(active))
+    assert again.keys() == before.keys()
+    assert again == before
     pair.disk = pair.log_in()
     assert identity(pair) == disk
     assert marker in pair.esx.succeed(f"dd if={pair.disk} bs=4096 count=1 iflag=direct status=none")
