@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from twinsan.operate import report
 from twinsan.operate.facts import cluster_shape, shape, storage_shape
+from twinsan.operate.verdict import report
 
 PATH = Path(__file__).resolve().parent.parent / "docs" / "status.schema.json"
 

@@ -9,24 +9,15 @@ import sys
 from twinsan.cluster import cib, patch
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure, Reason
-from twinsan.operate import (
-    comparison,
-    drbd_files,
-    listing,
-    luns,
-    private_folder,
-    reading,
-    settling,
-    steps,
-    volumes,
-)
+from twinsan.operate import luns, reading
+from twinsan.operate.change import comparison, drbd_files, listing, private_folder, settling, steps, volumes
 from twinsan.site import difference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-    from twinsan.operate.comparison import Comparison
+    from twinsan.operate.change.comparison import Comparison
     from twinsan.site.model import Site
 
 # For all queries and one change; for the cluster to settle after a change.

@@ -7,16 +7,17 @@ import os
 import sys
 import time
 
-from twinsan.operate import findings, prediction, screen
+from twinsan.operate.display import screen
+from twinsan.operate.display.view import View
 from twinsan.operate.facts import gathering
 from twinsan.operate.facts.fact import as_json
-from twinsan.operate.report import Status
-from twinsan.operate.view import View
+from twinsan.operate.verdict import findings, prediction
+from twinsan.operate.verdict.report import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.operate.facts.shape import Facts
-    from twinsan.operate.report import Finding, Prediction
+    from twinsan.operate.verdict.report import Finding, Prediction
 
 WELL, NOT_SEEN, DEGRADED, NOT_SERVED = "well", "not seen", "degraded", "not served"
 EXIT_STATUS = {WELL: 0, NOT_SEEN: 1, DEGRADED: 3, NOT_SERVED: 4}
@@ -80,7 +81,7 @@ def _verdict(facts: Facts, predictions: tuple[Prediction, ...], found: tuple[Fin
 def _write(status: Status, *, as_text: bool, html: str | None, again: bool) -> None:
     # Each is imported only if it is used: in a time of seconds, milliseconds count a little.
     if html is not None:
-        from twinsan.operate import page
+        from twinsan.operate.display import page
 
         _replace(html, page.text(View(status)))
     elif as_text:

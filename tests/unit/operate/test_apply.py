@@ -16,7 +16,7 @@ from tests.unit.operate.simulated import Running
 from tests.unit.site import sites
 from twinsan import cli
 from twinsan.host import command
-from twinsan.operate import node_files, volumes
+from twinsan.operate.change import node_files, volumes
 from twinsan.site import difference
 
 pytestmark = pytest.mark.runs_programs

@@ -16,7 +16,7 @@ from twinsan import cli
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure
 from twinsan.host import command
-from twinsan.operate import settling
+from twinsan.operate.change import settling
 
 IQN = 'iqn = "iqn.2003-01.org.example:san"\n'
 LUN = "lun = 1\n"

@@ -12,7 +12,7 @@ from twinsan.deadline import Deadline
 from twinsan.drbd import setup
 from twinsan.errors import Failure
 from twinsan.host import command
-from twinsan.operate import drbd_files, node_files
+from twinsan.operate.change import drbd_files, node_files
 from twinsan.site import corosync, drbd
 from twinsan.site.model import Site
 

@@ -15,9 +15,9 @@ import pytest
 
 from tests.unit.operate import pair_facts
 from tests.unit.operate.pair_facts import QNETD, QUORUM, TOLD, Changes, make
-from twinsan.operate import prediction
 from twinsan.operate.facts.shape import Facts, NotSeen, Told
-from twinsan.operate.report import Prediction
+from twinsan.operate.verdict import prediction
+from twinsan.operate.verdict.report import Prediction
 
 YES, NO, UNKNOWN = True, False, None
 ZEUS_ONLINE = '<node name="zeus" id="2" online="true" standby="false"'

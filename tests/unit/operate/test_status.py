@@ -17,11 +17,12 @@ from tests.unit.operate.facts.test_gathering import matches
 from tests.unit.operate.pair_facts import COROSYNC, QNETD, QUORUM, make
 from tools import schema
 from twinsan import cli
-from twinsan.operate import page, screen, status, words
+from twinsan.operate import status
+from twinsan.operate.display import page, screen, words
+from twinsan.operate.display.view import View
 from twinsan.operate.facts import gathering
 from twinsan.operate.facts.shape import Facts, NotSeen
 from twinsan.operate.facts.storage_shape import Lun, LunUse, Portal, Reservation, Session, Target
-from twinsan.operate.view import View
 
 IQN = "iqn.2003-01.org.example:san"
 LUN = Lun(

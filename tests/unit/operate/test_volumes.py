@@ -9,7 +9,7 @@ from tests.unit.site import sites
 from twinsan.deadline import Deadline
 from twinsan.drbd import events2, setup
 from twinsan.host import command
-from twinsan.operate import volumes
+from twinsan.operate.change import volumes
 
 SITE = sites.site(sites.text())
 UP = """\

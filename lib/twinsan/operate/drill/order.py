@@ -11,7 +11,7 @@ from twinsan.cluster import cib
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed, Failure, Misconfigured, Reason
 from twinsan.host import block_tree, command, durable_file, lock
-from twinsan.operate import luns, prediction, remote
+from twinsan.operate import luns, remote
 from twinsan.operate.drill import history, initiator, outcome
 from twinsan.operate.drill import unit as units
 from twinsan.operate.drill.readiness import Readiness
@@ -19,6 +19,7 @@ from twinsan.operate.drill.report import Report
 from twinsan.operate.drill.writes import Watch
 from twinsan.operate.facts import gathering
 from twinsan.operate.facts.configuration import Configuration
+from twinsan.operate.verdict import prediction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 from twinsan.errors import Failure, Reason
-from twinsan.operate import obstacles
-from twinsan.operate.report import Obstacle
+from twinsan.operate.verdict import obstacles
+from twinsan.operate.verdict.report import Obstacle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from twinsan.operate.facts.shape import Facts, Service
-    from twinsan.operate.report import Prediction
+    from twinsan.operate.verdict.report import Prediction
 
 NOT_SAFE = Reason(Failure, "nothing was done, because it is not safe now: {what}", "{type}")
 

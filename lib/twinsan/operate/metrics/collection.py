@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from twinsan import __version__
-from twinsan.operate import prediction
 from twinsan.operate.metrics import families
 from twinsan.operate.metrics.text import Samples
+from twinsan.operate.verdict import prediction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from tests.unit.operate import pair_facts
 from twinsan.drbd import events2
-from twinsan.operate import page, screen, status
+from twinsan.operate import status
+from twinsan.operate.display import page, screen
+from twinsan.operate.display.view import View
 from twinsan.operate.facts import cluster, replication, services, votes
 from twinsan.operate.facts.configuration import Configuration
 from twinsan.operate.facts.fact import as_json
 from twinsan.operate.facts.overview import Overview
-from twinsan.operate.view import View
 
 ODD = (
     "",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from twinsan.operate import words
+from twinsan.operate.display import words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from twinsan.operate import forecast
+from twinsan.operate.change import forecast
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from twinsan.operate.comparison import Comparison
-    from twinsan.operate.forecast import Forecast
+    from twinsan.operate.change.comparison import Comparison
+    from twinsan.operate.change.forecast import Forecast
     from twinsan.site.draft import Change
 
 # The most characters of a value on a line.

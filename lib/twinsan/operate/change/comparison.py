@@ -9,7 +9,7 @@ from twinsan.cluster import cib as cluster_cib
 from twinsan.cluster import patch
 from twinsan.errors import Failure, Reason
 from twinsan.host import command
-from twinsan.operate import forecast, node_files
+from twinsan.operate.change import forecast, node_files
 from twinsan.site import difference, model
 
 TYPE_CHECKING = False
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
     from twinsan.deadline import Deadline
-    from twinsan.operate.forecast import Forecast
-    from twinsan.operate.node_files import File
+    from twinsan.operate.change.forecast import Forecast
+    from twinsan.operate.change.node_files import File
     from twinsan.site.difference import Difference
     from twinsan.site.draft import Change
     from twinsan.site.model import Site

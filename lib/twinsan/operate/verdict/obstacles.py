@@ -6,9 +6,9 @@ from __future__ import annotations
 from twinsan.drbd.events2 import GONE_DISKS
 from twinsan.drbd.health import duration
 from twinsan.drbd.promotion_score import THROUGH_PEER
-from twinsan.operate import fencing_obstacles
 from twinsan.operate.facts.configuration import FOR_EVER, score
-from twinsan.operate.report import Obstacle
+from twinsan.operate.verdict import fencing_obstacles
+from twinsan.operate.verdict.report import Obstacle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

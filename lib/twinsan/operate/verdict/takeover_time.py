@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from twinsan.operate import fencing_obstacles
+from twinsan.operate.verdict import fencing_obstacles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from twinsan.operate.obstacles import Case
+    from twinsan.operate.verdict.obstacles import Case
 
 # Until the survivor is the coordinator and has a plan: docs/failover-time.md.
 _PLAN = 1.0

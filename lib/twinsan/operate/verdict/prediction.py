@@ -7,13 +7,13 @@ unknown, never yes: a standby that has told nothing may have any fault.
 
 from __future__ import annotations
 
-from twinsan.operate import obstacles, takeover_time
-from twinsan.operate.report import Obstacle, Prediction
+from twinsan.operate.verdict import obstacles, takeover_time
+from twinsan.operate.verdict.report import Obstacle, Prediction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.operate.facts.shape import Facts, Service
-    from twinsan.operate.obstacles import Case
+    from twinsan.operate.verdict.obstacles import Case
 
 _NOT_SEEN = Obstacle("the cluster could not be seen", "see below what could not be seen, and why")
 _NOBODY = Obstacle("nobody serves it now", "see below what is wrong, and: crm_mon -1")

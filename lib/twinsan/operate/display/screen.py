@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import textwrap
 
-from twinsan.operate import table, view
+from twinsan.operate import table
+from twinsan.operate.display import view
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twinsan.operate.inventory import Section
-    from twinsan.operate.view import View
+    from twinsan.operate.display.inventory import Section
+    from twinsan.operate.display.view import View
 
 _CODES = {view.GOOD: "1;32", view.UNSURE: "1;33", view.BAD: "1;31", "title": "1", "faint": "2"}
 # Of a table; the rest is for --json and --html.

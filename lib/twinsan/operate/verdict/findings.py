@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from twinsan.operate.obstacles import NODE_REMEDIES, split
-from twinsan.operate.report import Finding, Obstacle
+from twinsan.operate.verdict.obstacles import NODE_REMEDIES, split
+from twinsan.operate.verdict.report import Finding, Obstacle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

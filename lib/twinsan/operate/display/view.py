@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from twinsan.operate import inventory, words
+from twinsan.operate.display import inventory, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from twinsan.operate.display.inventory import Section
     from twinsan.operate.facts.shape import Facts, Service
-    from twinsan.operate.inventory import Section
-    from twinsan.operate.report import Prediction, Status
+    from twinsan.operate.verdict.report import Prediction, Status
 
 GOOD, UNSURE, BAD = "good", "unsure", "bad"
 

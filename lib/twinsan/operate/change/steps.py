@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from twinsan.operate import forecast
+from twinsan.operate.change import forecast
 from twinsan.site import difference
 
 TYPE_CHECKING = False
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
     from twinsan.deadline import Deadline
-    from twinsan.operate.forecast import Forecast
+    from twinsan.operate.change.forecast import Forecast
     from twinsan.site.difference import Difference
     from twinsan.site.draft import Change
     from twinsan.site.model import Site

@@ -9,8 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from twinsan.operate.inventory import Section
-    from twinsan.operate.view import View
+    from twinsan.operate.display.inventory import Section
+    from twinsan.operate.display.view import View
 
 # Colours of text on its ground have a contrast of 4.5 and more, in light and in dark.
 _STYLE = """

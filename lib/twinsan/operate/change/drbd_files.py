@@ -7,7 +7,7 @@ import os
 
 from twinsan.errors import DeadlinePassed, Failure, Reason
 from twinsan.host import command, durable_file
-from twinsan.operate import node_files
+from twinsan.operate.change import node_files
 from twinsan.site import drbd, settings
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from twinsan.deadline import Deadline
-    from twinsan.operate.node_files import File
+    from twinsan.operate.change.node_files import File
 
 UNUSABLE = Reason(
     Failure, "DRBD does not take the new {place}: {complaint}", "see: twinsan render SITE --output FOLDER"

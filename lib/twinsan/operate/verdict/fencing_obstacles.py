@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from twinsan.operate.report import Obstacle
+from twinsan.operate.verdict.report import Obstacle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from twinsan.operate.facts.cluster_shape import FenceDevice
-    from twinsan.operate.obstacles import Case
+    from twinsan.operate.verdict.obstacles import Case
 
 
 def devices(case: Case) -> list[FenceDevice]:
