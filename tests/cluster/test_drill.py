@@ -35,7 +35,7 @@ def noticed(pair: Pair, begin: float) -> float:
 
 def drill(server: Machine, *words: str) -> dict[str, Any]:
     """Type a drill on a server; returns what it says."""
-    found: dict[str, Any] = json.loads(server.succeed(f"twinsan drill --json {' '.join(words)}", timeout=300))
+    found: dict[str, Any] = json.loads(server.succeed(f"twinsan drill --json --timeout 20 {' '.join(words)}", timeout=300))
     return found
 
 
@@ -74,7 +74,7 @@ def test_a_power_cut(pair: Pair, active: Machine, passive: Machine, load: Load) 
 
 def test_a_pair_that_is_not_whole_is_left_alone(recovering: Pair, active: Machine, passive: Machine) -> None:
     active.succeed("drbdadm disconnect san")
-    result = active.run("twinsan drill --go")
+    result = active.run("twinsan drill --go --timeout 20")
     assert result.status == 1
     assert "not safe" in result.stderr
     assert recovering.serving() is active

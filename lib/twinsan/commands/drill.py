@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import sys
 
+from twinsan.commands import options
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -17,9 +19,10 @@ _DESCRIPTION = (
     "the other node, the command sees by DRBD when each LUN was written last and when again, and says how long the "
     "pause was and where each part of it went. With --power-cut the cluster fences the node that serves instead, which "
     "is asked twice; type that on the other node. Hosts see a pause and no error, as in any failover. What the other "
-    "node did is read over ssh (root, without a password); without it the command says what it could not see. A LUN "
-    "that nobody writes to shows no pause: name a host that reads one, by --initiator, to see what it notices. "
-    "Interrupted, it takes its constraint away."
+    "node did is read over ssh (root, without a password), with times by its own clock; without ssh the command says "
+    "what it could not see. A LUN that nobody writes to shows no pause: name a host that reads one, by --initiator, to "
+    "see what it notices. Interrupted, it takes its constraint away. What is not safe is not done: the exit status is "
+    "1 then."
 )
 _EXAMPLES = "Example: twinsan drill --go --picture drill.svg"
 
@@ -38,6 +41,12 @@ def declare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "--initiator", metavar="HOST:DEVICE", help="a host, by ssh, that reads this disk of the SAN meanwhile"
     )
     drill.add_argument("--picture", metavar="FILE", help="draw the failover into this file, as SVG")
+    drill.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=options.seconds,
+        help="how long to wait for what does not answer, on a node that is very busy (default: 4)",
+    )
     drill.add_argument("--json", action="store_true", help="for programs, with names that stay")
     drill.set_defaults(run=_run)
 
@@ -53,6 +62,7 @@ def _run(arguments: argparse.Namespace) -> int:
         resource=arguments.resource,
         initiator=arguments.initiator,
         picture=arguments.picture,
+        timeout=arguments.timeout,
         as_json=arguments.json,
     )
     try:

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
-import argparse
+from twinsan.commands import options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 _DESCRIPTION = (
     "Shows in one screen who serves what since when, whether the other node would serve if that one died now and in "
@@ -30,27 +34,17 @@ def declare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         "--watch",
         metavar="SECONDS",
         nargs="?",
-        type=_seconds,
+        type=options.seconds,
         const=5.0,
         help="again after each so many seconds (default: 5), until it is interrupted",
     )
     status.add_argument(
         "--timeout",
         metavar="SECONDS",
-        type=_seconds,
+        type=options.seconds,
         help="how long to wait for what does not answer, on a node that is very busy (default: 4)",
     )
     status.set_defaults(run=_run)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0.1 <= seconds <= 86400:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0.1 to 86400")
-    return seconds
 
 
 def _run(arguments: argparse.Namespace) -> int:

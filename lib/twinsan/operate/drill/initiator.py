@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 
@@ -38,19 +39,23 @@ if os.path.exists(ended):
 
 _SECONDS_FOR_SSH = 30.0
 
+# A line of that program. A host may print other words, at each login.
+_LINE = re.compile(r"(\d{1,12}\.\d{3}) (.*)")
+
 
 class Reader:
     """A host that reads `device`, from `start` to `stop`. `times` are those at which a read ended, in seconds since the
     epoch by the host's clock; `errors` are the reads that failed.
     """
 
-    def __init__(self, host: str, device: str, name: str) -> None:
+    def __init__(self, host: str, device: str) -> None:
         self.host = host
         self.device = device
         self.times: list[float] = []
         self.errors: list[str] = []
         self.fault = ""
-        self._ended = f"/tmp/twinsan-drill-{name}"  # noqa: S108  a name that nobody can foresee, on another host
+        # On another host, by a name that nobody can foresee.
+        self._ended = f"/tmp/twinsan-drill-{os.urandom(8).hex()}"  # noqa: S108
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._seconds = 0.0
 
@@ -65,8 +70,11 @@ class Reader:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the reading and take in what was read."""
-        self._ssh(f"touch {self._ended}", seconds=_SECONDS_FOR_SSH)
+        """End the reading and take in what was read. What keeps it from that is its `fault`, and raises nothing."""
+        try:
+            self._ssh(f"touch {self._ended}", seconds=_SECONDS_FOR_SSH)
+        except Failure as failure:
+            self.fault = str(failure)
         self._thread.join(timeout=_SECONDS_FOR_SSH)
         if self._thread.is_alive():
             self.fault = "it did not end to read"
@@ -74,18 +82,22 @@ class Reader:
     def _read(self) -> None:
         words = f"python3 - {self.device} {self._seconds:.0f} {self._ended}"
         try:
-            self.take(self._ssh(words, seconds=self._seconds + _SECONDS_FOR_SSH, text=_PROGRAM).stdout)
+            result = self._ssh(words, seconds=self._seconds + _SECONDS_FOR_SSH, text=_PROGRAM)
         except (Failure, OSError) as failure:
             self.fault = str(failure)
+            return
+        self.take(result.stdout)
+        if not result.ok:
+            self.fault = result.complaint or f"its reader ended with status {result.status}"
 
     def take(self, printed: str) -> None:
         """Take in what the host has printed."""
         for line in printed.splitlines():
-            moment, _, result = line.partition(" ")
-            if result == "ok":
-                self.times.append(float(moment))
-            else:
-                self.errors.append(result)
+            found = _LINE.fullmatch(line)
+            if found and found[2] == "ok":
+                self.times.append(float(found[1]))
+            elif found:
+                self.errors.append(found[2])
 
     def _ssh(self, words: str, *, seconds: float, text: str = "") -> command.Result:
         options = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=10")

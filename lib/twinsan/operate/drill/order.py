@@ -10,8 +10,8 @@ import time
 from twinsan.cluster import cib
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed, Failure, Misconfigured, Reason
-from twinsan.host import block_tree, command, durable_file, lock
-from twinsan.operate import luns, remote
+from twinsan.host import block_tree, command, lock
+from twinsan.operate import luns, output, remote
 from twinsan.operate.drill import history, initiator, outcome
 from twinsan.operate.drill import unit as units
 from twinsan.operate.drill.readiness import Readiness
@@ -24,8 +24,6 @@ from twinsan.operate.verdict import prediction
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.operate.drill.initiator import Reader
-    from twinsan.operate.drill.unit import Unit
-    from twinsan.operate.facts.shape import Facts
 
 SWITCHOVER, POWER_CUT = "switchover", "power cut"
 
@@ -38,12 +36,25 @@ _SECONDS_TO_RETURN = 60.0
 _SECONDS_TO_ASK = 20.0
 
 BOTH = Reason(Misconfigured, "--go and --power-cut are two drills", "choose one")
+NO_DRILL = Reason(Misconfigured, "{option} is for a drill", "add --go, or --power-cut")
+NO_POWER_CUT = Reason(Misconfigured, "--fence answers the questions of --power-cut", "add --power-cut")
+NO_CLUSTER = Reason(
+    Failure,
+    "the cluster cannot be seen: {error}",
+    "see: systemctl status pacemaker, and what else is there: twinsan status",
+)
 ON_THE_VICTIM = Reason(Failure, "this node serves {resource}: it would fence itself", "type this on {peer}")
 NOT_CONFIRMED = Reason(Failure, "nothing was done", "the answers are {node} and {resource}")
 NO_TERMINAL = Reason(
     Misconfigured, "there is no terminal to ask at", "give the name of the node to fence: --fence {node}"
 )
 WRONG_NODE = Reason(Misconfigured, "--fence names {given}, and {node} serves {resource}", "look first: twinsan drill")
+CHANGED = Reason(Failure, "nothing was done: meanwhile {resource} is not where it was", "look again: twinsan drill")
+NOT_CLEARED = Reason(
+    Failure,
+    "the constraint of the drill could not be taken away ({error}); it ends by itself after 10 min",
+    "crm_resource --resource {moved} --clear",
+)
 NOT_MOVED = Reason(
     Failure,
     "{resource} is not served by {node} after {seconds:.0f} s",
@@ -54,7 +65,7 @@ NOT_MOVED = Reason(
 class Wish:
     """What the operator has typed: see the options of the command."""
 
-    __slots__ = ("as_json", "fence", "go", "initiator", "picture", "power_cut", "resource")
+    __slots__ = ("as_json", "fence", "go", "initiator", "picture", "power_cut", "resource", "timeout")
 
     def __init__(
         self,
@@ -65,6 +76,7 @@ class Wish:
         resource: str | None,
         initiator: str | None,
         picture: str | None,
+        timeout: float | None,
         as_json: bool,
     ) -> None:
         self.go = go
@@ -73,130 +85,151 @@ class Wish:
         self.resource = resource
         self.initiator = initiator
         self.picture = picture
+        self.timeout = gathering.SECONDS if timeout is None else timeout
         self.as_json = as_json
 
+    @property
+    def acts(self) -> bool:
+        """Whether something is to be done, and not only looked at."""
+        return self.go or self.power_cut
 
-class Place:
-    """Where a unit is served, and where it would go."""
+    def check(self) -> None:
+        """Check that the options fit each other. Raises Misconfigured, and Failure for a picture that has no place."""
+        if self.go and self.power_cut:
+            raise BOTH()  # noqa: RSE102  a Reason, which makes the exception
+        if self.fence is not None and not self.power_cut:
+            raise NO_POWER_CUT()  # noqa: RSE102
+        for option, value in (("--initiator", self.initiator), ("--picture", self.picture)):
+            if value is not None and not self.acts:
+                raise NO_DRILL(option=option)
+        if self.picture is not None:
+            output.require_folder(self.picture)
 
-    __slots__ = ("here", "left", "right")
 
-    def __init__(self, left: str, right: str, here: str) -> None:
-        self.left = left
-        self.right = right
-        self.here = here
+class Look:
+    """What is found before a drill: the `unit` that moves, whether that is safe, the node `here`, the one that it
+    would leave, and the one that it would go to.
+    """
+
+    def __init__(self, wish: Wish) -> None:
+        try:
+            configuration = Configuration(cib.query(Deadline(wish.timeout)))
+        except Failure as failure:
+            raise NO_CLUSTER(error=failure) from None
+        facts = gathering.gather(wish.timeout)
+        self.unit = units.choose(facts.services, configuration, wish.resource)
+        self.readiness = next(
+            Readiness(facts, service, expected)
+            for service, expected in zip(facts.services, prediction.of(facts))
+            if service.drbd == self.unit.resource
+        )
+        self.here = facts.node
+        # What is safe has both.
+        self.left = self.readiness.prediction.node or ""
+        self.right = self.readiness.prediction.other or ""
 
 
 def drill(wish: Wish) -> int:
-    """Do what was asked for, and print it. Returns the exit status. Raises Failure."""
-    if wish.go and wish.power_cut:
-        raise BOTH()  # noqa: RSE102  a Reason, which makes the exception
-    facts = gathering.gather(_SECONDS_TO_ASK)
-    unit = units.choose(facts.services, Configuration(cib.query(Deadline(_SECONDS_TO_ASK))), wish.resource)
-    found = next(
-        Readiness(facts, service, expected)
-        for service, expected in zip(facts.services, prediction.of(facts))
-        if service.drbd == unit.resource
-    )
-    if not wish.go and not wish.power_cut:
-        print(json.dumps(found.json(), indent=2) if wish.as_json else found.text())
-        return 0 if found.safe else 1
-    found.require_safe()
-    place = _place(found, facts)
-    reader = _reader(wish)
-    if wish.power_cut:
-        _confirm(unit, place, wish.fence)
+    """Do what was asked for, and print it. Returns the exit status: 1 if it is not safe. Raises Failure."""
+    wish.check()
+    reader = initiator.Reader(*initiator.parse(wish.initiator)) if wish.initiator is not None else None
+    found = Look(wish)
+    if not wish.acts:
+        print(json.dumps(found.readiness.json(), indent=2) if wish.as_json else found.readiness.text())
+        return 0 if found.readiness.safe else 1
+    if found.readiness.safe and wish.power_cut:
+        _confirm(found, wish.fence)
+        found = _again(found, wish)
+    if not found.readiness.safe:
+        _tell(f"nothing was done\n{found.readiness.text()}")
+        return 1
     with lock.Held("drill", Deadline(1.0)):
-        report = _practise(unit, place, reader, POWER_CUT if wish.power_cut else SWITCHOVER)
-    if wish.picture:
-        durable_file.write(wish.picture, report.picture())
+        report = _practise(found, reader, POWER_CUT if wish.power_cut else SWITCHOVER)
     print(json.dumps(report.json(), indent=2) if wish.as_json else report.text())
+    if wish.picture is not None:
+        output.replace(wish.picture, report.picture())
     return 0
 
 
-def _place(found: Readiness, facts: Facts) -> Place:
-    left, right = found.prediction.node, found.prediction.other
-    # What is safe has both.
-    assert left is not None
-    assert right is not None
-    return Place(left, right, facts.node)
+def _again(before: Look, wish: Wish) -> Look:
+    """Look again: the answers may have taken long. Raises Failure if another node serves now."""
+    now = Look(wish)
+    if now.readiness.safe and (now.left, now.right) != (before.left, before.right):
+        raise CHANGED(resource=now.unit.resource)
+    return now
 
 
-def _reader(wish: Wish) -> Reader | None:
-    if wish.initiator is None:
-        return None
-    return initiator.Reader(*initiator.parse(wish.initiator), f"{time.time_ns():x}")
-
-
-def _confirm(unit: Unit, place: Place, answer: str | None) -> None:
+def _confirm(found: Look, answer: str | None) -> None:
     """Ask twice whether to fence. Raises Failure for any answer but the right ones."""
-    if place.here == place.left:
-        raise ON_THE_VICTIM(resource=unit.resource, peer=place.right)
+    if found.here == found.left:
+        raise ON_THE_VICTIM(resource=found.unit.resource, peer=found.right)
     if answer is not None:
-        if answer != place.left:
-            raise WRONG_NODE(given=answer, node=place.left, resource=unit.resource)
+        if answer != found.left:
+            raise WRONG_NODE(given=answer, node=found.left, resource=found.unit.resource)
         return
     if not sys.stdin.isatty():
-        raise NO_TERMINAL(node=place.left)
-    node = input(f"This switches {place.left} off, as a power cut does. Its name, to go on: ")
+        raise NO_TERMINAL(node=found.left)
+    node = input(f"This switches {found.left} off, as a power cut does. Its name, to go on: ")
     resource = input(
-        f"Hosts will get no answer for some seconds. The name of what they use, to go on ({unit.resource}): "
+        f"Hosts will get no answer for some seconds. The name of what they use, to go on ({found.unit.resource}): "
     )
-    if (node.strip(), resource.strip()) != (place.left, unit.resource):
-        raise NOT_CONFIRMED(node=place.left, resource=unit.resource)
+    if (node.strip(), resource.strip()) != (found.left, found.unit.resource):
+        raise NOT_CONFIRMED(node=found.left, resource=found.unit.resource)
 
 
-def _practise(unit: Unit, place: Place, reader: Reader | None, kind: str) -> Report:
-    minors = {name: block_tree.drbd_minors(path) for name, path in unit.luns.items()}
+def _practise(found: Look, reader: Reader | None, kind: str) -> Report:
+    minors = {name: block_tree.drbd_minors(path) for name, path in found.unit.luns.items()}
     watch = Watch([minor for each in minors.values() for minor in each])
+    if reader:
+        reader.start(_SECONDS_BEFORE + _SECONDS_TO_MOVE + _SECONDS_TO_RETURN)
     watch.start()
     try:
-        if reader:
-            reader.start(_SECONDS_BEFORE + _SECONDS_TO_MOVE + _SECONDS_TO_RETURN)
         _tell(f"watching for {_SECONDS_BEFORE:.0f} s how often hosts write")
         time.sleep(_SECONDS_BEFORE)
         begin = time.time()
-        _tell(f"{kind}: {unit.resource} goes from {place.left} to {place.right}")
+        _tell(f"{kind}: {found.unit.resource} goes from {found.left} to {found.right}")
         if kind == SWITCHOVER:
-            _switch_over(unit, place)
+            _switch_over(found)
         else:
-            command.run("stonith_admin", "--reboot", place.left, deadline=Deadline(_SECONDS_TO_MOVE))
-            _wait_until_served(unit, place)
-        arrived = time.time()
-        _wait_for_writes(watch, arrived)
+            command.run("stonith_admin", "--reboot", found.left, deadline=Deadline(_SECONDS_TO_MOVE))
+            _wait_until_served(found)
+        _wait_for_writes(watch, time.time())
     finally:
         watch.stop()
         if reader:
             reader.stop()
-    end = time.time()
-    moments = {name: sorted(time for each in found for time in watch.times[each]) for name, found in minors.items()}
+    span = (begin, time.time())
+    moments = {name: sorted(when for each in minor for when in watch.times[each]) for name, minor in minors.items()}
     unseen = [f"writes: {watch.fault}"] if watch.fault else []
     if reader:
         moments[reader.host] = reader.times
         unseen += [f"{reader.host}: {text}" for text in (reader.fault, *reader.errors[:1]) if text]
-    return _report(kind, unit, place, moments, (begin, end), unseen)
+    return _report(kind, found, moments, span, unseen)
 
 
-def _switch_over(unit: Unit, place: Place) -> None:
+def _switch_over(found: Look) -> None:
     # With a lifetime, so that nothing stays if this node dies before it takes the constraint away.
-    ask = ("crm_resource", "--resource", unit.moved)
-    command.run(*ask, "--move", "--node", place.right, "--lifetime", "PT10M", deadline=Deadline(_SECONDS_TO_ASK))
+    ask = ("crm_resource", "--resource", found.unit.moved)
     try:
-        _wait_until_served(unit, place)
+        command.run(*ask, "--move", "--node", found.right, "--lifetime", "PT10M", deadline=Deadline(_SECONDS_TO_ASK))
+        _wait_until_served(found)
     finally:
-        command.run(*ask, "--clear", deadline=Deadline(_SECONDS_TO_ASK))
+        try:
+            command.run(*ask, "--clear", deadline=Deadline(_SECONDS_TO_ASK))
+        except Failure as failure:
+            raise NOT_CLEARED(moved=found.unit.moved, error=failure) from None
 
 
-def _wait_until_served(unit: Unit, place: Place) -> None:
+def _wait_until_served(found: Look) -> None:
     deadline = Deadline(_SECONDS_TO_MOVE)
 
     def served() -> bool:
-        return all(luns.running_on(name, deadline) == [place.right] for name in sorted(unit.addresses))
+        return all(luns.running_on(name, deadline) == [found.right] for name in sorted(found.unit.addresses))
 
     try:
-        deadline.wait_until(served, f"{place.right} serves", interval=1.0)
+        deadline.wait_until(served, f"{found.right} serves", interval=1.0)
     except DeadlinePassed:
-        raise NOT_MOVED(resource=unit.resource, node=place.right, seconds=_SECONDS_TO_MOVE) from None
+        raise NOT_MOVED(resource=found.unit.resource, node=found.right, seconds=_SECONDS_TO_MOVE) from None
 
 
 def _wait_for_writes(watch: Watch, arrived: float) -> None:
@@ -207,12 +240,7 @@ def _wait_for_writes(watch: Watch, arrived: float) -> None:
 
 
 def _report(
-    kind: str,
-    unit: Unit,
-    place: Place,
-    moments: dict[str, list[float]],
-    span: tuple[float, float],
-    unseen: list[str],
+    kind: str, found: Look, moments: dict[str, list[float]], span: tuple[float, float], unseen: list[str]
 ) -> Report:
     def ask(node: str) -> history.History | None:
         try:
@@ -221,15 +249,15 @@ def _report(
             unseen.append(f"what {node} did: {failure}")
             return None
 
-    right = ask(place.right)
+    right = ask(found.right)
     if kind == SWITCHOVER:
-        ends = outcome.of_switchover(ask(place.left), right, unit.drbd, unit.addresses)
+        ends = outcome.of_switchover(ask(found.left), right, found.unit)
     else:
-        ends = outcome.of_power_cut(right, unit.drbd, unit.addresses) if right else {}
+        ends = outcome.of_power_cut(right, found.unit) if right else {}
     pauses = [each for each in (outcome.longest_pause(times, *span) for times in moments.values()) if each]
     longest = max(pauses, key=lambda pause: pause.seconds, default=None)
     began, written = (longest.begin, longest.end) if longest else (span[0], None)
-    return Report(kind, place.left, place.right, moments, outcome.phases(began, ends, written), span, unseen)
+    return Report(kind, found.left, found.right, moments, outcome.phases(began, ends, written), span, unseen)
 
 
 def _tell(text: str) -> None:

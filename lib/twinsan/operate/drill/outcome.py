@@ -5,9 +5,10 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from twinsan.operate.drill.history import Action, History
+    from twinsan.operate.drill.history import History
+    from twinsan.operate.drill.unit import Unit
 
 # In their order. Each ends with the last action of its kind, "initiators" with the first write that comes after the
 # start of the address. "detection" begins with the power cut.
@@ -54,35 +55,33 @@ def longest_pause(times: Sequence[float], begin: float, end: float) -> Pause | N
     return max(pauses, key=lambda pause: pause.seconds, default=None)
 
 
-def of_switchover(left: History | None, right: History | None, drbd: str, addresses: set[str]) -> dict[str, float]:
-    """Return when each phase of a switchover ended, from the histories of the node that is left and of the one that
-    takes over; None for a history that could not be read.
+def of_switchover(left: History | None, right: History | None, unit: Unit) -> dict[str, float]:
+    """Return when each phase of a switchover of `unit` ended, from the histories of the node that is left and of the
+    one that takes over; None for a history that could not be read.
     """
     ends: dict[str, float] = {}
     if left:
-        _note(ends, STOP, (each for each in left.actions if each.name == "stop"))
-        _note(ends, DEMOTE, (each for each in left.actions if (each.name, each.resource) == ("demote", drbd)))
-    return {**ends, **_of_start(right, drbd, addresses)}
+        _note(ends, STOP, left, "stop", {*unit.luns, *unit.addresses})
+        _note(ends, DEMOTE, left, "demote", {unit.drbd})
+    return {**ends, **_of_start(right, unit)}
 
 
-def of_power_cut(survivor: History, drbd: str, addresses: set[str]) -> dict[str, float]:
+def of_power_cut(survivor: History, unit: Unit) -> dict[str, float]:
     """Return when each phase of a power cut ended, from the history of the node that takes over."""
     ends = {}
     if survivor.lost is not None:
         ends[DETECTION] = survivor.lost
     if survivor.fenced is not None:
         ends[FENCING] = survivor.fenced
-    return {**ends, **_of_start(survivor, drbd, addresses)}
+    return {**ends, **_of_start(survivor, unit)}
 
 
-def _of_start(history: History | None, drbd: str, addresses: set[str]) -> dict[str, float]:
+def _of_start(history: History | None, unit: Unit) -> dict[str, float]:
     ends: dict[str, float] = {}
     if history:
-        actions = history.actions
-        _note(ends, PROMOTE, (each for each in actions if (each.name, each.resource) == ("promote", drbd)))
-        started = [each for each in actions if each.name == "start"]
-        _note(ends, LUNS, (each for each in started if each.resource not in addresses))
-        _note(ends, ADDRESS, (each for each in started if each.resource in addresses))
+        _note(ends, PROMOTE, history, "promote", {unit.drbd})
+        _note(ends, LUNS, history, "start", set(unit.luns))
+        _note(ends, ADDRESS, history, "start", unit.addresses)
     return ends
 
 
@@ -99,7 +98,8 @@ def phases(begin: float, ends: dict[str, float], written: float | None) -> list[
     return found
 
 
-def _note(ends: dict[str, float], name: str, actions: Iterable[Action]) -> None:
-    times = [each.time for each in actions]
+def _note(ends: dict[str, float], phase: str, history: History, action: str, resources: set[str]) -> None:
+    """Note when the last of these actions ended. What else starts or stops meanwhile is no part of the failover."""
+    times = [each.time for each in history.actions if each.name == action and each.resource in resources]
     if times:
-        ends[name] = max(times)
+        ends[phase] = max(times)

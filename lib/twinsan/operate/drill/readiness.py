@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from twinsan.errors import Failure, Reason
 from twinsan.operate.verdict import obstacles
 from twinsan.operate.verdict.report import Obstacle
 
@@ -13,8 +12,6 @@ if TYPE_CHECKING:
 
     from twinsan.operate.facts.shape import Facts, Service
     from twinsan.operate.verdict.report import Prediction
-
-NOT_SAFE = Reason(Failure, "nothing was done, because it is not safe now: {what}", "{type}")
 
 # Until the cluster has a plan: docs/failover-time.md.
 _PLAN = 0.5
@@ -27,6 +24,7 @@ class Readiness:
 
     def __init__(self, facts: Facts, service: Service, prediction: Prediction) -> None:
         self._service = service
+        self._not_seen = facts.not_seen
         self.prediction = prediction
         self.obstacles = [*prediction.because, *_obstacles(facts, service)]
         if not prediction.would_serve and not self.obstacles:
@@ -38,21 +36,18 @@ class Readiness:
         """Whether a failover is safe."""
         return not self.obstacles
 
-    def require_safe(self) -> None:
-        """Raise Failure if it is not safe."""
-        if self.obstacles:
-            first = self.obstacles[0]
-            raise NOT_SAFE(what=first.because, type=first.type or "see all of it: twinsan drill")
-
     def text(self) -> str:
         """Return it for a terminal."""
         service, prediction = self._service, self.prediction
-        where = f"{service.drbd} is served by {prediction.node}" if prediction.node else f"nobody serves {service.drbd}"
+        where = (
+            f"{service.drbd} is served by {service.node}" if service.node else f"nobody serves all of {service.drbd}"
+        )
         if self.obstacles:
             lines = [f"not safe now: {where}"]
             lines += [
                 f"  {each.because}" + (f"\n      type: {each.type}" if each.type else "") for each in self.obstacles
             ]
+            lines += [f"not seen: {each.what}, because {each.because}" for each in self._not_seen]
             return "\n".join(lines)
         move = (
             "unknown: a node that has started nothing yet has no times"
@@ -77,6 +72,7 @@ class Readiness:
             "switchover_seconds": self.seconds,
             "death_seconds": self.prediction.seconds,
             "obstacles": [{"because": each.because, "type": each.type} for each in self.obstacles],
+            "not_seen": [{"what": each.what, "because": each.because} for each in self._not_seen],
         }
 
 
@@ -86,6 +82,8 @@ def _about(seconds: float, *, at_least: bool = False) -> str:
 
 def _obstacles(facts: Facts, service: Service) -> Iterator[Obstacle]:
     """What does not keep the other node from serving, and yet speaks against a drill: a pair that is not whole."""
+    if service.promoted is not None and service.node is None:
+        yield Obstacle(f"{service.promoted} does not serve all of it", "see: twinsan status")
     for replication in facts.replication or ():
         if replication.drbd == service.drbd and replication.ailment:
             yield obstacles.split(replication.ailment)

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,11 +16,12 @@ from tests.unit.operate import pair_facts
 from twinsan import cli
 from twinsan.cluster import cib
 from twinsan.deadline import Deadline
-from twinsan.errors import DeadlinePassed
+from twinsan.errors import DeadlinePassed, Failure
 from twinsan.host import command, rundir
 from twinsan.operate import luns, remote
-from twinsan.operate.drill import history, order
+from twinsan.operate.drill import history, initiator, order
 from twinsan.operate.facts import gathering
+from twinsan.operate.facts.shape import Facts, NotSeen
 
 CONSTRAINTS = "<constraints>"
 LEFT_OVER = '<constraints><rsc_location id="cli-prefer-g_san" rsc="g_san" node="atlas" score="INFINITY"/>'
@@ -34,7 +37,9 @@ class Pair:
         self.changes: dict[str, object] = {}
         self.serves = "atlas"
         self.stuck = False
-        monkeypatch.setattr(gathering, "gather", lambda seconds: pair_facts.make(node=self.node, **self.changes))  # type: ignore[arg-type]
+        self.failing = ""
+        self.whole = True
+        monkeypatch.setattr(gathering, "gather", self._facts)
         monkeypatch.setattr(cib, "query", lambda deadline: pair_facts.CIB)
         monkeypatch.setattr(command, "run", self._run)
         monkeypatch.setattr(luns, "running_on", lambda name, deadline: [self.serves])
@@ -42,8 +47,18 @@ class Pair:
         monkeypatch.setattr(order, "_SECONDS_BEFORE", 0.0)
         monkeypatch.setattr(order, "_SECONDS_TO_MOVE", 0.2)
 
+    def _facts(self, seconds: float) -> Facts:
+        facts = pair_facts.make(node=self.node, **self.changes)  # type: ignore[arg-type]
+        if self.whole:
+            return facts
+        return dataclasses.replace(facts, services=tuple(dataclasses.replace(s, node=None) for s in facts.services))
+
     def _run(self, *argv: str, deadline: Deadline, input: str = "", check: bool = True) -> command.Result:  # noqa: A002
-        self.ran.append(" ".join(argv))
+        # What watches the writes runs beside.
+        if argv[0] != "drbdsetup":
+            self.ran.append(" ".join(argv))
+        if self.failing and self.failing in argv:
+            raise Failure("too late")
         if not self.stuck and ("--move" in argv or argv[0] == "stonith_admin"):
             self.serves = "zeus"
         return command.Result(argv, 0, "", "")
@@ -142,7 +157,16 @@ def test_it_asks_twice(pair: Pair, monkeypatch: pytest.MonkeyPatch, answers: str
 
 
 @pytest.mark.parametrize(
-    "words", [["--go", "--power-cut"], ["--go", "--resource", "sand"], ["--go", "--initiator", "esx; reboot"]]
+    "words",
+    [
+        ["--go", "--power-cut"],
+        ["--go", "--resource", "sand"],
+        ["--go", "--initiator", "esx; reboot"],
+        ["--go", "--fence", "atlas"],
+        ["--fence", "atlas"],
+        ["--picture", "drill.svg"],
+        ["--initiator", "esx:/dev/sdb"],
+    ],
 )
 def test_what_cannot_be_meant(pair: Pair, words: list[str]) -> None:
     assert cli.main(["drill", *words]) == 2
@@ -160,3 +184,88 @@ def test_a_node_that_tells_nothing_is_named(
     assert cli.main(["drill", "--go"]) == 0
     assert "not seen: what zeus did: ssh zeus is silent" in capsys.readouterr().out
     assert time.monotonic() - begun < 5
+
+
+def test_a_picture_without_a_place_is_refused_before_anything_moves(
+    pair: Pair, capsys: pytest.CaptureFixture[str], tmp_path: object
+) -> None:
+    for place in (f"{tmp_path}/missing/drill.svg", str(tmp_path)):
+        assert cli.main(["drill", "--go", "--picture", place]) == 1
+        assert f"{place} cannot be written" in capsys.readouterr().err
+    assert pair.ran == []
+
+
+def test_a_picture_in_the_folder_where_one_is(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["drill", "--go", "--picture", "drill.svg"]) == 0
+    assert (tmp_path / "drill.svg").read_text().startswith("<svg")
+    assert [each.name for each in tmp_path.iterdir() if "svg" in each.name] == ["drill.svg"]
+
+
+def test_a_host_that_cannot_read_stops_it_in_time(
+    pair: Pair, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(reader: initiator.Reader, seconds: float) -> None:
+        raise Failure("esx does not read /dev/sdb: why")
+
+    monkeypatch.setattr(initiator.Reader, "start", refuse)
+    assert cli.main(["drill", "--go", "--initiator", "esx:/dev/sdb"]) == 1
+    assert capsys.readouterr().err == "twinsan: esx does not read /dev/sdb: why\n"
+    assert pair.ran == []
+
+
+def test_a_move_whose_command_fails_leaves_no_constraint(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
+    pair.failing = "--move"
+    assert cli.main(["drill", "--go"]) == 1
+    assert "too late" in capsys.readouterr().err
+    assert pair.ran[-1] == "crm_resource --resource g_san --clear"
+
+
+def test_a_constraint_that_stays_is_named(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
+    pair.failing = "--clear"
+    assert cli.main(["drill", "--go"]) == 1
+    assert "it ends by itself after 10 min; crm_resource --resource g_san --clear" in capsys.readouterr().err
+
+
+def test_what_moved_while_it_asked_is_not_fenced(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair.node = "zeus"
+    terminal = io.StringIO("atlas\nsan\n")
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    read = terminal.readline
+
+    def answer(*size: int) -> str:
+        pair.changes = {"drbd": [RESYNC]}
+        return read(*size)
+
+    terminal.readline = answer  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stdin", terminal)
+    assert cli.main(["drill", "--power-cut"]) == 1
+    assert "nothing was done" in capsys.readouterr().err
+    assert pair.ran == []
+
+
+def test_a_cluster_that_is_down_is_said_with_what_to_type(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(deadline: Deadline) -> str:
+        raise Failure("cibadmin: Transport endpoint is not connected")
+
+    monkeypatch.setattr(cib, "query", refuse)
+    assert cli.main(["drill"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("twinsan: the cluster cannot be seen: cibadmin: Transport endpoint is not connected; see: ")
+
+
+def test_what_is_served_in_part_is_not_safe(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
+    pair.whole = False
+    assert cli.main(["drill", "--go"]) == 1
+    assert "atlas does not serve all of it" in capsys.readouterr().err
+    assert pair.ran == []
+
+
+def test_what_could_not_be_seen_is_told(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
+    pair.changes = {"told": [], "not_seen": [NotSeen("what the nodes have told", "attrd is silent")]}
+    assert cli.main(["drill"]) == 1
+    assert "not seen: what the nodes have told, because attrd is silent" in capsys.readouterr().out

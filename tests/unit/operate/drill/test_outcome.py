@@ -3,17 +3,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.operate import pair_facts
 from twinsan.operate.drill import outcome
 from twinsan.operate.drill.history import History
 from twinsan.operate.drill.outcome import longest_pause
 from twinsan.operate.drill.report import Report
+from twinsan.operate.drill.unit import Unit
+from twinsan.operate.facts import services
+from twinsan.operate.facts.configuration import Configuration
 
+CONFIGURATION = Configuration(pair_facts.CIB)
 LEFT = """\
 100.900000 atlas pacemaker-controld[11]:  notice: Result of stop operation for p_portal on atlas: OK
 101.500000 atlas pacemaker-controld[11]:  notice: Result of stop operation for p_lun1 on atlas: OK
@@ -31,13 +37,18 @@ SURVIVOR = (
     "103.000000 zeus pacemaker-controld[12]:  notice: Node atlas state is now lost\n"
     "103.500000 zeus pacemaker-controld[12]:  notice: Peer atlas was terminated (reboot) by zeus on behalf of x: OK\n"
 ) + RIGHT.replace("103.1", "103.9")
-PORTALS = {"p_portal"}
+# Another resource starts after the address; it is no part of the failover.
+RIGHT += "105.300000 zeus pacemaker-controld[12]:  notice: Result of start operation for fence_atlas on zeus: OK\n"
+LEFT += "102.500000 atlas pacemaker-controld[11]:  notice: Result of stop operation for fence_zeus on atlas: OK\n"
+_SERVICE = services.find(CONFIGURATION, None, [])[0]
+UNIT = Unit(dataclasses.replace(_SERVICE, luns=("p_lun1",)), CONFIGURATION)
+UNIT.luns["p_lun2"] = ""
 
 
 def report(kind: str = "switchover") -> Report:
     """A switchover with one LUN that was written and one that was not."""
     written = [99.5, 99.9, 100.3, 105.5, 105.9]
-    ends = outcome.of_switchover(History(LEFT), History(RIGHT), "p_drbd", PORTALS)
+    ends = outcome.of_switchover(History(LEFT), History(RIGHT), UNIT)
     phases = outcome.phases(100.3, ends, 105.5)
     return Report(kind, "atlas", "zeus", {"p_lun1": written, "p_lun2": []}, phases, (100.0, 106.0), ["what: why"])
 
@@ -56,7 +67,7 @@ def test_the_phases_of_a_switchover_fill_its_pause() -> None:
 
 
 def test_the_phases_of_a_power_cut() -> None:
-    ends = outcome.of_power_cut(History(SURVIVOR), "p_drbd", PORTALS)
+    ends = outcome.of_power_cut(History(SURVIVOR), UNIT)
     phases = outcome.phases(100.0, ends, 105.5)
     names = ["detection", "fencing", "promote", "LUNs", "address", "initiators"]
     assert [phase.name for phase in phases] == names
@@ -64,7 +75,7 @@ def test_the_phases_of_a_power_cut() -> None:
 
 
 def test_what_a_node_did_not_tell_is_part_of_the_next_phase() -> None:
-    ends = outcome.of_switchover(None, History(RIGHT), "p_drbd", PORTALS)
+    ends = outcome.of_switchover(None, History(RIGHT), UNIT)
     assert [phase.name for phase in outcome.phases(100.3, ends, None)] == ["promote", "LUNs", "address"]
     assert outcome.phases(100.3, {}, None) == []
 
