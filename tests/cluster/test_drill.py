@@ -35,7 +35,8 @@ def noticed(pair: Pair, begin: float) -> float:
 
 def drill(server: Machine, *words: str) -> dict[str, Any]:
     """Type a drill on a server; returns what it says."""
-    found: dict[str, Any] = json.loads(server.succeed(f"twinsan drill --json --timeout 20 {' '.join(words)}", timeout=300))
+    command = f"twinsan drill --json --timeout 20 {' '.join(words)}"
+    found: dict[str, Any] = json.loads(server.succeed(command, timeout=300))
     return found
 
 
