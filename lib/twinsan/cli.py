@@ -8,21 +8,24 @@ import os
 import sys
 
 from twinsan import __version__
-from twinsan.commands import adopt, alert, apply, check, drill, fence, init, metrics, render, reservations, status
+from twinsan.commands import fence
 from twinsan.errors import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# In the order of the help: what an operator types first, then what Pacemaker and DRBD call.
-_SUBJECTS = (status, init, render, apply, adopt, check, drill, metrics, reservations, alert, fence)
+# What DRBD calls.
+_HANDLERS = ("fence-peer", "unfence-peer", "split-brain")
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line `words`, by default that of the process. Returns the exit status."""
     _open_standard_streams()
-    arguments = parser().parse_args(words)
+    words = sys.argv[1:] if words is None else words
+    # A promotion waits for its handler: that reads no command line but its own.
+    handlers_only = bool(words) and words[0] in _HANDLERS
+    arguments = parser(handlers_only=handlers_only).parse_args(words)
     try:
         ended: int = arguments.run(arguments)
         return ended
@@ -45,11 +48,16 @@ def _open_standard_streams() -> None:
     os.close(descriptor)
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line. The manual page is generated from it."""
+def parser(*, handlers_only: bool = False) -> argparse.ArgumentParser:
+    """Return the parser of the command line, or of DRBD's handlers alone. The manual page is generated from it."""
     parser = argparse.ArgumentParser(prog="twinsan", description="Two Linux servers as one iSCSI SAN.")
     parser.add_argument("--version", action="version", version=f"twinsan {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for subject in _SUBJECTS:
-        subject.declare(commands)
+    if not handlers_only:
+        from twinsan.commands import adopt, alert, apply, check, drill, init, metrics, render, reservations, status
+
+        # In the order of the help: what an operator types first, then what Pacemaker and DRBD call.
+        for subject in (status, init, render, apply, adopt, check, drill, metrics, reservations, alert):
+            subject.declare(commands)
+    fence.declare(commands)
     return parser

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -67,3 +68,23 @@ def test_it_runs_as_the_kernel_starts_it_without_open_files_and_environment() ->
             check=False,
         )
         assert ended.returncode == status
+
+
+@pytest.mark.runs_programs
+@pytest.mark.parametrize("verb", ["fence-peer", "unfence-peer", "split-brain"])
+def test_a_handler_of_drbd_imports_no_other_command(verb: str) -> None:
+    """A promotion waits for it."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(agents.ROOT / 'lib')!r}); from twinsan import cli\n"
+        f"try: cli.main([{verb!r}, '--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted(n for n in sys.modules if n.startswith(('twinsan.commands.', 'twinsan.operate'))))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-IS", "-c", code], capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    assert printed.splitlines()[-1] == "['twinsan.commands.fence']"
+
+
+def test_the_handlers_are_those_of_their_module() -> None:
+    assert list(command_page.commands(cli.parser(handlers_only=True))) == list(cli._HANDLERS)
