@@ -32,7 +32,8 @@ class Report:
     def __init__(self, kind: str, severity: str, line: str, *, node: str = "", resource: str = "") -> None:
         self.kind = kind
         self.severity = severity
-        self.line = " ".join(line.split())
+        # It may have been cut within a character. Syslog takes no such thing, and a terminal obeys others.
+        self.line = "".join(each if each.isprintable() else "?" for each in " ".join(line.split()))
         self.node = node
         self.resource = resource
 
@@ -48,15 +49,18 @@ def send(report: Report, words: str, facts: Mapping[str, str], deadline: Deadlin
     its input, and with `facts` in its environment. Returns whether the command succeeded; a failure is logged.
     """
     _log(_PRIORITIES[report.severity], f"{report.kind}: {report.line}")
-    if not words:
+    if not words.strip():
         return True
+    argv = [words]
     try:
         argv = [*shlex.split(words), report.line]
         environment = {**facts, **report.facts}
         patience = deadline.within(_SECONDS_FOR_COMMAND)
         command.run(*argv, deadline=patience, input=report.line + "\n", environment=environment)
     except (Failure, OSError, ValueError) as failure:
-        _log(syslog.LOG_WARNING, f"the alert's command did not take the line: {failure}")
+        # Not the words of the command: a token may be among them, and more people may read the log than the CIB.
+        told = str(failure).replace(" ".join(argv), argv[0])
+        _log(syslog.LOG_WARNING, f"the alert's command did not take the line: {told}")
         return False
     return True
 

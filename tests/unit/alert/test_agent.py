@@ -16,6 +16,8 @@ from twinsan.alert import agent, kinds, program, report, status
 from twinsan.alert.event import Event
 from twinsan.alert.memory import Memory
 from twinsan.alert.report import Report
+from twinsan.cluster import cib
+from twinsan.deadline import Deadline
 from twinsan.drbd import health, split_brain
 from twinsan.errors import Failure
 from twinsan.host import child, command
@@ -269,3 +271,28 @@ def test_the_test(world: World, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_report_is_one_line() -> None:
     assert Report("x", report.NOTICE, "a\n b\t\tc").line == "a b c"
+
+
+def test_a_report_has_no_character_that_syslog_or_a_terminal_trips_over(world: World) -> None:
+    """The words of a fence agent, cut within a character, as Python has them of the environment."""
+    facts = variables("fencing", "atlas", desc="no answer from Z\udcc3\x1b[2J", task="off", rc=1)
+    (line,) = world.handle(facts)
+    assert "no answer from Z??[2J" in line
+    assert line.encode()
+
+
+@pytest.mark.parametrize("words", [" ", "\t\n"])
+def test_a_command_of_blanks_is_none(world: World, words: str) -> None:
+    """The line would be what is run."""
+    facts, world.cib = degraded("a thing")
+    assert world.handle(facts, words) == ["degraded: p_drbd on zeus: a thing"]
+    assert world.calls == []
+
+
+@pytest.mark.runs_programs
+def test_the_words_of_a_command_that_fails_are_not_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(syslog, "syslog", lambda _, line: logged.append(line))
+    words = "/bin/sh -c 'echo no such host >&2; exit 7' --token 53cr3t"
+    assert not report.send(Report("x", report.NOTICE, "a line"), words, {}, Deadline(10))
+    assert logged[1].endswith("did not take the line: /bin/sh: no such host (exit status 7)")
