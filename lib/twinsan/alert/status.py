@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # The controller writes a result to the CIB and calls the agents at the same time.
 _SECONDS_UNTIL_WRITTEN = 4.0
 
+# The least that leaves the administrator's command its time, if the cluster does not answer.
+_SECONDS_FOR_CIB = 4.0
+
 # The clock of the executor, which dates a result, and that of the controller are one; but a date has no fractions.
 _SECONDS_EARLIER = 2.0
 
@@ -162,9 +165,9 @@ class Status:
 
 
 def read(deadline: Deadline) -> Status:
-    """Return the present status; an empty one if the cluster does not answer."""
+    """Return the present status; an empty one if the cluster does not answer soon."""
     try:
-        return Status(cib.query(deadline))
+        return Status(cib.query(deadline.within(_SECONDS_FOR_CIB)))
     except (Failure, OSError):
         return Status()
 

@@ -296,3 +296,15 @@ def test_the_words_of_a_command_that_fails_are_not_logged(monkeypatch: pytest.Mo
     words = "/bin/sh -c 'echo no such host >&2; exit 7' --token 53cr3t"
     assert not report.send(Report("x", report.NOTICE, "a line"), words, {}, Deadline(10))
     assert logged[1].endswith("did not take the line: /bin/sh: no such host (exit status 7)")
+
+
+def test_a_cluster_that_does_not_answer_leaves_the_command_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+
+    def query(deadline: Deadline) -> str:
+        given.append(deadline.remaining())
+        raise Failure("no answer")
+
+    monkeypatch.setattr(cib, "query", query)
+    status.read(Deadline(25))
+    assert given[0] <= 5
