@@ -86,7 +86,8 @@ class Memory:
         """Make the folder, for the owner of the folder that it is in, who may not be the one who tries this by hand."""
         if os.path.isdir(self.folder):
             return
-        os.makedirs(self.folder, mode=0o755)
+        # Another event of the same moment may make it, too.
+        os.makedirs(self.folder, mode=0o755, exist_ok=True)
         above = os.stat(os.path.dirname(self.folder))
         if os.geteuid() == 0:
             os.chown(self.folder, above.st_uid, above.st_gid)

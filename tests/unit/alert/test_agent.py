@@ -308,3 +308,10 @@ def test_a_cluster_that_does_not_answer_leaves_the_command_its_time(monkeypatch:
     monkeypatch.setattr(cib, "query", query)
     status.read(Deadline(25))
     assert given[0] <= 5
+
+
+def test_two_events_make_the_folder_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, known, answers = Memory(str(tmp_path)), os.path.isdir, [False]
+    monkeypatch.setattr(os.path, "isdir", lambda path: answers.pop() if answers else known(path))
+    memory.write("word", "name", "text")
+    assert memory.read("word", "name") == "text"
