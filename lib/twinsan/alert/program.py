@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import syslog
 
 from twinsan.alert import agent, report
@@ -21,6 +22,11 @@ _SECONDS = 25.0
 
 # The instance attribute of the alert, which Pacemaker makes a variable of the environment.
 COMMAND = "command"
+
+# Root may read and run what the user of Pacemaker's alerts may not.
+_AS_ROOT = (
+    "the cluster runs it as hacluster; try that, too: runuser -u hacluster -- twinsan alert --test --command {words}"
+)
 
 _TEST = "this is a test of the alert on {node}; nothing is wrong"
 
@@ -53,5 +59,7 @@ def test(words: str) -> int:
     told = f"syslog has the line: {line}"
     if words:
         told += f"\nand {words} has {'taken it' if done else 'failed: see journalctl -t twinsan'}"
+        if os.geteuid() == 0:
+            told += f"\n{_AS_ROOT.format(words=shlex.quote(words))}"
     print(told)
     return 0 if done else 1

@@ -315,3 +315,13 @@ def test_two_events_make_the_folder_at_once(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(os.path, "isdir", lambda path: answers.pop() if answers else known(path))
     memory.write("word", "name", "text")
     assert memory.read("word", "name") == "text"
+
+
+@pytest.mark.parametrize(("user", "told"), [(0, True), (189, False)])
+def test_a_test_by_root_names_the_user_of_the_cluster(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], user: int, told: bool
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    assert program.test("/bin/page --to 'the ops'") == 0
+    typed = "runuser -u hacluster -- twinsan alert --test --command "
+    assert (typed in capsys.readouterr().out) == told
