@@ -203,7 +203,8 @@ REPLACED: dict[str, dict[str, tuple[tuple[str, str, str], ...]]] = {
 # Prints the identity of every disk that this node serves, whatever agent or tool created it.
 IDENTITY = ("cd /sys/kernel/config/target/core", "grep . */*/wwn/vpd_unit_serial */*/wwn/*_id")
 
-# Save the configuration, and restore it.
+# Save the configuration, which holds secrets, for nobody else to read; and restore it.
+PRIVATE = "umask 077"
 KEEP = "cibadmin --query --scope configuration >before.xml"
 RESTORE = "cibadmin --replace --scope configuration --xml-file before.xml"
 
@@ -220,7 +221,7 @@ BY_COMMAND = (
     "for a move by hand:"
 )
 STEPS = (
-    ("Save the present configuration, to be able to go back.", (KEEP,)),
+    ("Save the present configuration, to be able to go back.", (PRIVATE, KEEP)),
     (
         "While the old agents run, note the serial, the vendor and the product of each disk, on the node that serves. "
         "From the configuration, note the iqn, the LUN numbers and the addresses.",

@@ -129,7 +129,8 @@ def steps(found: Found, old: Old, site_file: str, site: Site | None) -> list[Ste
             (f"twinsan render {shlex.quote(site_file)} --output rendered",),
         ),
         Step(
-            "Make the new configuration beside the old one. The last command has nothing to do: it stops nothing",
+            "Make the new configuration beside the old one, in files that nobody else can read: they hold secrets. The "
+            "last command has nothing to do: it stops nothing",
             _SERVING,
             tuple(_make(old)),
         ),
@@ -175,6 +176,7 @@ def drbd_steps(found: Found) -> Iterator[Step]:
 def _make(old: Old) -> Iterator[str]:
     if (0, 0) < old.cib.schema < _SCHEMA:
         yield "cibadmin --upgrade --force"
+    yield migration.PRIVATE
     yield migration.KEEP
     yield "cibadmin --query >after.cib"
     yield 'export CIB_file="$PWD/after.cib"'

@@ -140,6 +140,12 @@ def test_drbd_stays_promoted_while_all_else_is_replaced(cluster: Cluster, steps:
     assert not [action for action in started if action.startswith("p_admin")], "no part of the SAN"
 
 
+def test_nobody_else_reads_the_configuration_with_its_secrets(cluster: Cluster, steps: list[list[str]]) -> None:
+    cluster.type("umask 022", *step_with(steps, "after.cib"))
+    for name in ("before.xml", "after.cib", "after.xml"):
+        assert (cluster.folder / name).stat().st_mode & 0o077 == 0, name
+
+
 def test_without_maintenance_mode_the_cluster_would_stop_drbd(cluster: Cluster, steps: list[list[str]]) -> None:
     cluster.type(*(each for each in step_with(steps, "after.cib") if "maintenance-mode" not in each))
     cluster.type(*part(steps, "set -e", "Stopped"))
