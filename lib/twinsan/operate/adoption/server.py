@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
     from twinsan.operate.adoption.found import Found, Replica, Served
 
+_DRBD = "/dev/drbd"
+
 _UNDER_DRBD = (
     "with DRBD below it, {path} ends up to 32 MiB for each TiB earlier, where DRBD keeps its meta-data, and hosts know "
     "its size: enlarge it by that before (lvextend), then drbdadm create-md, which keeps the data"
 )
-_SERVICE = "systemctl disable --now rtslib-fb-targetctl target"
+# By the name on Debian, or by the other one. Of two names in one call, one that is missing may keep both as they are.
+_DISABLE = "systemctl disable --now rtslib-fb-targetctl || systemctl disable --now target"
+_ENABLE = "systemctl enable rtslib-fb-targetctl || systemctl enable target"
 
 
 def read(text: str, source: str, known: pair.Sources) -> Found:
@@ -50,7 +54,7 @@ def _place(served: Served, number: int, found: Found, dumped: list[Replica]) -> 
         if not found.nodes:
             found.nodes = [Node(name) for name in served.replica.addresses]
     for disk in served.target.disks:
-        if not disk.path.startswith("/dev/drbd"):
+        if not disk.path.startswith(_DRBD):
             found.notes.lose(
                 disk.place, f"{disk.path or 'it'} is no device of DRBD", _UNDER_DRBD.format(path=disk.path)
             )
@@ -79,9 +83,22 @@ def _steps(found: Found, site_file: str, source: str) -> Iterator[takeover.Step]
     yield takeover.Step(
         "Keep what targetcli has saved, and remove what it serves. It does not start again",
         server,
-        (f"cp -p {shlex.quote(source)} before.json", _SERVICE, "targetcli clearconfig confirm=True"),
+        (f"cp -p {shlex.quote(source)} before.json", _DISABLE, "targetcli clearconfig confirm=True"),
         pause="hosts get no answer from here on",
     )
+    bare = any(not disk.path.startswith(_DRBD) for served in found.served for disk in served.target.disks)
+    if bare:
+        yield takeover.Step(
+            "Put DRBD below each disk that is without it. Its file is in rendered/drbd, and README.md says how it gets "
+            "its secret; but make no file system: this keeps the data. RESOURCE is its name",
+            both,
+            ("drbdadm create-md RESOURCE", "drbdadm up RESOURCE"),
+        )
+        yield takeover.Step(
+            "Make the data of this server that of both. Typed on the other one, it would lose the data",
+            server,
+            ("drbdadm primary --force RESOURCE", "drbdadm secondary RESOURCE"),
+        )
     yield takeover.Step(
         "Take the portal addresses that move off the server, and load the configuration",
         one,
@@ -94,7 +111,12 @@ def _steps(found: Found, site_file: str, source: str) -> Iterator[takeover.Step]
     )
     yield takeover.Step("Compare serials and products with those of the site file", server, migration.IDENTITY)
     yield takeover.Step(
-        "If anything is wrong, go back: stop the cluster on both nodes, then",
+        "If anything is wrong, go back. Stop the cluster, which stops DRBD",
+        both,
+        ("systemctl stop pacemaker corosync", "drbdadm down all" if bare else "drbdadm adjust all"),
+    )
+    yield takeover.Step(
+        "Give this server the portal addresses back, and serve as before",
         server,
-        ("systemctl stop pacemaker corosync", "drbdadm primary --all", "targetcli restoreconfig before.json"),
+        (*(() if bare else ("drbdadm primary all",)), "targetcli restoreconfig before.json", _ENABLE),
     )

@@ -164,11 +164,11 @@ def secret_step(secret: Secret) -> Step:
 
 
 def drbd_steps(found: Found) -> Iterator[Step]:
-    """Yield a step for each DRBD resource whose file has to say more."""
+    """Yield a step for each DRBD resource that is known and whose file has to say more."""
     for served in found.served:
         lines = drbd_file.missing(served.resource, served.replica)
         place = served.replica.file if served.replica and served.replica.file else f"/etc/drbd.d/{served.resource}.res"
-        if lines:
+        if lines and served.resource:
             what = f"Let DRBD call twinsan: give the resource in {place} these options, in place of others that it has"
             yield Step(what, _BOTH, (f"drbdadm adjust {shlex.quote(served.resource)}",), tuple(lines))
 

@@ -99,6 +99,36 @@ def test_what_cannot_be_kept_is_named(
     assert told in adopt(tmp_path, capsys, saved).lost()
 
 
+def test_a_service_is_disabled_by_the_name_that_it_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    commands = adopt(tmp_path, capsys, field.SAVED).commands()
+    assert "systemctl disable --now rtslib-fb-targetctl || systemctl disable --now target" in commands
+
+
+def test_the_way_back_with_drbd_below(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    *_, stop, serve = adopt(tmp_path, capsys, field.SAVED).told["steps"]
+    assert (stop["where"], stop["commands"]) == (
+        "on both nodes",
+        ["systemctl stop pacemaker corosync", "drbdadm adjust all"],
+    )
+    assert serve["where"] == "on the server that serves"
+    assert serve["commands"][:2] == ["drbdadm primary all", "targetcli restoreconfig before.json"]
+
+
+def test_disks_without_drbd_get_it_once_they_are_not_served(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    saved = deepcopy(field.SAVED)
+    for number, each in enumerate(saved["storage_objects"]):
+        each.update(dev=f"/dev/vg/disk{number}")
+    adopted = adopt(tmp_path, capsys, saved)
+    commands = adopted.commands()
+    assert "drbdadm adjust ''" not in commands, "there is no such resource"
+    words = ("targetcli clearconfig", "drbdadm create-md", "drbdadm primary --force", "crm configure load")
+    at = [next(at for at, each in enumerate(commands) if each.startswith(word)) for word in words]
+    assert at == sorted(at)
+    assert "drbdadm primary all" not in commands
+    (only,) = [each for each in adopted.told["steps"] if "drbdadm primary --force RESOURCE" in each["commands"]]
+    assert only["where"] == "on the server that serves"
+
+
 def test_chap_of_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     saved = deepcopy(field.SAVED)
     group(saved)["attributes"]["authentication"] = 1
