@@ -20,7 +20,7 @@ _DESCRIPTION = (
 )
 _EXAMPLES = (
     "Exit status: 0 the site file is complete and all is kept; 1 the report names what is missing or cannot be kept; 2 "
-    "a file cannot be read, or is not what it should be. Example: twinsan adopt --output san.toml"
+    "a file or the cluster cannot be read, or is not what it should be. Example: twinsan adopt --output san.toml"
 )
 
 

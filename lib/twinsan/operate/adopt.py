@@ -35,6 +35,11 @@ _LARGEST = 16 << 20
 # The time for all programs that are asked.
 _SECONDS = 30.0
 
+NO_CLUSTER = Reason(
+    Misconfigured,
+    "the cluster does not tell its configuration ({failure})",
+    "type this as root on a node of it that runs, or name a file that has it: --cib FILE",
+)
 NO_FILE = Reason(Misconfigured, "{name} cannot be read: {error}", "name the file that has it")
 TOO_LARGE = Reason(Misconfigured, "{name} has more than {most} bytes", "name the file that has the configuration")
 EXISTS = Reason(Misconfigured, "{name} exists, and nothing is written over it", "name another file, or move that one")
@@ -98,9 +103,17 @@ def _read(
         found = server.read(_text(name), name, known)
         return found, lambda found, output, _site: server.steps(found, output, name)
     source = "the running cluster" if cib is None else cib
-    text = live_cib.query(Deadline(_SECONDS)) if cib is None else _text(cib)
+    text = _running() if cib is None else _text(cib)
     found, old = pair.read(Cib(text, source), source, known)
     return found, lambda found, output, site: takeover.steps(found, old, output, site)
+
+
+def _running() -> str:
+    """The configuration of the running cluster."""
+    try:
+        return live_cib.query(Deadline(_SECONDS))
+    except Failure as failure:
+        raise NO_CLUSTER(failure=failure) from None
 
 
 def _text(name: str) -> str:

@@ -18,6 +18,11 @@ from tests.unit import agents
 from tests.unit.operate.adoption import field
 from tests.unit.site.test_hostile import HOSTILE, VALUES, places
 from twinsan import cli
+from twinsan.cluster import cib as live_cib
+from twinsan.deadline import Deadline
+from twinsan.errors import Failure
+from twinsan.operate import adopt
+from twinsan.operate.adoption import pair
 
 EXAMPLES = int(os.environ.get("TWINSAN_EXAMPLES", "30"))
 GUIDE = field.cib(field.drbd(), field.guide(), field.FENCING, field.MANAGEMENT)
@@ -110,6 +115,18 @@ def test_other_files_that_are_wrong(sources: list[str], tmp_path: Path, capsys: 
     (tmp_path / "drbd.xml").write_text("resource r0 {}")
     assert cli.main(sources) == 2
     assert "is not what drbdadm dump-xml prints" in capsys.readouterr().err
+
+
+def test_a_cluster_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def query(_: Deadline) -> str:
+        raise Failure("cibadmin --query --local: Could not connect (exit status 102)")
+
+    monkeypatch.setattr(live_cib, "query", query)
+    monkeypatch.setattr(adopt, "_known", lambda *_: pair.Sources())
+    assert cli.main(["adopt"]) == 2
+    told = capsys.readouterr().err
+    assert "Could not connect" in told
+    assert "--cib FILE" in told
 
 
 @st.composite
