@@ -114,7 +114,7 @@ class Status:
             reason = result.get("exit-reason") or f"{result.get('operation')}: exit code {result.get('rc-code')}"
             return FAILED.text(resource=name, reason=reason.partition(";")[0])
         for constraint in self._cib.iter("rsc_location"):
-            if constraint.get("id", "").startswith(("cli-prefer-", "cli-ban-")):
+            if _asks_to_leave(constraint, node):
                 return MOVED.text(constraint=constraint.get("id"), resource=constraint.get("rsc", resource))
         return UNKNOWN.text()
 
@@ -183,6 +183,14 @@ def with_reason(event: Event, deadline: Deadline) -> tuple[Status, str]:
         if patience.expired():
             return status, status.last_reason(event)
         time.sleep(0.5)
+
+
+def _asks_to_leave(constraint: ET.Element, node: str) -> bool:
+    """Whether it is a constraint of crm_resource --move or --ban that keeps a resource from a node. One that ends by
+    itself names its node in a rule.
+    """
+    name, named = constraint.get("id", ""), constraint.get("node")
+    return (name.startswith("cli-ban-") and named in (node, None)) or (name.startswith("cli-prefer-") and named != node)
 
 
 def _moment(result: ET.Element) -> float:

@@ -39,6 +39,15 @@ def test_a_constraint_that_somebody_left(world: World) -> None:
     assert "crm_resource --clear --resource g_san" in moved(world, constraints=constraint)
 
 
+@pytest.mark.parametrize(
+    ("name", "node", "told"),
+    [("ban", "atlas", True), ("ban", "zeus", False), ("prefer", "zeus", True), ("prefer", "atlas", False)],
+)
+def test_a_constraint_that_asks_for_the_opposite_is_no_cause(world: World, name: str, node: str, told: bool) -> None:
+    constraint = f'<rsc_location id="cli-{name}-g_san" rsc="g_san" node="{node}" score="INFINITY"/>'
+    assert ("crm_resource --clear" in moved(world, constraints=constraint)) == told
+
+
 def test_a_node_that_shuts_down(world: World) -> None:
     assert "atlas shuts down" in moved(world, attributes={"atlas": {"shutdown": "1700000000"}})
 
