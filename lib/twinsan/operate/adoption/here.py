@@ -8,17 +8,22 @@ from __future__ import annotations
 import json
 import os
 
-from twinsan.errors import Failure
-from twinsan.host import command
+from twinsan.deadline import Deadline
+from twinsan.errors import Failure, TooSlow
+from twinsan.host import child, command
 from twinsan.lio import configfs, identity
 from twinsan.operate.adoption import found
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from twinsan.deadline import Deadline
     from twinsan.operate.adoption.found import Disk, Notes, Target
 
 _PRIMITIVES = {found.ATS: "emulate_caw", found.XCOPY: "emulate_3pc", found.UNMAP: "emulate_tpu"}
+
+# For the kernel's answers about all disks.
+_SECONDS = 10.0
+
+_ASK_HOSTS = "the site file has what the configuration says: compare its serials and products with what hosts see"
 
 # Of a backstore that the kernel has in a mode of its own.
 _REMEDY = "the site file has what the kernel says: hosts know that"
@@ -26,6 +31,16 @@ _REMEDY = "the site file has what the kernel says: hosts know that"
 
 def confirm(targets: list[Target], notes: Notes) -> None:
     """Take over what the kernel says of the disks that it serves here, and note where that is not what was expected."""
+    try:
+        # While a LUN whose device is dead is removed, the kernel keeps its readers; a child may be left behind.
+        child.run(lambda: _confirm_all(targets, notes), Deadline(_SECONDS), "reading the LUNs of this node")
+    except TooSlow as failure:
+        notes.lose("this node", str(failure), _ASK_HOSTS)
+        return
+    _confirm_all(targets, notes)
+
+
+def _confirm_all(targets: list[Target], notes: Notes) -> None:
     for target in targets:
         for disk in target.disks:
             place = _storage(target.iqn, disk.number)

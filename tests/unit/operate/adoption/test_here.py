@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ from twinsan.deadline import Deadline
 from twinsan.host import command
 from twinsan.lio import configfs
 from twinsan.operate import adopt
+from twinsan.operate.adoption import here
+
+# A child asks the kernel.
+pytestmark = pytest.mark.runs_programs
 
 OTHER = "iqn.2000-01.com.example:other"
 STORAGE = {
@@ -157,3 +162,16 @@ def test_nothing_of_this_node_is_asked_for_a_file(
     kernel.set(**{"wwn/product_id": "IBLOCK"})
     guide = field.cib(field.drbd(), field.guide(), field.FENCING, field.MANAGEMENT)
     assert 'product_id = "p_iscsi_lun"' in field.adopt(tmp_path, capsys, guide).text
+
+
+@pytest.mark.usefixtures("programs", "corosync")
+def test_a_kernel_that_does_not_answer(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(here, "_SECONDS", 0.1)
+    (kernel.storage / "udev_path").unlink()
+    os.mkfifo(kernel.storage / "udev_path")
+    adopted = told(capsys)
+    assert adopted.status == 1
+    assert "reading the LUNs of this node" in adopted.lost()
+    assert "as the kernel has it" not in str(adopted.told["kept"])
