@@ -19,5 +19,6 @@ Rules of the shape:
 
 Each source is a module: `configuration` and `overview` (what cibadmin and crm_mon print), `votes` (corosync), `told`
 (node attributes), `replication` (DRBD), `storage` (LIO). `gathering` asks them in three child processes side by side:
-the cluster, DRBD, LIO. A child that hangs in the kernel is left behind; what it had seen before counts.
+the cluster, DRBD, LIO. A child that hangs in the kernel is left behind; what it had seen before counts. While one that
+reads LIO hangs, no other reads it (`left_behind`).
 """

@@ -11,7 +11,7 @@ from twinsan.cluster import cib
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure
 from twinsan.host import child
-from twinsan.operate.facts import cluster, overview, replication, services, storage, told, votes
+from twinsan.operate.facts import cluster, left_behind, overview, replication, services, storage, told, votes
 from twinsan.operate.facts.cluster_shape import Cluster, Votes
 from twinsan.operate.facts.configuration import Configuration
 from twinsan.operate.facts.shape import Facts, NotSeen
@@ -31,6 +31,7 @@ _SECONDS_TO_REPORT = 0.3
 
 _CIBADMIN, _CRM_MON = "cibadmin", "crm_mon"
 _CLUSTER, _DRBD, _LIO = "asking the cluster", "asking DRBD", "reading LIO"
+_LIO_READER = "twinsan-lio"
 _WHAT = {_CLUSTER: "the cluster", _DRBD: "DRBD on this node", _LIO: "LIO on this node"}
 
 
@@ -45,7 +46,7 @@ def gather(seconds: float = SECONDS) -> Facts:
         {
             _CLUSTER: _pickled(lambda: _ask_cluster(own)),
             _DRBD: _pickled(lambda: replication.look(own)),
-            _LIO: _pickled(storage.look),
+            _LIO: _pickled(lambda: _read_lio(own)),
         },
         deadline,
     )
@@ -109,6 +110,11 @@ def _ask_cluster(deadline: Deadline) -> Iterator[object]:
     yield from _attempt(lambda: [_Printed(_CRM_MON, overview.query(deadline))], "the state of the cluster")
     for printed in _of_kind(found, _Printed):
         yield from told.ask(Configuration(printed.text), deadline)
+
+
+def _read_lio(deadline: Deadline) -> Iterator[object]:
+    left_behind.refuse_another(_LIO_READER, deadline)
+    yield from storage.look()
 
 
 def _attempt(look: Callable[[], Iterable[object]], what: str) -> Iterator[object]:
