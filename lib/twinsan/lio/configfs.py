@@ -6,7 +6,8 @@ so monitors and probes use the same functions as start and stop.
 
 Some directories may be listed or read only in a child process: while a LUN with a dead backing device is being removed,
 the kernel holds the locks of ``tpgt_1/lun/lun_N``, ``tpgt_1/attrib`` and ``tpgt_1/param``, and a reader hangs as well.
-Looking up a symbolic link by its name is safe, because the name is in the dentry cache.
+So does ``exists`` of a name in ``lun_N``: the kernel drops the link from its cache of names before it removes the LUN,
+and then looks it up under that lock. The monitor of a LUN does so all the same: the cluster runs none beside a stop.
 """
 
 from __future__ import annotations
