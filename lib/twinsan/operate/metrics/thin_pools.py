@@ -30,7 +30,8 @@ class Pool:
 def look(deadline: Deadline) -> list[Pool]:
     """Return the thin pools; none where the device mapper cannot be asked."""
     try:
-        printed = command.run("dmsetup", "status", "--target", "thin-pool", deadline=deadline).stdout
+        # Otherwise it writes the meta data of each pool first, and hangs in the kernel if the disk does.
+        printed = command.run("dmsetup", "status", "--noflush", "--target", "thin-pool", deadline=deadline).stdout
     except (Failure, OSError):
         return []
     return list(_parse(printed))

@@ -33,5 +33,18 @@ def test_pools(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask(monkeypatch, PRINTED) == [("vg/pool", 120 / 128, 11 / 1024), ("my-vg/the-pool", 0, 0.5)]
 
 
+def test_it_only_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --noflush the device mapper would write the meta data of each pool first, and hang with its disk."""
+    asked: list[str] = []
+
+    def run(*argv: str, **_: object) -> command.Result:
+        asked.extend(argv)
+        return command.Result(argv, 0, "", "")
+
+    monkeypatch.setattr(command, "run", run)
+    thin_pools.look(Deadline(1))
+    assert asked[:3] == ["dmsetup", "status", "--noflush"]
+
+
 def test_without_a_device_mapper_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask(monkeypatch, "") == ask(monkeypatch, NotInstalled("dmsetup")) == []
