@@ -9,7 +9,7 @@ import time
 
 from twinsan.cluster import cib
 from twinsan.deadline import Deadline
-from twinsan.errors import Failure
+from twinsan.errors import Failure, TooSlow
 from twinsan.host import child
 from twinsan.operate.facts import cluster, left_behind, overview, replication, services, storage, told, votes
 from twinsan.operate.facts.cluster_shape import Cluster, Votes
@@ -55,7 +55,8 @@ def gather(seconds: float = SECONDS) -> Facts:
     unseen = _of_kind(pieces[_CLUSTER], NotSeen)
     for name, report in reports.items():
         # A child that was too slow to end has said before what it waited for in vain.
-        if report.failure is not None and not _of_kind(pieces[name], NotSeen):
+        told_before = isinstance(report.failure, TooSlow) and _of_kind(pieces[name], NotSeen)
+        if report.failure is not None and not told_before:
             unseen.append(NotSeen(_WHAT[name], str(report.failure)))
     configuration, seen = _cluster(pieces[_CLUSTER], unseen)
     resources, luns = _of_kind(pieces[_DRBD], Replication), _of_kind(pieces[_LIO], Lun)

@@ -116,6 +116,18 @@ def test_what_hangs_holds_nothing_else_up(programs: Programs, monkeypatch: pytes
 
 
 @pytest.mark.runs_programs
+def test_a_defect_is_said_beside_what_was_not_seen(programs: Programs) -> None:
+    def broken() -> str:
+        raise LookupError("a defect")
+
+    Path(votes.path).unlink()
+    programs.printed["crm_mon"] = broken
+    found = gathering.gather(60)
+    assert [each.what for each in found.not_seen] == ["corosync's time-outs and votes", "the cluster"]
+    assert "a defect" in found.not_seen[1].because
+
+
+@pytest.mark.runs_programs
 def test_nothing_at_all(programs: Programs) -> None:
     for name in programs.printed:
         programs.printed[name] = Failure("there is none")
