@@ -272,6 +272,16 @@ def test_a_time_with_an_unknown_part_is_at_least_that() -> None:
     assert found.seconds == 15.3
 
 
+@pytest.mark.parametrize(("seconds", "at_least", "took"), [(10.0, False, 22.0), (-1.0, True, 12.0)])
+def test_a_watchdog_instead_of_a_device(seconds: float, at_least: bool, took: float) -> None:
+    """A negative stonith-watchdog-timeout is twice the time of SBD's watchdog, which the CIB does not say."""
+    facts = make()
+    assert facts.cluster is not None
+    cluster = dataclasses.replace(facts.cluster, fence_devices=(), watchdog_seconds=seconds)
+    found = of(dataclasses.replace(facts, cluster=cluster))
+    assert (found.would_serve, found.at_least, found.seconds) == (True, at_least, took)
+
+
 def plan(folder: Path, cib: Changes) -> bool:
     """Whether Pacemaker's scheduler would start the address on zeus if atlas failed."""
     (folder / "cib.xml").write_text(pair_facts.changed(pair_facts.CIB, cib))

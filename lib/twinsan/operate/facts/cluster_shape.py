@@ -125,7 +125,9 @@ class Cluster:
     fencing_enabled: bool = fact("whether fencing is on (stonith-enabled)")
     no_quorum_policy: str = fact("what happens without quorum: stop, freeze, ignore, demote or suicide")
     priority_fencing_delay_seconds: float = fact("how long the node with the lower priority waits before it fences")
-    watchdog_seconds: float | None = fact("when a lost node counts as reset by its watchdog; null without SBD so used")
+    watchdog_seconds: float | None = fact(
+        "when a lost node counts as reset by its watchdog; negative for twice SBD's time, null without SBD so used"
+    )
     nodes: tuple[Node, ...] = fact("the nodes")
     instances: tuple[Instance, ...] = fact("the resources, with where they run")
     failures: tuple[Failure, ...] = fact("failed and degraded actions, as crm_mon lists them")

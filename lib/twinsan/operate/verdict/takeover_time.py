@@ -74,7 +74,11 @@ def _fencing(case: Case, total: Estimate) -> None:
     total.add(delay, "of priority-fencing-delay")
     able = [each for each in fencing_obstacles.devices(case) if each.answers]
     if not able:
-        total.add(case.cluster.watchdog_seconds, f"until {case.server} is reset by its watchdog")
+        watchdog = case.cluster.watchdog_seconds
+        # A negative one stands for twice the time of SBD's watchdog.
+        total.add(
+            None if watchdog is not None and watchdog < 0 else watchdog, f"until {case.server} is reset by its watchdog"
+        )
         return
     device = able[0]
     total.add(device.delay_seconds, f"of pcmk_delay_base of {device.resource}")
