@@ -117,7 +117,8 @@ def _replace(path: str, text: str) -> None:
     """Write a file that a web server may be reading: it has the old text or the new one. Raises OSError."""
     temporary = f"{path}.new.{os.getpid()}"
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
+        # A name in configfs may have bytes that are no UTF-8.
+        with open(temporary, "w", encoding="utf-8", errors="replace") as file:
             file.write(text)
         os.replace(temporary, path)
     except BaseException:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -242,6 +243,19 @@ def test_the_page_is_replaced_as_a_whole(seen: list[Facts], tmp_path: Path, caps
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert [each.name for each in tmp_path.iterdir()] == ["status.html"]
     assert capsys.readouterr().out == ""
+
+
+def test_a_name_that_is_no_text(seen: list[Facts], tmp_path: Path) -> None:
+    seen[:] = [make(node=os.fsdecode(b"atlas\xff"))]
+    path = tmp_path / "status.html"
+    cli.main(["status", "--html", str(path)])
+    assert "twinsan status on atlas?," in path.read_text(encoding="utf-8")
+
+
+def test_a_terminal_obeys_no_name() -> None:
+    text = screen.text(View(status.of(make(node="atlas\033[2J\n"))), colour=False)
+    assert text.startswith("twinsan status on atlas?[2J?, ")
+    assert "\033" not in text
 
 
 def test_a_page_that_cannot_be_written(seen: list[Facts], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,7 +40,7 @@ class _Ink:
 
 
 def _lines(what: View, ink: _Ink, width: int) -> Iterator[str]:
-    yield ink("title", what.title)
+    yield ink("title", _plain(what.title))
     yield ""
     for headline in what.headlines:
         yield from (ink(headline.level, line) for line in _wrapped(headline.text, width, ""))

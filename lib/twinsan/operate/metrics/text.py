@@ -73,7 +73,8 @@ class Samples:
 
 
 def _escaped(text: str) -> str:
-    return text.translate(_ESCAPED)
+    # A name in configfs may have bytes that are no UTF-8, for which node_exporter would refuse the whole file.
+    return text.translate(_ESCAPED).encode("utf-8", "replace").decode()
 
 
 def _number(value: float) -> str:

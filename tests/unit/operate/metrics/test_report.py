@@ -41,6 +41,14 @@ def test_it_replaces_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == ""
 
 
+def test_a_name_that_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte that is no UTF-8 in a name of configfs; node_exporter would refuse the whole file."""
+    monkeypatch.setattr(gathering, "gather", lambda _: pair_facts.make(node=os.fsdecode(b"atlas\xff")))
+    place = tmp_path / "twinsan.prom"
+    report.report(str(place))
+    assert 'on="atlas?"' in place.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", ["missing/twinsan.prom", "folder"])
 def test_a_file_that_cannot_be_written(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "folder").mkdir()
