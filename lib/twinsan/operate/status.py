@@ -38,15 +38,18 @@ def show(*, as_json: bool, html: str | None, watch: float | None, timeout: float
     status, by the last one that was seen.
     """
     seconds = _seconds_left() if timeout is None else timeout
+    status = None
     while True:
-        status = of(gathering.gather(seconds))
-        seconds = gathering.SECONDS if timeout is None else timeout
         try:
+            status = of(gathering.gather(seconds))
+            seconds = gathering.SECONDS if timeout is None else timeout
             _write(status, as_text=not as_json, html=html, again=watch is not None)
             if watch is None:
                 return EXIT_STATUS[status.verdict]
             time.sleep(watch)
         except KeyboardInterrupt:
+            if status is None:
+                raise
             return EXIT_STATUS[status.verdict]
 
 

@@ -285,6 +285,19 @@ def test_watching_goes_on_until_it_is_interrupted(
         assert printed.count("twinsan status on atlas") == 2
 
 
+def test_an_interrupted_look_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([whole(make())])
+
+    def gather(_seconds: float) -> Facts:
+        for look in looks:
+            return look
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gathering, "gather", gather)
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    assert cli.main(["status", "--watch"]) == 0
+
+
 @pytest.mark.parametrize("seconds", ["0", "-1", "soon", "nan", "inf", "1e9"])
 def test_a_wrong_time_is_a_wrong_command_line(seconds: str) -> None:
     with pytest.raises(SystemExit) as ended:
