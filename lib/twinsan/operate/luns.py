@@ -65,10 +65,12 @@ def _configured(text: str) -> list[Lun]:
         if (template.get("provider"), template.get("type")) != ("twinsan", "lio-lun"):
             continue
         values = {**_parameters(template), **_parameters(primitive)}
-        number = values.get("lun", "")
-        serial = values.get("scsi_sn") or naa.serial(values.get("target_iqn", "").lower(), int(number or 0))
-        resource = values.get("state_resource", "")
-        found.append(Lun(primitive.get("id", "?"), serial, path=values.get("path", ""), resource=resource))
+        name, number = primitive.get("id", "?"), values.get("lun", "")
+        if not (values.get("scsi_sn") or number.isdecimal()):
+            warn(f"without {name}: its parameter lun is {number!r}, which is no number")
+            continue
+        serial = values.get("scsi_sn") or naa.serial(values.get("target_iqn", "").lower(), int(number))
+        found.append(Lun(name, serial, path=values.get("path", ""), resource=values.get("state_resource", "")))
     return found
 
 

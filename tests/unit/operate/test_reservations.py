@@ -76,6 +76,26 @@ def told(capture: pytest.CaptureFixture[str], *words: str) -> list[dict[str, obj
     return found
 
 
+@pytest.mark.parametrize("number", ["one", "-1", ""])
+def test_one_with_a_wrong_number_hides_no_other(
+    nodes: tuple[Node, Node],
+    running: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    number: str,
+) -> None:
+    wrong = CIB.partition('<group id="g">')[2].partition("</group>")[0].replace("p_lun1", "p_wrong")
+    wrong = wrong.replace('name="lun" value="1"', f'name="lun" value="{number}"')
+    monkeypatch.setattr(f"{__name__}.CIB", CIB.replace("</group>", f"{wrong}</group>"))
+    here, _ = nodes
+    here.start()
+    assert cli.main(["reservations"]) == 0
+    printed = capsys.readouterr()
+    assert "p_lun1" in printed.out
+    assert "p_wrong" not in printed.out
+    assert printed.err == f"twinsan: without p_wrong: its parameter lun is {number!r}, which is no number\n"
+
+
 def test_they_are_shown(nodes: tuple[Node, Node], running: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     here, _ = nodes
     here.start()
