@@ -50,9 +50,10 @@ def _shown(name: str, groups: dict[str, str]) -> tuple[str | None, int | None]:
     the ACLs that map it.
     """
     number = whole(name.rpartition("-")[0].rpartition("-lun")[2])
-    for iqn, group in groups.items():
+    for iqn in groups:
         if number is not None and StorageObject((iqn, number), "").name == name:
             return iqn, number
+    for iqn, group in groups.items():
         for initiator in lio_acl.initiators(group):
             place = lio_acl.place(group, initiator)
             for mapped in configfs.names(place):

@@ -13,7 +13,7 @@ from tests.unit import fake_configfs
 from tests.unit.agent.test_lio_iscsi_target import ESX1, GROUP, IQN
 from tests.unit.agent.test_lio_lun import run, target
 from tests.unit.fake_configfs import Kernel
-from twinsan.lio import configfs, session
+from twinsan.lio import acl, configfs, session
 from twinsan.lio.lun import Lun
 from twinsan.network import addresses
 from twinsan.network.addresses import AssignedAddress
@@ -123,6 +123,17 @@ def test_a_lun_counts_before_what_hangs_behind_it(kernel: Kernel, monkeypatch: p
     monkeypatch.setattr(storage, "_target", hanging)
     look = storage.look()
     assert isinstance(next(look), storage_shape.Lun)
+
+
+def test_the_name_of_a_lun_spares_the_acls_of_all_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are many: each initiator has a directory for each LUN."""
+
+    def read(_group: str) -> list[str]:
+        raise AssertionError("an ACL was read")
+
+    monkeypatch.setattr(acl, "initiators", read)
+    name = Lun(IQN, 7, "/dev/drbd0").storage.name
+    assert storage._shown(name, {"iqn.2003-01.org.example:other": "other", IQN: GROUP}) == (IQN, 7)
 
 
 def test_without_lio(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
