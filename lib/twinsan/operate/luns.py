@@ -18,6 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.deadline import Deadline
 
+# Exit status of crm_resource (CRM_EX_NOSUCH).
+_NO_SUCH_RESOURCE = 105
+
 
 class Lun:
     """A LUN: the `name` of its resource in the cluster, its unit `serial` and the `path` of its device. `place` is its
@@ -92,8 +95,12 @@ def _served() -> list[Lun]:
 
 
 def running_on(name: str, deadline: Deadline) -> list[str]:
-    """Return the nodes on which the cluster runs the LUN of this name."""
+    """Return the nodes on which the cluster runs the resource of this name; none for one that it does not have. Raises
+    CommandFailed if the cluster does not answer: nobody may take that for a resource that has stopped.
+    """
     result = command.run("crm_resource", "--locate", "--resource", name, deadline=deadline, check=False)
+    if not result.ok and result.status != _NO_SUCH_RESOURCE:
+        raise command.CommandFailed(result)
     lines = [line.partition(" is running on: ")[2] for line in result.stdout.splitlines()]
     return [line.split()[0] for line in lines if line.strip()]
 

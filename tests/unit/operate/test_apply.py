@@ -7,6 +7,7 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -281,6 +282,20 @@ def test_what_cannot_be_stopped_is_not_removed(
     assert apply(tmp_path, sites.text(), "--yes") == 1
     assert "p_lun2 is to be removed" in capsys.readouterr().err
     assert cluster.patches == []
+
+
+def test_nothing_is_removed_if_the_cluster_does_not_say_that_it_has_stopped(
+    two_luns: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*argv: str, **more: Any) -> command.Result:
+        if argv[0] == "crm_resource":
+            return command.Result(argv, 102, "", "Could not connect to the CIB: Transport endpoint is not connected")
+        return two_luns.run(*argv, **more)
+
+    monkeypatch.setattr(command, "run", run)
+    assert apply(tmp_path, sites.text(), "--yes") == 1
+    assert "Could not connect to the CIB" in capsys.readouterr().err
+    assert 'id="p_lun2"' in two_luns.text().partition("<status>")[0]
 
 
 def test_what_others_say_about_something_that_goes_is_not_touched(
