@@ -62,7 +62,7 @@ def apply(folder: str, old: str, new: str, deadline: Deadline) -> None:
 
 def _difference(folder: str, old: str, new: str, deadline: Deadline) -> ET.Element:
     """Return the change as crm_diff writes it, after a trial."""
-    before, after = ET.fromstring(old), ET.fromstring(new)  # noqa: S314
+    before, after = _parsed(old), _parsed(new)
     for tree in (before, after):
         for status in tree.findall("status"):
             tree.remove(status)
@@ -81,9 +81,18 @@ def _difference(folder: str, old: str, new: str, deadline: Deadline) -> ET.Eleme
     patch.attrib.pop("digest", None)
     _write(files[2], patch)
     tried = command.run(*words, "--patch", files[2], deadline=deadline, check=False)
-    if not tried.ok or not _equal(ET.fromstring(tried.stdout), after):  # noqa: S314
-        raise NOT_MADE(error=tried.complaint if not tried.ok else "a trial gives another configuration")
+    if not tried.ok or not _equal(_parsed(tried.stdout), after):
+        complaint = "" if tried.ok else tried.complaint
+        raise NOT_MADE(error=complaint or "a trial gives another configuration")
     return patch
+
+
+def _parsed(xml: str) -> ET.Element:
+    """Return a configuration with its comments: they count in the places that a patch names."""
+    parser = ET.XMLParser(target=ET.TreeBuilder(insert_comments=True))  # noqa: S314
+    parser.feed(xml)
+    found: ET.Element = parser.close()
+    return found
 
 
 def _write(name: str, element: ET.Element) -> None:

@@ -60,7 +60,7 @@ def _change(draft: Draft, name: str, present: _Element, wanted: _Element) -> Non
             del present.attrib[key]
         else:
             present.set(key, new)
-    for inner in [each for each in present if each.tag != "resource_set"]:
+    for inner in [each for each in present.iterchildren("*") if each.tag != "resource_set"]:
         draft.note(name, str(inner.tag), str(inner.get("id")), None, about=about)
         draft.drop(inner)
     _change_sets(draft, name, present, wanted, about)
@@ -97,13 +97,13 @@ def _fill(present: _Element, wanted: _Element) -> None:
 def _meaning(element: _Element) -> tuple[dict[str, str], list[str]]:
     """What a set says: side by side, its members have no order."""
     said = elements.attributes(element)
-    members = [str(each.get("id")) for each in element]
+    members = [str(each.get("id")) for each in element.iterchildren("*")]
     return said, sorted(members) if said.get("sequential") == "false" else members
 
 
 def _said_of_set(element: _Element) -> str:
     more = [f"{key}={value}" for key, value in elements.attributes(element).items()]
-    return " ".join([*(str(each.get("id")) for each in element), *more])
+    return " ".join([*(str(each.get("id")) for each in element.iterchildren("*")), *more])
 
 
 def _said(element: _Element) -> str:

@@ -154,7 +154,7 @@ def _merge_operation(draft: Draft, name: str, label: str, present: _Element, wan
             del present.attrib[key]
         else:
             present.set(key, value)
-    for inner in list(present):
+    for inner in list(present.iterchildren("*")):
         changed = True
         draft.drop(inner)
     if changed:

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -16,6 +16,8 @@ from tests.unit import agents
 from tests.unit.operate.simulated import Running
 from tests.unit.site import sites
 from twinsan import cli
+from twinsan.cluster import patch
+from twinsan.deadline import Deadline
 from twinsan.host import command
 from twinsan.operate.change import node_files, volumes
 from twinsan.site import difference
@@ -134,6 +136,25 @@ def test_what_is_reloaded_comes_before_what_restarts(cluster: Running, tmp_path:
         "p_portal start on atlas",
     ]
     assert not any(rest)
+
+
+def test_comments_in_the_configuration_are_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = ready(Running(tmp_path, sites.site(sites.text("many-luns"))), monkeypatch)
+    commented = re.sub(r"(<(primitive|resource_ref|resource_set|op|nvpair) )", r"<!-- seen -->\1", running.text())
+    commented = re.sub(r"(<op [^>]*)/>", r"\1><!-- seen --></op>", commented)
+    running.file.write_text(commented)
+    assert apply(tmp_path, sites.text("many-luns"), "--yes") == 0
+    assert running.patches == []
+
+
+def test_a_place_is_counted_with_the_comments_before_it(cluster: Running, tmp_path: Path) -> None:
+    """Else what is new in a group would come too early: before what it needs."""
+    lun, portal = '<primitive id="p_lun1"', '<primitive id="p_portal"'
+    old = cluster.text().replace(lun, f"<!-- one --><!-- two -->{lun}")
+    new = old.replace(portal, f'<primitive id="mail" class="ocf" provider="heartbeat" type="MailTo"/>{portal}')
+    cluster.file.write_text(old)
+    patch.apply(str(tmp_path), old, new, Deadline(60))
+    assert re.findall('<primitive id="(p_lun1|mail|p_portal)"', cluster.text()) == ["p_lun1", "mail", "p_portal"]
 
 
 def test_what_a_new_lun_needs_comes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,10 +308,10 @@ def test_what_cannot_be_stopped_is_not_removed(
 def test_nothing_is_removed_if_the_cluster_does_not_say_that_it_has_stopped(
     two_luns: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run(*argv: str, **more: Any) -> command.Result:
+    def run(*argv: str, deadline: Deadline, input: str = "", check: bool = True) -> command.Result:  # noqa: A002
         if argv[0] == "crm_resource":
             return command.Result(argv, 102, "", "Could not connect to the CIB: Transport endpoint is not connected")
-        return two_luns.run(*argv, **more)
+        return two_luns.run(*argv, deadline=deadline, input=input, check=check)
 
     monkeypatch.setattr(command, "run", run)
     assert apply(tmp_path, sites.text(), "--yes") == 1
