@@ -88,6 +88,7 @@ class Drbdadm:
 
     def __init__(self, *, takes: bool) -> None:
         self.takes = takes
+        self.does = "drbdsetup net-options san --ko-count=20\n"
         self.ran: list[tuple[str, ...]] = []
 
     def run(self, *argv: str, deadline: Deadline, check: bool = True) -> command.Result:
@@ -98,9 +99,7 @@ class Drbdadm:
         if "dump" in argv:
             names = [line.split('"')[1] for line in Path(argv[2]).read_text().splitlines()]
             assert "9f86d081" in "".join(Path(name).read_text() for name in names)
-        return command.Result(
-            argv, 0 if self.takes else 10, "drbdsetup net-options san --ko-count=20\n", "no such thing"
-        )
+        return command.Result(argv, 0 if self.takes else 10, self.does, "no such thing")
 
 
 def test_what_drbd_takes_is_put_in_place_with_the_secret(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +126,40 @@ def test_what_drbd_does_not_take_is_refused(root: Path, monkeypatch: pytest.Monk
     change(root / "etc/drbd.d/san.res", "ko-count       20", "ko-count 7")
     with pytest.raises(Failure, match=r"DRBD does not take the new .*san\.res: no such thing"):
         drbd_files.prepare(differing(root), str(root), Deadline(10), print)
+
+
+@pytest.mark.parametrize("written", ["hunter2", "hunter\\ 2\\'x", '"hunter 2"'])
+def test_what_drbd_would_do_is_shown_without_the_secret(
+    root: Path, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    """It is printed with all options of a connection that it sets."""
+    drbdadm = Drbdadm(takes=True)
+    drbdadm.does = f"drbdsetup-84 net-options a b --set-defaults --shared-secret={written} --cram-hmac-alg=sha256\n"
+    monkeypatch.setattr(command, "run", drbdadm.run)
+    told: list[str] = []
+    change(root / "etc/drbd.d/san.res", "ko-count       20", "ko-count 7")
+    drbd_files.prepare(differing(root), str(root), Deadline(10), told.append)
+    assert "  drbdsetup-84 net-options a b --set-defaults --shared-secret=(secret) --cram-hmac-alg=sha256" in told
+
+
+def test_a_file_that_somebody_changes_meanwhile_stays(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "run", Drbdadm(takes=True).run)
+    place = root / "etc/drbd.d/san.res"
+    change(place, "ko-count       20", "ko-count 7")
+    ready = drbd_files.prepare(differing(root), str(root), Deadline(10), print)
+    change(place, "disk      /dev/sdb", "disk      /dev/sdx")
+    with pytest.raises(Failure, match=r"san\.res has changed meanwhile"):
+        drbd_files.install(ready, print, "zeus")
+    assert "/dev/sdx" in place.read_text()
+
+
+def test_a_secret_that_would_become_another_one_stays(root: Path) -> None:
+    told: list[str] = []
+    place = root / "etc/drbd.d/san.res"
+    change(place, "9f86d081", '"gehe\xefm"')
+    change(place, "ko-count       20", "ko-count 7")
+    assert drbd_files.prepare(differing(root), str(root), Deadline(10), told.append) == []
+    assert "beyond ASCII" in told[0]
 
 
 def test_without_a_secret_nothing_is_put_in_place(root: Path) -> None:

@@ -28,20 +28,27 @@ _OF_VOLUMES = (" / volume ", " / on ")
 
 
 class File:
-    """A file at `place` that differs, and how: its `changes`. `wanted` is its text as the site has it; `what` says in
-    words what is so. `resource` is that of DRBD, None for other files.
+    """A file at `place` that differs, and how: its `changes`. `wanted` is its text as the site has it, `present` as it
+    is; `what` says in words what is so. `resource` is that of DRBD, None for other files.
     """
 
-    __slots__ = ("changes", "place", "resource", "wanted", "what")
+    __slots__ = ("changes", "place", "present", "resource", "wanted", "what")
 
     def __init__(
-        self, place: str, what: str, changes: list[Change], wanted: str = "", resource: Resource | None = None
+        self,
+        place: str,
+        what: str,
+        changes: list[Change],
+        wanted: str = "",
+        resource: Resource | None = None,
+        present: str = "",
     ) -> None:
         self.place = place
         self.what = what
         self.changes = changes
         self.wanted = wanted
         self.resource = resource
+        self.present = present
 
     @property
     def touches_volumes(self) -> bool:
@@ -73,7 +80,7 @@ def _of_drbd(site: Site, deadline: Deadline, root: str) -> Iterator[File]:
         if not text:
             yield File(place, "there is no such file, and no other one with the resource", [], wanted, resource)
         elif changes:
-            yield File(place, "differs from the site", changes, wanted, resource)
+            yield File(place, "differs from the site", changes, wanted, resource, text)
 
 
 def _drbd_files(root: str) -> dict[str, str]:
