@@ -46,7 +46,8 @@ _CONSTRAINT = re.compile(
     r"|san(_[A-Za-z0-9_]+)?-prefers-[A-Za-z0-9.-]+|fence_[A-Za-z0-9.-]+-not-on-[A-Za-z0-9.-]+"
 )
 _FENCE_DEVICES = {"fence_ipmilan": re.compile(r"fence_[A-Za-z0-9.-]+"), "fence_sbd": re.compile("fence_sbd")}
-_SECRET = re.compile(r"passw(or)?d$", re.IGNORECASE)
+# What agents call their secrets: fence_ipmilan has a second one in hexadecimal_kg, ours have initiator_credentials.
+_SECRET = re.compile(r"(passw(or)?d|credentials|secret|secret_key|token|_kg)$", re.IGNORECASE)
 
 # How an element names others: with the id of an element inside, or with an attribute.
 _REFERENCES = ("resource_ref", "obj_ref")

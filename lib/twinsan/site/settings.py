@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from twinsan.site.draft import Change
+from twinsan.site.draft import HIDDEN, Change
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 # Who sets it, sets it himself.
 SECRET = "shared-secret"  # noqa: S105  the name of a setting
+
+# Corosync's key, for a cluster without the file authkey.
+_KEY = "totem / key"
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{};]|[^\s{};"#]+|#[^\n]*')
 
@@ -32,7 +35,7 @@ def of_drbd(text: str) -> dict[str, str]:
             found[" / ".join(path)] = ""
         elif word == "}":
             del path[-1:]
-        elif word == ";" and words and words[0] != SECRET:
+        elif word == ";" and words and SECRET not in words:
             found[" / ".join([*path, words[0]])] = " ".join(words[1:])
         if word in "{};":
             words = []
@@ -42,7 +45,9 @@ def of_drbd(text: str) -> dict[str, str]:
 
 
 def of_corosync(text: str) -> dict[str, str]:
-    """Return the settings of corosync.conf: "totem / token" has "3000". Sections of one name are numbered."""
+    """Return the settings of corosync.conf: "totem / token" has "3000". Sections of one name are numbered. A key is
+    not shown.
+    """
     found: dict[str, str] = {}
     path: list[str] = []
     numbers: dict[str, int] = {}
@@ -57,7 +62,8 @@ def of_corosync(text: str) -> dict[str, str]:
             del path[-1:]
         else:
             key, _, value = line.partition(":")
-            found[" / ".join([*path, key.strip()])] = value.strip()
+            name = " / ".join([*path, key.strip()])
+            found[name] = HIDDEN if name == _KEY else value.strip()
     return found
 
 

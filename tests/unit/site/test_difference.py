@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from copy import deepcopy
 
 import pytest
 from hypothesis import given, settings
@@ -130,6 +131,28 @@ def test_no_secret_is_shown() -> None:
     other = cluster()
     assert "hunter2" not in str([(each.old, each.new) for each in difference.since(running, other)])
     assert difference.since(running, other)[0].name.startswith("nvpair fence_atlas-password")
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [("fence_atlas", "hexadecimal_kg"), ("p_target", "initiator_credentials"), ("mail", "api_token")],
+)
+def test_secrets_that_have_other_names_are_not_shown(name: str, secret: str) -> None:
+    """Of fence_ipmilan, of our own agents, and of others'."""
+    running = cluster()
+    add(running, ".//resources", STRANGER)
+    other = deepcopy(running)
+    pair = f'<nvpair id="{name}-{secret}" name="{secret}" value="hunter2"/>'
+    add(running, f".//primitive[@id='{name}']", f'<instance_attributes id="{name}-more">{pair}</instance_attributes>')
+    assert "hunter2" not in str(shown(difference.between(running, SAN)))
+    assert "hunter2" not in str([(each.old, each.new) for each in difference.since(other, running)])
+
+
+def test_the_second_secret_of_a_fence_device_stays() -> None:
+    running = cluster()
+    pair = '<nvpair id="kg" name="hexadecimal_kg" value="hunter2"/>'
+    add(running, ".//primitive[@id='fence_atlas']/instance_attributes", pair)
+    assert shown(difference.between(running, SAN)) == []
 
 
 def test_a_secret_of_the_cluster_stays_unless_it_would_be_wrong() -> None:

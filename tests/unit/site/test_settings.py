@@ -44,6 +44,16 @@ def test_a_secret_is_no_setting() -> None:
     assert settings.secret("resource r0 { }") == ""
 
 
+def test_a_secret_where_drbd_would_not_read_it_is_no_setting() -> None:
+    assert "hunter2" not in str(settings.of_drbd('resource r0 { net { protocol C shared-secret "hunter2"; } }'))
+
+
+def test_the_key_of_corosync_is_not_shown() -> None:
+    text = corosync.text(SITE).replace("token: 3000", "token: 3000\n  key: hunter2")
+    (change,) = settings.differences("corosync.conf", text, corosync.text(SITE), settings.of_corosync)
+    assert (change.attribute, change.old, change.new) == ("totem / key", "(secret)", None)
+
+
 def test_corosync_has_its_nodes_apart() -> None:
     text = corosync.text(SITE)
     found = settings.of_corosync(text)
