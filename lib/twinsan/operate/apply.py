@@ -11,7 +11,7 @@ from twinsan.deadline import Deadline
 from twinsan.errors import Failure, Reason
 from twinsan.operate import luns, reading
 from twinsan.operate.change import comparison, drbd_files, listing, private_folder, settling, steps, volumes
-from twinsan.site import difference
+from twinsan.site import difference, named_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,10 +86,8 @@ def _require_possible(compared: Comparison) -> None:
         raise OTHER_NODES(node=strange[0])
     if comparison.is_old(compared.cib):
         raise OLD_SCHEMA(schema=compared.cib.get("validate-with"))
-    managed = compared.option("maintenance-mode") not in ("true", "yes", "on", "1")
     for each in compared.difference.going:
-        why = "" if managed else "maintenance mode"
-        why = why or _unmanaged(compared.cib, [each.name, *each.primitives])
+        why = "maintenance mode" if compared.in_maintenance else _unmanaged(compared.cib, [each.name, *each.primitives])
         if why:
             raise NOT_STOPPABLE(name=each.name, why=why)
     missing, unknown = volumes.missing(site, Deadline(_SECONDS))
@@ -103,13 +101,11 @@ def _unmanaged(configuration: _Element, names: list[str]) -> str:
     for name in names:
         for pair in configuration.iterfind(f"configuration/resources//*[@id='{name}']/meta_attributes/nvpair"):
             key, value = pair.get("name"), pair.get("value")
-            if (key == "is-managed" and value in _FALSE) or (key == "maintenance" and value in _TRUE):
+            if (key == "is-managed" and named_values.is_false(value)) or (
+                key == "maintenance" and named_values.is_true(value)
+            ):
                 return f"{key}={value}"
     return ""
-
-
-_TRUE = ("true", "yes", "on", "1")
-_FALSE = ("false", "no", "off", "0")
 
 
 def _confirmed() -> bool:

@@ -23,6 +23,10 @@ _WORDS = {"instance_attributes": "", "meta_attributes": "meta "}
 _DURATION = re.compile(r"(\d+) *(ms|msec|s|sec|m|min|h|hr)?")
 _MILLISECONDS = {"ms": 1, "msec": 1, "m": 60_000, "min": 60_000, "h": 3_600_000, "hr": 3_600_000}
 
+# How the cluster reads yes and no, in capitals or not.
+_TRUE = ("true", "yes", "on", "y", "1")
+_FALSE = ("false", "no", "off", "n", "0")
+
 # What tools write into an operation, and the scheduler does not read.
 _IGNORED = ("id", "description", "record-pending")
 
@@ -31,6 +35,16 @@ def milliseconds(text: str | None) -> int | None:
     """Return a time of the cluster, such as 20s; None if it is none."""
     found = _DURATION.fullmatch(text or "0")
     return int(found[1]) * _MILLISECONDS.get(found[2], 1000) if found else None
+
+
+def is_true(text: str | None) -> bool:
+    """Whether a value says yes to the cluster."""
+    return (text or "").lower() in _TRUE
+
+
+def is_false(text: str | None) -> bool:
+    """Whether a value says no to the cluster. One that is not set says neither."""
+    return (text or "").lower() in _FALSE
 
 
 def same(one: str | None, other: str | None) -> bool:

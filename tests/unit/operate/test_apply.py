@@ -295,11 +295,12 @@ def test_a_volume_that_is_missing_stops_all_before_anything_is_changed(
     assert cluster.patches == []
 
 
+@pytest.mark.parametrize(("name", "value"), [("is-managed", "false"), ("is-managed", "False"), ("maintenance", "y")])
 def test_what_cannot_be_stopped_is_not_removed(
-    two_luns: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    two_luns: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, value: str
 ) -> None:
     cluster = two_luns
-    cluster.change("primitive[@id='p_lun2']/meta_attributes/nvpair", name="is-managed", value="false")
+    cluster.change("primitive[@id='p_lun2']/meta_attributes/nvpair", name=name, value=value)
     assert apply(tmp_path, sites.text(), "--yes") == 1
     assert "p_lun2 is to be removed" in capsys.readouterr().err
     assert cluster.patches == []

@@ -10,7 +10,7 @@ from twinsan.cluster import patch
 from twinsan.errors import Failure, Reason
 from twinsan.host import command
 from twinsan.operate.change import forecast, node_files
-from twinsan.site import difference, model
+from twinsan.site import difference, model, named_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,6 +76,11 @@ class Comparison:
         return next((pair.get("value", "") for pair in pairs if pair.get("name") == name), "")
 
     @property
+    def in_maintenance(self) -> bool:
+        """Whether the cluster leaves all resources alone."""
+        return named_values.is_true(self.option("maintenance-mode"))
+
+    @property
     def nodes(self) -> list[str]:
         """The names of the cluster's nodes."""
         return sorted(str(node.get("uname")) for node in self.cib.iterfind("configuration/nodes/node"))
@@ -132,10 +137,10 @@ def _notes(compared: Comparison) -> list[str]:
     wanted = sorted(node.name for node in compared.site.nodes)
     if compared.nodes and compared.nodes != wanted:
         found.append(_OTHER_NODES.format(present=" ".join(compared.nodes), wanted=" ".join(wanted)))
-    if compared.option("maintenance-mode") in ("true", "yes", "on", "1"):
+    if compared.in_maintenance:
         found.append(_MAINTENANCE)
     off = [(name, compared.option(name)) for name in _FENCING]
-    found += [_NO_FENCING.format(name=name, value=value) for name, value in off if value in ("false", "no", "off", "0")]
+    found += [_NO_FENCING.format(name=name, value=value) for name, value in off if named_values.is_false(value)]
     pending = compared.forecast.pending
     if pending:
         found.append(_PENDING.format(actions=", ".join(map(str, pending[:6]))))
