@@ -69,7 +69,7 @@ def bring(site: Site, *, assume_yes: bool, with_files: bool = True) -> int:
         install = drbd_files.prepare(compared.files, folder, Deadline(_SECONDS), _print)
         if not (compared.changes or install):
             _print("nothing that twinsan apply changes differs")
-            return 0
+            return _end("")
         if not assume_yes and not _confirmed():
             _print("nothing was changed")
             return 1
@@ -117,13 +117,16 @@ def _confirmed() -> bool:
 
 def _change(compared: Comparison, folder: str) -> str:
     """Change the cluster's configuration, step by step; each waits until the one before is done. Returns what the
-    cluster is still doing in the end.
+    cluster is still doing in the end. What interrupts something does not begin while it is at work.
     """
     site, found = compared.site, compared.difference
     now, doing = compared.cib, ""
     first = steps.harmless(now, site, found, compared.forecast, folder, Deadline(_SECONDS))
     if first is not None:
         now, doing = _step(folder, now, first, "what interrupts nothing")
+        if doing:
+            _print("Nothing more is changed now. When it has settled, type twinsan apply again.")
+            return doing
         found = difference.between(now, site)
     if difference.text(found.stopped) != difference.text(now):
         now, doing = _step(folder, now, found.stopped, "all else" if first is not None else "all changes")

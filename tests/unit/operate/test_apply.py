@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from twinsan import cli
 from twinsan.cluster import patch
 from twinsan.deadline import Deadline
 from twinsan.host import command
-from twinsan.operate.change import node_files, volumes
+from twinsan.operate.change import node_files, settling, volumes
 from twinsan.site import difference
 
 pytestmark = pytest.mark.runs_programs
@@ -155,6 +156,35 @@ def test_a_place_is_counted_with_the_comments_before_it(cluster: Running, tmp_pa
     cluster.file.write_text(old)
     patch.apply(str(tmp_path), old, new, Deadline(60))
     assert re.findall('<primitive id="(p_lun1|mail|p_portal)"', cluster.text()) == ["p_lun1", "mail", "p_portal"]
+
+
+def test_what_restarts_waits_for_a_cluster_that_does_not_settle(
+    cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iqn = 'iqn = "iqn.2003-01.org.example:san"\n'
+    changed = sites.changed("san", ("lun = 1\n", 'lun = 1\nvendor_id = "OTHER"\n'), (iqn, iqn + "queue_depth = 32\n"))
+    with monkeypatch.context() as hanging:
+        hanging.setattr(settling, "wait", lambda *_: "start p_other on zeus")
+        assert apply(tmp_path, changed, "--yes") == 1
+    told = capsys.readouterr().out
+    assert "type twinsan apply again" in told
+    assert "not settled: start p_other on zeus" in told
+    assert ["OTHER" in patch for patch in cluster.patches] == [False]
+    assert apply(tmp_path, changed, "--yes") == 0
+    assert ["OTHER" in patch for patch in cluster.patches] == [False, True]
+
+
+def test_what_is_not_well_counts_if_only_a_file_differs(
+    cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that twinsan apply does not change."""
+    monkeypatch.setattr(node_files, "differing", lambda *_: [node_files.File("/etc/corosync/corosync.conf", "", [])])
+    monkeypatch.setattr("os.uname", lambda: os.uname_result(("Linux", "atlas", "", "", "")))
+    assert apply(tmp_path, sites.text(), "--yes") == 0
+    assert "nothing that twinsan apply changes differs" in capsys.readouterr().out
+    cluster.go(inject="p_lun1_monitor_10000@atlas=1")
+    assert apply(tmp_path, sites.text(), "--yes") == 1
+    assert "not well: p_lun1 on atlas" in capsys.readouterr().out
 
 
 def test_what_a_new_lun_needs_comes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
