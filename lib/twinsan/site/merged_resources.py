@@ -131,6 +131,8 @@ class Resources:
             self._fill(present, wanted)
         elif present.tag not in ownership.HOLDERS:
             raise CLASH(name=name, wanted=f"a {wanted.tag}", present=f"a {present.tag}")
+        elif (strangers := self._about(present)) and not any(self._is_ours(each) for each in present.iter("primitive")):
+            raise CLASH(name=name, wanted=f"a {wanted.tag}", present=f"a {present.tag} of {' '.join(strangers)}")
         elif draft.may(name):
             self._change_holder(present, wanted)
         for number, member in enumerate(members):

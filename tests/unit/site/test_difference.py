@@ -100,6 +100,15 @@ def test_a_name_that_others_have_is_not_taken() -> None:
         difference.between(running, SAN)
 
 
+def test_a_group_of_others_is_not_taken() -> None:
+    """Else it would lose its meta attributes."""
+    running = cluster("many-luns")
+    members = STRANGER + '<meta_attributes id="m"><nvpair id="n" name="priority" value="7"/></meta_attributes>'
+    add(running, ".//resources", f'<group id="g_san">{members}</group>')
+    with pytest.raises(Failure, match="g_san is a group of mail, which is not twinsan's"):
+        difference.between(running, SAN)
+
+
 @pytest.mark.parametrize(
     ("xml", "command"),
     [
