@@ -221,6 +221,18 @@ def test_a_removal_that_was_interrupted_is_completed(two_luns: Running, tmp_path
     assert "p_lun2" not in cluster.text().partition("<status>")[0]
 
 
+def test_what_an_interrupted_removal_has_stopped_is_told_when_the_site_has_it_again(
+    two_luns: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = two_luns
+    found = difference.between(difference.parse(cluster.text()), sites.site(sites.text()))
+    cluster.file.write_text(difference.text(found.stopped))
+    cluster.settle()
+    apply(tmp_path, sites.text() + LUN_2, "--yes")
+    remedy = "crm_resource --resource p_lun2 --meta --delete-parameter target-role"
+    assert f"p_lun2 stays stopped, for it has target-role=Stopped; type: {remedy}" in capsys.readouterr().out
+
+
 def test_an_address_does_not_come_before_its_constraints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though the constraints come later, with the part that moves."""
     running = ready(Running(tmp_path, sites.site(sites.text("sbd-disk"))), monkeypatch)

@@ -10,7 +10,7 @@ from twinsan.cluster import patch
 from twinsan.errors import Failure, Reason
 from twinsan.host import command
 from twinsan.operate.change import forecast, node_files
-from twinsan.site import difference, model, named_values
+from twinsan.site import difference, elements, model, named_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ _ELSEWHERE = "this host is no node of the site, so its files of DRBD and corosyn
 _OTHER_NODES = "the cluster has the nodes {present}, and the site {wanted}"
 _MAINTENANCE = "the cluster is in maintenance mode: what is shown here it does when that ends"
 _NO_FENCING = "the cluster does not fence: {name} is {value}; type: crm_attribute --name {name} --delete"
+_STOPPED = (
+    "{name} stays stopped, for it has target-role=Stopped; type: crm_resource --resource {name} --meta "
+    "--delete-parameter target-role"
+)
 _PENDING = "the cluster has something to do without any change: {actions}"
 
 # The names of the option that switches fencing off.
@@ -144,9 +148,22 @@ def _notes(compared: Comparison) -> list[str]:
     pending = compared.forecast.pending
     if pending:
         found.append(_PENDING.format(actions=", ".join(map(str, pending[:6]))))
+    found += [_STOPPED.format(name=name) for name in _stopped(compared.difference.tree)]
     if compared.site.fencing.by == model.IPMI:
         found += [_DEVICE_CLOSED.format(device=each) for each in _without_password(compared)]
     return found
+
+
+def _stopped(cib: _Element) -> list[str]:
+    """What is ours, and what holds it, that somebody has stopped: an operator, or an apply that was interrupted before
+    it removed what the site has again.
+    """
+    return [
+        str(each.get("id"))
+        for each in cib.iterfind("configuration/resources//*")
+        if any(primitive.get("provider") == "twinsan" for primitive in each.iter("primitive"))
+        and elements.values(each, "meta_attributes").get("target-role") == "Stopped"
+    ]
 
 
 def _without_password(compared: Comparison) -> list[str]:
