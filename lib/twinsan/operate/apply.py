@@ -9,8 +9,9 @@ import sys
 from twinsan.cluster import cib, patch
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure, Reason
+from twinsan.host import private_folder
 from twinsan.operate import luns, reading
-from twinsan.operate.change import comparison, drbd_files, listing, private_folder, settling, steps, volumes
+from twinsan.operate.change import comparison, drbd_files, listing, settling, steps, volumes
 from twinsan.site import difference, named_values
 
 TYPE_CHECKING = False

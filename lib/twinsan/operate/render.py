@@ -62,7 +62,8 @@ def diff(site_file: str, *, cib_file: str, as_json: bool) -> int:
     Failure.
     """
     packages.find()
-    from twinsan.operate.change import comparison, listing, private_folder
+    from twinsan.host import private_folder
+    from twinsan.operate.change import comparison, listing
 
     site = reading.site(site_file, as_json=as_json)
     if site is None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from copy import deepcopy
 
 from twinsan.errors import Failure, Reason
-from twinsan.host import command
+from twinsan.host import command, private_folder
 from twinsan.operate.checks.plan import Plan
 from twinsan.operate.checks.xml import etree
 
@@ -47,7 +46,7 @@ class Simulator:
 
     def __init__(self, configuration: Configuration, nodes: tuple[str, str], deadline: Deadline) -> None:
         self._deadline = deadline
-        self._folder = _new_folder()
+        self._folder = private_folder.make()
         self._file = os.path.join(self._folder, "cib.xml")
         self._graph = os.path.join(self._folder, "graph.xml")
         self.nodes = nodes
@@ -57,7 +56,7 @@ class Simulator:
 
     def close(self) -> None:
         """Remove the copy."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        private_folder.remove(self._folder)
 
     def load(self, cib: bytes) -> None:
         """Go on from another state."""
@@ -132,13 +131,6 @@ class Simulator:
                 own = etree.SubElement(element, "instance_attributes", id=f"check-{element.get('id')}")
                 etree.SubElement(own, "nvpair", id=f"check-{element.get('id')}-s", name="standby", value="on")
         self.load(etree.tostring(root))
-
-
-def _new_folder() -> str:
-    """A folder that nobody else can enter. The import of tempfile takes longer than all else that is imported here."""
-    path = f"/tmp/twinsan-check-{os.urandom(8).hex()}"  # noqa: S108  made anew, or it fails
-    os.mkdir(path, 0o700)
-    return path
 
 
 def _cluster(configuration: Configuration, nodes: tuple[str, str]) -> bytes:
