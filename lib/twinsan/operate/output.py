@@ -8,20 +8,23 @@ import os
 
 from twinsan.errors import Failure, Reason
 
-NOT_WRITTEN = Reason(Failure, "{file} cannot be written: {error}", "name a file in a folder that is there")
+NOT_WRITTEN = Reason(Failure, "{file} cannot be written ({error})", "{remedy}")
+
+_REMEDY = "name a file in a folder that is there"
 
 
 def require_folder(path: str) -> None:
     """Check, before work whose result is to be written, that a file could be written at `path`. Raises Failure."""
     folder = os.path.dirname(path) or "."
     if os.path.isdir(path) or not os.access(folder, os.W_OK | os.X_OK):
-        raise NOT_WRITTEN(
-            file=path, error="it is a folder" if os.path.isdir(path) else f"{folder} cannot be written to"
-        )
+        error = "it is a folder" if os.path.isdir(path) else f"{folder} is no folder to write to"
+        raise NOT_WRITTEN(file=path, error=error, remedy=_REMEDY)
 
 
-def replace(path: str, text: str) -> None:
-    """Replace a file, which anybody may read: a reader has all of the old text or of the new. Raises Failure."""
+def replace(path: str, text: str, *, remedy: str = _REMEDY) -> None:
+    """Replace a file, which anybody may read: a reader has all of the old text or of the new. Raises Failure, with
+    `remedy` for what to type.
+    """
     # Programs that read a folder, such as node_exporter, look at other names.
     temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}.new")
     try:
@@ -30,7 +33,7 @@ def replace(path: str, text: str) -> None:
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        raise NOT_WRITTEN(file=path, error=error.strerror) from None
+        raise NOT_WRITTEN(file=path, error=error.strerror, remedy=remedy) from None
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)

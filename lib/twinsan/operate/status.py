@@ -84,9 +84,10 @@ def _verdict(facts: Facts, predictions: tuple[Prediction, ...], found: tuple[Fin
 def _write(status: Status, *, as_text: bool, html: str | None, again: bool) -> None:
     # Each is imported only if it is used: in a time of seconds, milliseconds count a little.
     if html is not None:
+        from twinsan.operate import output
         from twinsan.operate.display import page
 
-        _replace(html, page.text(View(status)))
+        output.replace(html, page.text(View(status)))
     elif as_text:
         _print(View(status), again=again)
     else:
@@ -114,17 +115,3 @@ def _width() -> int:
         return os.get_terminal_size().columns
     except OSError:
         return _WIDTH
-
-
-def _replace(path: str, text: str) -> None:
-    """Write a file that a web server may be reading: it has the old text or the new one. Raises OSError."""
-    temporary = f"{path}.new.{os.getpid()}"
-    try:
-        # A name in configfs may have bytes that are no UTF-8.
-        with open(temporary, "w", encoding="utf-8", errors="replace") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from twinsan.alert.memory import Memory
 from twinsan.deadline import Deadline
-from twinsan.errors import Failure, Reason
+from twinsan.operate import output as output_file
 from twinsan.operate.facts import gathering
 from twinsan.operate.metrics import collection, thin_pools
 
@@ -17,10 +16,8 @@ from twinsan.operate.metrics import collection, thin_pools
 _SECONDS = 14.0
 _SECONDS_FOR_POOLS = 1.0
 
-NOT_WRITTEN = Reason(
-    Failure,
-    "{file} cannot be written ({error})",
-    "give the folder of node_exporter's --collector.textfile.directory; on Debian /var/lib/prometheus/node-exporter",
+_FOLDER = (
+    "give the folder of node_exporter's --collector.textfile.directory; on Debian /var/lib/prometheus/node-exporter"
 )
 
 
@@ -32,21 +29,5 @@ def report(output: str | None) -> int:
     if output is None:
         sys.stdout.write(text)
     else:
-        _replace(output, text)
+        output_file.replace(output, text, remedy=_FOLDER)
     return 0
-
-
-def _replace(path: str, text: str) -> None:
-    """Replace a file, so that a reader has all of the old text or of the new. node_exporter reads names in .prom."""
-    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}.new")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.rename(temporary, path)
-    except OSError as error:
-        try:
-            os.unlink(temporary)
-        except OSError:
-            pass
-        raise NOT_WRITTEN(file=path, error=error.strerror) from None
