@@ -57,6 +57,9 @@ NO_DAEMON = Reason(
     f"there: systemctl enable --now ssh (RHEL, SUSE: sshd; Debian: apt install openssh-server), {_TRY}",
 )
 TOO_LATE = Reason(TooSlow, "{command} did not end in time", "try it by hand")
+NOT_READ = Reason(Failure, "{path} of {node} cannot be read: {complaint}", "see there: ls -l {path}")
+NOT_WRITTEN = Reason(Failure, "{path} of {node} cannot be written: {complaint}", "see there: df {folder}; dmesg")
+FILE_TOO_LATE = Reason(TooSlow, "{node} did not read or write {path} in time", "see there: dmesg")
 NOT_THERE = Reason(NotInstalled, "{node} lacks the program {program}", "install it there")
 ANOTHER_NODE = Reason(
     Failure,
@@ -128,11 +131,17 @@ class Node:
         """
         data = content.encode() if isinstance(content, str) else content
         coded = base64.encodebytes(data).decode()
-        self.run("sh", "-c", _PUT, "sh", path, f"{mode:o}", owner, str(len(data)), deadline=deadline, input=coded)
+        ended = self._on_file(_PUT, path, f"{mode:o}", owner, str(len(data)), deadline=deadline, input=coded)
+        if not ended.ok:
+            complaint = ended.complaint or f"exit status {ended.status}"
+            raise NOT_WRITTEN(path=path, node=self.name, complaint=complaint, folder=os.path.dirname(path))
 
     def read(self, path: str, *, deadline: Deadline) -> bytes | None:
         """Return the content of a file; None if there is no such file. Raises Failure."""
-        first, _, coded = self.run("sh", "-c", _READ, "sh", path, deadline=deadline).stdout.partition("\n")
+        ended = self._on_file(_READ, path, deadline=deadline)
+        if not ended.ok:
+            raise NOT_READ(path=path, node=self.name, complaint=ended.complaint or f"exit status {ended.status}")
+        first, _, coded = ended.stdout.partition("\n")
         return base64.b64decode(coded) if first == "is there" else None
 
     def read_text(self, path: str, *, deadline: Deadline) -> str | None:
@@ -145,6 +154,13 @@ class Node:
         found = self.run("uname", "-n", deadline=Deadline(_SECONDS_FOR_NAME)).stdout.strip()
         if found != self.name:
             raise ANOTHER_NODE(node=self.name, other=found)
+
+    def _on_file(self, script: str, path: str, *words: str, deadline: Deadline, input: str = "") -> command.Result:  # noqa: A002
+        """Run one of the scripts above for a file. Its text is in no failure."""
+        try:
+            return self.run("sh", "-c", script, "sh", path, *words, deadline=deadline, input=input, check=False)
+        except TooSlow:
+            raise FILE_TOO_LATE(path=path, node=self.name) from None
 
     def _ssh(self, argv: tuple[str, ...], deadline: Deadline) -> list[str]:
         """The command line. timeout(1) ends a program there that outlives its caller here."""

@@ -138,6 +138,19 @@ def test_a_file_that_comes_incomplete_replaces_nothing(programs: Path, tmp_path:
 
 
 @pytest.mark.runs_programs
+def test_a_file_that_cannot_be_put_or_read_is_named_in_one_line(programs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "no-such-folder" / "file"
+    with pytest.raises(Failure, match=rf"^{path} of zeus cannot be written: .*; see there: df {path.parent}; dmesg$"):
+        ZEUS.put(str(path), "text", deadline=in_time(), owner=OWNER)
+    with pytest.raises(Failure, match=rf"^{tmp_path} of zeus cannot be read: .*; see there: ls -l {tmp_path}$"):
+        ZEUS.read(str(tmp_path), deadline=in_time())
+    script(programs / "base64", "#!/bin/sh\nexec sleep 60\n")
+    for node in (ZEUS, Node(os.uname().nodename)):
+        with pytest.raises(TooSlow, match=rf"^{node.name} did not read or write {tmp_path} in time; see there: dmesg$"):
+            node.read(str(tmp_path), deadline=Deadline(0.5))
+
+
+@pytest.mark.runs_programs
 def test_a_file_is_read_and_one_that_is_missing_is_none(programs: Path, tmp_path: Path) -> None:
     path = tmp_path / "file"
     assert ZEUS.read(str(path), deadline=in_time()) is None
