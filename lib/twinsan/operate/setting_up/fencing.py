@@ -64,12 +64,12 @@ class Sbd(Step):
         self._pair = pair
 
     def is_done(self) -> bool:
-        return all(self._pair.on_both(self._has_it)) and self._disks_ready()
+        return all(self._pair.on_both(self._has_it)) and not self._without_places()
 
     def do(self) -> str:
-        fencing = self._pair.site.fencing
-        if not self._disks_ready():
-            devices = [word for device in fencing.devices for word in ("-d", device)]
+        # A disk that is ready may be in use: the nodes that watch it would reset themselves.
+        devices = [word for device in self._without_places() for word in ("-d", device)]
+        if devices:
             seconds = self._pair.site.watchdog_seconds
             nodes.run(self._pair.here, "sbd", *devices, "-1", str(seconds), "-4", str(2 * seconds), "create")
         for node in self._pair.nodes:
@@ -85,8 +85,8 @@ class Sbd(Step):
         text = node.read_text(self._path(node), deadline=Deadline(60))
         return text == sbd.text(self._pair.site) and self._pair.facts_of(node).service("sbd").enabled
 
-    def _disks_ready(self) -> bool:
-        return all(is_sbd(self._pair.here, device) for device in self._pair.site.fencing.devices)
+    def _without_places(self) -> list[str]:
+        return [device for device in self._pair.site.fencing.devices if not is_sbd(self._pair.here, device)]
 
 
 class ThirdVote(Step):

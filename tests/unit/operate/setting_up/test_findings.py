@@ -258,3 +258,17 @@ def test_a_pair_with_sbd(sbd: FakePair, words: list[str], capsys: pytest.Capture
     before = len(sbd.changes)
     assert cli.main([words[0], words[1], "--yes"]) == 0
     assert len(sbd.changes) == before
+
+
+def test_only_a_disk_that_has_no_places_of_sbd_gets_them(sbd: FakePair, words: list[str]) -> None:
+    """The watchers of the other disks would find them empty, and reset their nodes."""
+    with open(words[1], "w", encoding="ascii") as site:
+        site.write(SBD.replace('["/dev/sdh"]', '["/dev/sdh", "/dev/sdi", "/dev/sdj"]'))
+    for node in sbd.nodes:
+        for path in ("/dev/sdi", "/dev/sdj"):
+            disk(path)(node)
+    sbd.sbd |= {"/dev/sdh", "/dev/sdj"}
+    assert cli.main([words[0], words[1], "--yes"]) == 0
+    assert [change for change in sbd.changes if "create" in change and "sbd" in change] == [
+        "atlas: sbd -d /dev/sdi -1 5 -4 10 create"
+    ]
