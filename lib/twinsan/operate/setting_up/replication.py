@@ -42,8 +42,7 @@ NOT_CONNECTED = Reason(
 
 FOLDER = "/etc/drbd.d"
 
-# The words of the shipped file in place of a secret, and what matches either.
-_NO_SECRET = "MAKE YOUR OWN"  # noqa: S105  no secret, as it says
+# What matches the secret of a file, and the words of the shipped file in place of one.
 _SECRET = re.compile(r'(\bshared-secret\s+)("[^"\n]*"|[^;\n]+)(;)')
 _SECONDS_TO_CONNECT = 60.0
 _SECONDS_FOR_METADATA = 300.0
@@ -122,7 +121,7 @@ class Files(Step):
 
     def _text(self, resource: Resource) -> str:
         own = self._secret(resource) or secrets.token_hex(16)
-        return _template(self._pair, resource).replace(_NO_SECRET, own)
+        return _template(self._pair, resource).replace(drbd.NO_SECRET, own)
 
     def _put(self, node: Node, resource: Resource, text: str) -> None:
         path = _path(resource)
@@ -215,10 +214,10 @@ def generation(node: Node, resource: Resource, volume: Volume) -> int:
 
 
 def secret(text: str) -> str:
-    """Return the secret of a resource file; "" if it has none, or the words of the shipped file."""
+    """Return the secret of a resource file, as it is written there; "" for none, or the words of the shipped file."""
     found = _SECRET.search(plain(text))
-    own = found[2].strip('"').strip() if found else ""
-    return "" if own == _NO_SECRET else own
+    own = found[2].strip() if found else ""
+    return "" if own.strip('"') in ("", drbd.NO_SECRET) else own
 
 
 def _template(pair: Pair, resource: Resource) -> str:
