@@ -40,7 +40,9 @@ _SECONDS_TO_MEET = 180.0
 
 
 class Files(Step):
-    """corosync.conf and the key, the same on both nodes."""
+    """corosync.conf and the key, the same on both nodes. The key comes first: where the pair's corosync.conf is, the key
+    is the pair's too, and none that another cluster has left.
+    """
 
     what = f"Write {COROSYNC_CONF} and a key of its own"
 
@@ -52,12 +54,12 @@ class Files(Step):
         return self._has_own(0) and self._has_own(1) and keys[0] is not None and keys[0] == keys[1]
 
     def do(self) -> str:
-        self._write_configuration()
         keys = self._pair.on_both(_key)
         key = self._known_key(keys) or secrets.token_bytes(_KEY_BYTES)
         for node, has in zip(self._pair.nodes, keys):
             if has != key:
                 node.put(AUTHKEY, key, deadline=Deadline(60), mode=0o400)
+        self._write_configuration()
         return ""
 
     def _write_configuration(self) -> None:

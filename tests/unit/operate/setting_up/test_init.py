@@ -95,6 +95,34 @@ def test_interrupted_at_any_change_it_goes_on_when_it_is_typed_again(
         assert len(keys) == len(secrets) == 1
 
 
+def test_a_secret_is_kept_as_it_is_written(pair: FakePair, words: list[str]) -> None:
+    path = "/etc/drbd.d/data0.res"
+    assert cli.main([*words, YES]) == 0
+    text = pair.atlas.files[path].decode()
+    text = text.replace(replication.secret(text), '"of two; words"')
+    new = fake_pair.FakeNode("zeus", 1, pair)
+    pair.nodes[0].files[path], pair.nodes = text.encode(), (pair.atlas, new)
+    assert cli.main([*words, YES]) == 0
+    assert pair.atlas.files[path].decode() == new.files[path].decode() == text
+
+
+@pytest.mark.usefixtures("pair")
+def test_the_key_of_another_cluster_is_not_taken_over(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    """Its corosync.conf was moved away, and its key was left: wherever init is interrupted, the pair gets its own."""
+    path, old = "/etc/corosync/authkey", b"known to others"
+    for number in range(1, 60):
+        pair = FakePair()
+        pair.atlas.files[path] = pair.zeus.files[path] = old
+        monkeypatch.setattr(remote, "pair", fake_pair.pair_of(pair))
+        pair.fatal = number
+        try:
+            cli.main([*words, YES])
+        except Killed:
+            pair.fatal = 0
+            assert cli.main([*words, YES]) == 0
+        assert pair.atlas.files[path] == pair.zeus.files[path] != old, (number, pair.changes)
+
+
 def test_disks_that_are_not_all_zero_are_copied(
     pair: FakePair, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
