@@ -7,7 +7,7 @@ import re
 
 from twinsan.errors import Failure, Reason
 from twinsan.operate.setting_up.look import COROSYNC_CONF
-from twinsan.site import corosync
+from twinsan.site import cib, corosync
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,16 @@ OTHER_RESOURCES = Reason(
     Failure,
     "a cluster runs on {node} and has resources: {resources}",
     "if they are not needed any more: ssh root@{node} cibadmin --erase --force",
+)
+NOT_ALL = Reason(
+    Failure,
+    "the cluster of {node} has resources, and lacks {resources} of the site: init changes no cluster that has any",
+    "see what would change: twinsan render {site} --diff; then type: twinsan apply {site}",
+)
+SILENT = Reason(
+    Failure,
+    "Pacemaker runs on {node} and does not tell what it serves",
+    "see: ssh root@{node} crm_mon -1; if nothing is served there: ssh root@{node} systemctl stop pacemaker",
 )
 OTHER_NODES = Reason(
     Failure,
@@ -51,6 +61,8 @@ def check(site: Site, site_file: str, facts: tuple[Facts, Facts], found: Finding
         elif is_of(site, has.corosync) and plain(has.corosync or "") != plain(corosync.text(site)):
             found.remark(has.node, OTHER_VALUES, site=site_file)
         if has.cluster is None:
+            if has.service("pacemaker").active:
+                found.add(has.node, SILENT)
             continue
         ours = {node.name for node in site.nodes}
         others = [name for name in has.cluster.nodes if name not in {*ours, DEFAULT_NODE, ""}]
@@ -61,6 +73,13 @@ def check(site: Site, site_file: str, facts: tuple[Facts, Facts], found: Finding
             found.add(has.node, OTHER_NODES, nodes=" ".join(others))
         if has.cluster.resources and not is_of(site, has.corosync):
             found.add(has.node, OTHER_RESOURCES, resources=" ".join(has.cluster.resources))
+        elif has.cluster.resources and (missing := primitives(site) - set(has.cluster.resources)):
+            found.add(has.node, NOT_ALL, resources=" ".join(sorted(missing)), site=site_file)
+
+
+def primitives(site: Site) -> set[str]:
+    """The names that the resources of a site have in the cluster."""
+    return {each.get("id", "") for each in cib.tree(site).iter("primitive")}
 
 
 def nodes_of(text: str) -> dict[str, tuple[str, ...]]:

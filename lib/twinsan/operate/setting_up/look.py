@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import twinsan
 from twinsan.cluster import cib
 from twinsan.drbd import setup
-from twinsan.errors import Failure, NotInstalled
+from twinsan.errors import DeadlinePassed, Failure, NotInstalled
 from twinsan.host import command, kernel_files
 from twinsan.lio import tree
 from twinsan.operate.setting_up import disk, software
@@ -33,6 +33,9 @@ FIREWALLS = ("firewalld", "ufw")
 
 # Where there has to be room.
 _ROOM = ("/etc", "/var/lib", "/run")
+
+# How long a Pacemaker that starts is waited for.
+_SECONDS_FOR_CLUSTER = 45.0
 
 _FOLDER = os.path.dirname(os.path.realpath(twinsan.__file__))
 _BLOCK_DEVICES = "/sys/block"
@@ -164,14 +167,26 @@ def _free_mb(folder: str) -> int:
 
 
 def _cluster(deadline: Deadline) -> Cluster | None:
+    """The cluster of a Pacemaker that runs or starts; None if it does not tell."""
+    found: list[Cluster] = []
+
+    def tells() -> bool:
+        try:
+            configuration = ET.fromstring(cib.query(deadline)).find("configuration")  # noqa: S314  the cluster's own
+        except NotInstalled:
+            raise
+        except (Failure, ET.ParseError):
+            return False
+        if configuration is not None:
+            nodes = tuple(node.get("uname", "") for node in configuration.iterfind("nodes/node"))
+            found.append(Cluster(nodes, tuple(each.get("id", "") for each in configuration.iter("primitive"))))
+        return bool(found)
+
     try:
-        configuration = ET.fromstring(cib.query(deadline)).find("configuration")  # noqa: S314  the cluster's own
-    except (Failure, ET.ParseError):
+        deadline.within(_SECONDS_FOR_CLUSTER).wait_until(tells, "Pacemaker tells its configuration", interval=1.0)
+    except (DeadlinePassed, NotInstalled):
         return None
-    if configuration is None:
-        return None
-    nodes = tuple(node.get("uname", "") for node in configuration.iterfind("nodes/node"))
-    return Cluster(nodes, tuple(each.get("id", "") for each in configuration.iter("primitive")))
+    return found[0]
 
 
 def _events(deadline: Deadline) -> str:

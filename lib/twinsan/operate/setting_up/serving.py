@@ -6,6 +6,7 @@ from __future__ import annotations
 from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed, Failure, Reason
 from twinsan.operate.setting_up import nodes
+from twinsan.operate.setting_up.cluster_checks import primitives
 from twinsan.operate.setting_up.steps import Step
 from twinsan.site import cib
 
@@ -39,8 +40,7 @@ class Load(Step):
 
     def is_done(self) -> bool:
         has = self._pair.facts_of(self._pair.here)
-        wanted = {each.get("id", "") for each in cib.tree(self._pair.site).iter("primitive")}
-        return has.cluster is not None and wanted <= set(has.cluster.resources)
+        return has.cluster is not None and primitives(self._pair.site) <= set(has.cluster.resources)
 
     def do(self) -> str:
         def has_properties() -> bool:

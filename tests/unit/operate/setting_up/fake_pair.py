@@ -54,7 +54,7 @@ class Killed(BaseException):
 
 class FakeNode:
     """A node: its files and services; the disks with the signatures on each; of DRBD the identifier of the data in the
-    meta data of each volume, and what the kernel has.
+    meta data of each volume, and what the kernel has. `silent` is whether the cluster's configuration cannot be read.
     """
 
     def __init__(self, name: str, number: int, pair: FakePair) -> None:
@@ -71,6 +71,7 @@ class FakeNode:
         self.enabled = {"drbd", "target"}
         self.active = {"corosync", "pacemaker"}
         self.cluster: set[str] = {"node1"}
+        self.silent = False
         number += 2
         addresses = (
             told.Address("eth0", f"10.0.5.{number}", 24),
@@ -170,7 +171,7 @@ class FakeNode:
             time=time.time() + self.facts.time,
             services=units,
             corosync=None if conf is None else conf.decode(),
-            cluster=self._cluster() if running else None,
+            cluster=self._cluster() if running and not self.silent else None,
             events=self._events(),
             minors={str(number): "sda" for number in self.disks},
             disks=tuple(self._disk(path) for path in disks),

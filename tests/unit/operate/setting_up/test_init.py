@@ -201,6 +201,33 @@ def test_a_server_that_replaces_a_dead_one_joins_the_other(pair: FakePair, words
     assert new.in_cluster
 
 
+def test_a_cluster_that_does_not_answer_is_not_restarted(
+    pair: FakePair, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may serve. The other node is new."""
+    assert cli.main([*words, YES]) == 0
+    before = len(pair.changes)
+    pair.nodes = (pair.atlas, fake_pair.FakeNode("zeus", 1, pair))
+    pair.atlas.silent = True
+    assert cli.main([*words, YES]) == 1
+    assert "Pacemaker runs on atlas and does not tell what it serves" in capsys.readouterr().out
+    assert len(pair.changes) == before
+
+
+def test_a_pair_that_serves_gets_nothing_new(
+    pair: FakePair, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`apply` does that: it says first what would be interrupted."""
+    assert cli.main([*words, YES]) == 0
+    before = len(pair.changes)
+    pair.resources.remove("p_lun1")
+    assert cli.main([*words, YES]) == 1
+    told = capsys.readouterr().out
+    assert "the cluster of atlas has resources, and lacks p_lun1 of the site" in told
+    assert f"twinsan apply {words[1]}" in told
+    assert len(pair.changes) == before
+
+
 def test_a_password_for_each_bmc(pair: FakePair, words: list[str], tmp_path: Path) -> None:
     fake_pair.write_password(tmp_path, f"{PASSWORD}\n{PASSWORD}\n")
     assert cli.main([*words, YES]) == 0

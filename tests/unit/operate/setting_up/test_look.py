@@ -80,6 +80,23 @@ def test_what_the_programs_print_is_read(here: facts.Facts) -> None:
     assert here.events == ""
 
 
+def test_a_cluster_that_starts_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([(102, ""), (0, "no XML"), (0, "<cib/>"), (0, PRINTED["cibadmin"])])
+
+    def run(*argv: str, **_: object) -> command.Result:
+        result = command.Result(argv, *next(answers), "no connection")
+        if not result.ok:
+            raise command.CommandFailed(result)
+        return result
+
+    monkeypatch.setattr(command, "run", run)
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    assert look._cluster(Deadline(20)) == facts.Cluster(("node1",), ("p_one",))
+    monkeypatch.setattr(look, "_SECONDS_FOR_CLUSTER", 0.0)
+    answers = iter([(102, "")])
+    assert look._cluster(Deadline(20)) is None
+
+
 def test_it_goes_over_as_json(here: facts.Facts) -> None:
     assert facts.parse(here.json()) == here
     pair = FakePair()
