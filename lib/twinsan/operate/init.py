@@ -119,6 +119,7 @@ def _set_up(site: Site, site_file: str, options: Options) -> int:
         return 0
     _confirm(pair, to_do, options)
     begin = time.monotonic()
+    plan.require_unchanged(looked)
     changes = steps.carry_out(to_do, _say)
     if changes:
         _say(f"The pair is set up, in {time.monotonic() - begin:.0f} s:")

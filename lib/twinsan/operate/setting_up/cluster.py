@@ -40,8 +40,8 @@ _SECONDS_TO_MEET = 180.0
 
 
 class Files(Step):
-    """corosync.conf and the key, the same on both nodes. The key comes first: where the pair's corosync.conf is, the key
-    is the pair's too, and none that another cluster has left.
+    """corosync.conf and the key, the same on both nodes. The key comes first: where the pair's corosync.conf is, the
+    key is the pair's too, and none that another cluster has left.
     """
 
     what = f"Write {COROSYNC_CONF} and a key of its own"

@@ -32,13 +32,15 @@ _SECTOR = 512
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk as the site file names it: `path`. `fault` says why it is none, "" if it is one. `signatures` are the
-    kinds of what wipefs(8) finds on it, `holders` the kernel's names of the devices on top of it, `users` in words who
-    else uses it. `written` is whether any byte that was read is not zero.
+    """A disk as the site file names it: `path`. `number` is the kernel's, the same by each of its paths. `fault` says
+    why it is none, "" if it is one. `signatures` are the kinds of what wipefs(8) finds on it, `holders` the kernel's
+    names of the devices on top of it, `users` in words who else uses it. `written` is whether any byte that was read is
+    not zero.
     """
 
     path: str
     fault: str = ""
+    number: str = ""
     size: int = 0
     block_size: int = 512
     rotational: bool = False
@@ -73,6 +75,7 @@ def look(path: str, deadline: Deadline) -> Disk:
     place = os.path.realpath(block_tree.find(path))
     limits = device_limits.of(path)
     kept = {
+        "number": kernel_files.text(f"{place}/dev").strip(),
         "size": _number(f"{place}/size") * _SECTOR,
         "block_size": limits.logical_block_size if limits else 512,
         "rotational": bool(_number(f"{_queue(place)}/rotational")),
@@ -91,11 +94,13 @@ def look(path: str, deadline: Deadline) -> Disk:
 
 def is_zero(path: str, deadline: Deadline) -> bool | None:
     """Whether each byte of the disk is zero; of one that a DRBD device is made of, each byte of that device, without
-    its meta data. None if there was no time to read all.
+    its meta data. None if there was no time to read all, or nothing to read.
     """
     place = os.path.realpath(block_tree.find(path))
     drbd = [name for name in kernel_files.entries(f"{place}/holders") if name.startswith("drbd")]
     size = _number(f"{place}/holders/{drbd[0]}/size" if drbd else f"{place}/size") * _SECTOR
+    if not size:
+        return None
     empty = bytes(_STRIDE)
     with _Reader(path, _STRIDE) as reader:
         for begin in range(0, size, _STRIDE):

@@ -23,6 +23,9 @@ READ_ONLY = Reason(Failure, "{path} of {node} is read-only", "see: blockdev --re
 IN_USE = Reason(
     Failure, "{path} of {node} is in use: {users}", "end that, or name another disk in {key}; see: lsblk {path}"
 )
+SAME_DISK = Reason(
+    Failure, "{path} of {node} is the same disk as {other}", "name another disk in {key}; see: lsblk {path}"
+)
 NOT_EMPTY = Reason(
     Failure, "{path} of {node} ({size}) has {content} on it", "if that can go for ever: --overwrite {node}:{path}"
 )
@@ -57,6 +60,11 @@ UP_OTHERWISE = Reason(
     "DRBD runs {resource} on {node} with other disks than the site has: {disks}",
     "correct the site file, or end it there: drbdadm down {resource}",
 )
+CHANGED = Reason(
+    Failure,
+    "{path} of {node} is not as it was when {node} was looked at first",
+    "see what uses it: lsblk {path}; then type the command again",
+)
 NO_SUCH_WORDS = Reason(Misconfigured, "--overwrite {word} names no disk of the site", "its disks: {words}")
 
 # More of the larger disk than this would be lost.
@@ -69,6 +77,8 @@ def check(
     """Add what is wrong with the disks. `overwrite` are the words that name those that may be overwritten, `ours` the
     nodes and DRBD resources whose file is there as the site has it. `facts` are in the order of the site's nodes.
     """
+    for has in facts:
+        _check_paths(site, has, found)
     for resource in site.resources:
         for has in facts:
             if is_up(resource, has) and not _has_its_disks(resource, has):
@@ -81,6 +91,25 @@ def check(
             _check_both(volume, facts, found)
         _check_discard(resource, facts, found)
         _check_state(resource, facts, found)
+
+
+def require_unchanged(
+    site: Site, before: tuple[Facts, Facts], now: tuple[Facts, Facts], ours: frozenset[tuple[str, str]]
+) -> None:
+    """Check that the disks that may be written to are the ones that were looked at, with what was on them: an answer
+    may take hours. A program that an interrupted run has left behind may make a replica meanwhile. Raises Failure.
+    """
+    for had, has in zip(before, now):
+        paths = [*site.fencing.devices]
+        for resource in site.resources:
+            if not is_up(resource, had):
+                is_ours = (had.node, resource.name) in ours
+                paths += [
+                    path for path in _disks_of(resource, had.node) if not (is_ours and is_replica(has.disk(path)))
+                ]
+        for path in paths:
+            if has.disk(path) != had.disk(path):
+                raise CHANGED(path=path, node=had.node)
 
 
 def to_wipe(
@@ -106,7 +135,7 @@ def is_replica(disk: Disk) -> bool:
 
 def paths(site: Site, node: str) -> list[str]:
     """The disks of a node that hold replicas."""
-    return [volume.disks[node] for resource in site.resources for volume in resource.volumes]
+    return [path for resource in site.resources for path in _disks_of(resource, node)]
 
 
 def words(site: Site) -> list[str]:
@@ -129,6 +158,21 @@ def _has_its_disks(resource: Resource, has: Facts) -> bool:
         if str(volume.minor) in has.minors and f"drbd{volume.minor}" not in holders:
             return False
     return True
+
+
+def _disks_of(resource: Resource, node: str) -> list[str]:
+    return [volume.disks[node] for volume in resource.volumes]
+
+
+def _check_paths(site: Site, has: Facts, found: Findings) -> None:
+    """No disk may be named twice, by two of its paths."""
+    named = [(volume.disks[has.node], _key(volume)) for resource in site.resources for volume in resource.volumes]
+    first: dict[str, str] = {}
+    for path, key in [*named, *((device, "fencing.devices") for device in site.fencing.devices)]:
+        number = has.disk(path).number
+        if number and number in first:
+            found.add(has.node, SAME_DISK, path=path, other=first[number], key=key)
+        first.setdefault(number, path)
 
 
 def _check_one(volume: Volume, has: Facts, overwrite: frozenset[str], ours: bool, found: Findings) -> None:

@@ -67,8 +67,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a node is and has. `cluster` is None if Pacemaker does not run, or does not answer. `events` is the state of its DRBD resources as drbdsetup prints it, `minors` the disks of
-    its DRBD devices, `targets` the iSCSI targets of its kernel, `listening` the TCP ports that are in use.
+    """What a node is and has. `cluster` is None if Pacemaker does not run, or does not answer. `events` is the state of
+    its DRBD resources as drbdsetup prints it, `minors` the disks of its DRBD devices, `targets` the iSCSI targets of
+    its kernel, `listening` the TCP ports that are in use.
     """
 
     node: str

@@ -63,6 +63,13 @@ def look(site: Site, site_file: str, nodes: tuple[Node, Node], overwrite: frozen
     return Looked(pair, files, _seconds_apart(asked))
 
 
+def require_unchanged(looked: Looked) -> None:
+    """Look at the disks again, before the first change. Raises Failure if one is not as it was."""
+    pair = looked.pair
+    one, other = pair.on_both(lambda node: _ask(pair.site, node)[0])
+    disk_checks.require_unchanged(pair.site, pair.facts, (one, other), pair.ours)
+
+
 def check(looked: Looked, known: Mapping[str, str]) -> None:
     """Judge what was found: fills the findings."""
     pair, found = looked.pair, looked.findings

@@ -55,7 +55,7 @@ def hold(device: Path, name: str, size: int) -> None:
 
 def test_an_empty_disk(device: Path) -> None:
     found = disk.look(str(device), in_time())
-    assert found == disk.Disk(str(device), size=SIZE, rotational=True, discards=True)
+    assert found == disk.Disk(str(device), number="8:16", size=SIZE, rotational=True, discards=True)
     assert found.content == ""
 
 
@@ -116,3 +116,9 @@ def test_the_places_that_are_read_lie_on_the_disk() -> None:
         places = list(disk._samples(size))
         assert all(begin >= 0 and begin + length <= size and begin % 512 == 0 for begin, length in places)
         assert sum(length for _, length in places) <= 8 << 20
+
+
+def test_what_has_no_size_is_not_known_to_be_zero(device: Path) -> None:
+    """Two replicas that count as zero are not copied."""
+    hold(device, "drbd0", 0)
+    assert disk.is_zero(str(device), in_time()) is None

@@ -132,6 +132,21 @@ def test_it_is_found_and_nothing_is_changed(
     assert pair.changes == []
 
 
+def test_a_disk_that_is_named_by_two_of_its_paths_is_found(
+    pair: FakePair, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (LUN_DISK, STATE_DISK):
+        disk(path, number="8:5")(pair.zeus)
+    disk(number="8:5")(pair.atlas)
+    disk(STATE_DISK, number="8:6")(pair.atlas)
+    assert cli.main([*words, "--yes"]) == 1
+    out, err = capsys.readouterr()
+    assert "/dev/sda6 of zeus is the same disk as /dev/sda5" in out
+    assert "name another disk in resources.data0.state.disk" in out
+    assert "1 thing is in the way" in err
+    assert pair.changes == []
+
+
 def test_all_is_found_at_once(pair: FakePair, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     separate = (IN_THE_WAY[2], IN_THE_WAY[8], IN_THE_WAY[11], IN_THE_WAY[12])
     for change, _, _ in separate:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -281,6 +282,29 @@ def test_it_asks_on_a_terminal(
     monkeypatch.setattr("builtins.input", lambda _question: "yes")
     assert cli.main(words[:2]) == 0
     assert pair.resources
+
+
+@pytest.mark.parametrize("values", [{"signatures": ("ext4",), "written": True}, {"users": ("mounted on /srv",)}])
+def test_a_disk_that_changes_before_the_answer_is_left_alone(
+    pair: FakePair,
+    words: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    values: dict[str, object],
+) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", terminal)
+
+    def answer(_question: str) -> str:
+        disk = dataclasses.replace(pair.zeus.disk, path=LUN_DISK, **values)  # type: ignore[arg-type]
+        pair.zeus.changed_disks[LUN_DISK] = disk
+        return "yes"
+
+    monkeypatch.setattr("builtins.input", answer)
+    assert cli.main(words) == 1
+    assert "/dev/sda5 of zeus is not as it was" in capsys.readouterr().err
+    assert pair.changes == []
 
 
 def test_a_file_with_mistakes_and_unknown_words_are_named(
