@@ -88,6 +88,9 @@ def init(site_file: str | None, options: Options) -> int:
     except Misconfigured as wrong:
         print(f"twinsan: {wrong}", file=sys.stderr)
         return WRONG
+    except EOFError:
+        # Ctrl-D in place of an answer. All questions come before the first change.
+        raise REFUSED() from None  # noqa: RSE102  a Reason, which makes the exception
 
 
 def _asked_site() -> str:

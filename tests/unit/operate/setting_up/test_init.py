@@ -284,6 +284,18 @@ def test_it_asks_on_a_terminal(
     assert pair.resources
 
 
+def test_the_end_of_the_input_is_a_no(
+    pair: FakePair, words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", terminal)
+    for line in (words, ["init"]):
+        assert cli.main(line) == 1
+        assert capsys.readouterr().err == "twinsan: nothing was changed\n"
+    assert pair.changes == []
+
+
 @pytest.mark.parametrize("values", [{"signatures": ("ext4",), "written": True}, {"users": ("mounted on /srv",)}])
 def test_a_disk_that_changes_before_the_answer_is_left_alone(
     pair: FakePair,
