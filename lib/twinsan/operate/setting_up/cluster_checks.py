@@ -102,7 +102,10 @@ def may_be_replaced(text: str | None) -> bool:
     if text is None:
         return True
     nodes = nodes_of(text)
-    return len(nodes) <= 1 and all(address in _LOCAL for addresses in nodes.values() for address in addresses)
+    # Without a list of nodes, all are members that it reaches in the network of an interface.
+    reached = re.findall(r"^bindnetaddr\s*:\s*(\S+)", plain(text), re.MULTILINE) if not nodes else []
+    reached += [address for addresses in nodes.values() for address in addresses]
+    return len(nodes) <= 1 and all(address in _LOCAL for address in reached)
 
 
 def plain(text: str) -> str:

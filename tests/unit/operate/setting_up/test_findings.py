@@ -214,6 +214,9 @@ def test_the_node_lists_of_corosync_are_read() -> None:
     assert cluster_checks.may_be_replaced(None)
     assert cluster_checks.may_be_replaced("totem {\n}\n")
     assert not cluster_checks.may_be_replaced(CONF)
+    interface = "totem {\n  interface {\n    ringnumber: 0\n    bindnetaddr: ADDRESS\n  }\n}\n"
+    assert cluster_checks.may_be_replaced(interface.replace("ADDRESS", "127.0.0.1"))
+    assert not cluster_checks.may_be_replaced(interface.replace("ADDRESS", "10.0.5.0"))
     assert not cluster_checks.may_be_replaced(fake_pair.DEBIAN.replace("127.0.0.1", "10.0.5.3"))
 
 
