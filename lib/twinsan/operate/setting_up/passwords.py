@@ -9,7 +9,7 @@ import os
 import stat
 
 from twinsan.deadline import Deadline
-from twinsan.errors import Failure, NotPermitted, Reason
+from twinsan.errors import Failure, NotPermitted, Reason, TooSlow
 from twinsan.operate.setting_up import nodes
 from twinsan.operate.setting_up.steps import Step
 from twinsan.site import model
@@ -94,11 +94,19 @@ def check(pair: Pair, passwords: Mapping[str, str], found: Findings) -> None:
         if missing or (not script and asked.name not in passwords):
             continue
         given = "\n".join([*words, ""])
-        result = nodes.run(asking, "fence_ipmilan", seconds=_SECONDS_FOR_BMC, given=given, check=False)
-        if not result.ok:
+        told = _complaint_of_bmc(asking, given)
+        if told:
             values = {name: pair.site.fencing.parameters[name] for name in ("cipher", "username")}
-            told = result.complaint[:200] or f"exit status {result.status}"
             found.add(asked.name, BMC_FAILS, address=asked.bmc, other=asking.name, complaint=told, **values)
+
+
+def _complaint_of_bmc(asking: Node, given: str) -> str:
+    """Ask a BMC for the status of its power. Returns what is wrong, "" if nothing is."""
+    try:
+        result = nodes.run(asking, "fence_ipmilan", seconds=_SECONDS_FOR_BMC, given=given, check=False)
+    except TooSlow:
+        return f"fence_ipmilan did not end in {_SECONDS_FOR_BMC:.0f} s"
+    return "" if result.ok else result.complaint[:200] or f"exit status {result.status}"
 
 
 class Passwords(Step):

@@ -12,6 +12,7 @@ from tests.unit.operate.setting_up import fake_pair
 from tests.unit.operate.setting_up.fake_pair import LUN_DISK, STATE_DISK, FakeNode, FakePair
 from tests.unit.site import sites
 from twinsan import cli
+from twinsan.errors import TooSlow
 from twinsan.operate.setting_up import cluster_checks
 from twinsan.operate.setting_up import facts as told
 from twinsan.operate.setting_up.disk import Disk
@@ -172,6 +173,21 @@ def test_a_wrong_password_is_found_before_anything_is_changed(
     assert "ipmitool -I lanplus -C 3 -H 10.0.6.3 -U twinsan power status" in out
     assert "wrong" not in out
     assert pair.changes == []
+
+
+def test_a_bmc_that_does_not_answer_is_found_beside_all_else(
+    pair: FakePair, words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(_words: list[str], _given: str) -> str:
+        raise TooSlow("fence_ipmilan did not end in time")
+
+    monkeypatch.setattr(pair.atlas, "_fence_ipmilan", hang)
+    disk(written=True)(pair.atlas)
+    assert cli.main([*words, "--yes"]) == 1
+    out, err = capsys.readouterr()
+    assert "the BMC of zeus (10.0.6.3) does not answer atlas with the status of its power" in out
+    assert "--overwrite atlas:/dev/sda5" in out
+    assert "2 things are in the way" in err
 
 
 def active(name: str) -> Change:
