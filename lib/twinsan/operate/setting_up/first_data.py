@@ -80,7 +80,7 @@ class FirstData(Step):
             )
         leader = self._leader(states)
         if not self._state(leader).complete:
-            self._require_new()
+            self._require_new(leader)
             self._declare_equal(leader)
         self._promote(leader)
         if self._resource.state and not self._has_file_system(leader):
@@ -104,18 +104,23 @@ class FirstData(Step):
         return found
 
     def _leader(self, states: tuple[State, State]) -> Node:
-        """The node whose data counts: one that has all, at best as Primary; of new replicas the preferred node."""
+        """The node whose data counts: one that has all, at best as Primary; else the one that has more, and of new
+        replicas the preferred node.
+        """
 
-        def rank(index: int) -> tuple[bool, bool, bool, int]:
+        def rank(index: int) -> tuple[int, bool, bool, int]:
             state, node = states[index], self._pair.nodes[index]
-            return (not state.complete, not state.primary, node.name != self._resource.preferred, index)
+            lacking = sum(volume.disk != "UpToDate" for volume in state.volumes)
+            return (lacking, not state.primary, node.name != self._resource.preferred, index)
 
         return self._pair.nodes[min((0, 1), key=rank)]
 
-    def _require_new(self) -> None:
-        """Check that no replica of an incomplete volume has ever had data. Raises Failure."""
-        for node in self._pair.nodes:
-            for volume in self._incomplete(node):
+    def _require_new(self, leader: Node) -> None:
+        """Check that of the volumes that the leader lacks no replica has ever had data, on either node: force would
+        declare the leader's complete. Raises Failure.
+        """
+        for volume in self._incomplete(leader):
+            for node in self._pair.nodes:
                 found = replication.generation(node, self._resource, volume)
                 if found & ~1 != _JUST_CREATED:
                     raise NOT_NEW(resource=self._resource.name)

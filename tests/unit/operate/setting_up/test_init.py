@@ -183,6 +183,21 @@ def test_replicas_that_lost_their_data_are_left_alone(
     assert "no node has all data of data0, and it is not new" in capsys.readouterr().err
 
 
+def test_a_volume_that_only_the_other_node_has_is_not_declared_complete(
+    pair: FakePair, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each node has the data of one of both volumes, and was never told that of the other."""
+    assert cli.main([*words, YES]) == 0
+    for number, node in enumerate(pair.nodes):
+        node.primary, node.active = False, set()
+        node.disks = {number: "Inconsistent", 1 - number: "UpToDate"}
+        node.metadata = {number: fake_pair.JUST_CREATED, 1 - number: fake_pair.OF_DATA}
+    pair.resources, pair.changes = [], []
+    assert cli.main([*words, YES]) == 1
+    assert "no node has all data of data0, and it is not new" in capsys.readouterr().err
+    assert not [change for change in pair.changes if "primary" in change or "new-current-uuid" in change]
+
+
 def test_a_server_that_replaces_a_dead_one_joins_the_other(pair: FakePair, words: list[str]) -> None:
     """The one that serves is not restarted, and keeps its key and its secret; the new one gets both."""
     assert cli.main([*words, YES]) == 0
