@@ -198,7 +198,10 @@ def _kill(child: int, doing: str) -> Failure:
     hangs = kernel_wait.hangs(child)
     place = kernel_wait.functions(child) or "an unknown place"
     os.kill(child, signals.SIGKILL)
-    return HANGS(work=doing, place=place) if hangs else SLOW(work=doing)
+    if hangs:
+        return HANGS(work=doing, place=place)
+    _reap(child)
+    return SLOW(work=doing)
 
 
 def _result(report: str, doing: str) -> str:
@@ -251,12 +254,11 @@ def side_by_side(works: Mapping[str, Callable[[], Iterable[bytes]]], deadline: D
         os.close(reading)
         reports[name] = _report(received, name)
         reports[name].failure = _kill(pid, name)
-        _reap(pid)
     return reports
 
 
 def _reap(pid: int) -> None:
-    """Wait a moment for the end of a child that was killed. One that hangs in the kernel is left behind."""
+    """Wait a moment for the end of a child that was killed. One that hangs in the kernel by now is left behind."""
     ended = os.pidfd_open(pid)
     try:
         if select.select([ended], [], [], _SECONDS_TO_REPORT)[0]:

@@ -28,7 +28,7 @@ def replace(path: str, text: str, *, remedy: str = _REMEDY) -> None:
     # Programs that read a folder, such as node_exporter, look at other names.
     temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.{os.getpid()}.new")
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
+        with open(temporary, "w", encoding="utf-8", errors="replace") as file:
             file.write(text)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)

@@ -60,6 +60,17 @@ def test_one_that_does_not_end_is_given_up() -> None:
     assert found["other"].failure is None
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_one_that_is_killed_leaves_no_zombie(together: bool) -> None:
+    if together:
+        child.side_by_side({"it": sleeping}, Deadline(0.1))
+    else:
+        with pytest.raises(TooSlow):
+            child.run(lambda: time.sleep(60), Deadline(0.1), "sleeping")
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
 def test_none_is_waited_for_once_all_have_ended() -> None:
     begun = time.monotonic()
     child.side_by_side({"it": lambda: [b"1"]}, Deadline(30))
