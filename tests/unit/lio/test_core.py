@@ -124,7 +124,8 @@ def test_a_child_that_does_not_end_is_given_up(
     with pytest.raises(DeadlinePassed, match=words):
         child.run(work, Deadline(0.1), "removing LUN 1")
     assert time.monotonic() - begun < 0.9
-    os.wait()
+    if hangs:
+        os.wait()
     assert not (tmp_path / "late").exists()
 
 
