@@ -169,6 +169,6 @@ def test_what_a_lab_runs_without_installing_it_is_unpacked_once(
 def test_a_package_that_cannot_be_fetched_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap, "_BUILD", tmp_path)
     monkeypatch.setattr(bootstrap, "_run", lambda _: 100)
-    bootstrap._LOG.write_text("E: Temporary failure resolving 'deb.debian.org'")
+    bootstrap._LOG.write_text("E: Temporary failure resolving 'packages.example'")
     with pytest.raises(bootstrap.BootstrapError, match="could not fetch prometheus: the packages cannot be reached"):
         bootstrap.unpack_packages(["lab"])
