@@ -47,6 +47,7 @@ def started_again(recovering: Pair) -> Iterator[None]:
         recovering.recover()
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("started_again")
 def test_pacemaker_is_started_anew_in_maintenance_mode(pair: Pair, active: Machine, load: Load) -> None:
     """As in every rolling upgrade: the resources run on, and when maintenance ends none of them stops, nor changes its
