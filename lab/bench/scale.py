@@ -22,11 +22,11 @@ from lab.errors import LabError
 from lab.machine import Machine
 from lab.pair import INITIATOR, Pair
 
-_COUNTS, _QUICK_COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256), (1, 8)
+_COUNTS, _QUICK_COUNTS = (1, 4, 16, 64, 256), (1, 8)
 _REPETITIONS, _QUICK_REPETITIONS = 5, 2
 
 # Where iSCSILogicalUnit is measured as well, once.
-_THEIR_COUNTS, _QUICK_THEIR_COUNTS = (1, 32, 256), ()
+_THEIR_COUNTS, _QUICK_THEIR_COUNTS = (1, 64, 256), ()
 
 _IQN = "iqn.2003-01.org.example:bench"
 _IP = "10.0.5.60"

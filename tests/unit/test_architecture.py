@@ -89,7 +89,7 @@ ROOMS = {
     "fence": BOTTOM | {"host", *SUBJECTS, "disk"},
     "alert": BOTTOM | {"host", *SUBJECTS, "disk"},
     # It asks the agents' declarations, which it loads by their names.
-    "site": BOTTOM | {"host", "ocf", "lio"},
+    "site": BOTTOM | {"host", "ocf", *SUBJECTS},
     "operate": BOTTOM | {"host", *SUBJECTS, "alert", "disk", "fence", "site"},
     "commands": BOTTOM | {"host", *SUBJECTS, "alert", "disk", "fence", "site", "operate"},
 }

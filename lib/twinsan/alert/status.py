@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from xml.etree import ElementTree as ET
 
-from twinsan.cluster import cib
+from twinsan.cluster import cib, values
 from twinsan.errors import Failure, Reason
 
 TYPE_CHECKING = False
@@ -32,8 +32,6 @@ _SECONDS_OF_A_CAUSE = 600.0
 
 # Results of an action that are no failure.
 _WELL = frozenset(("0", "7", "8", "190", "191", "193"))
-
-_TRUE = frozenset(("on", "true", "yes", "1"))
 
 STANDBY = Reason(Failure, "{node} is in standby", "when it shall serve again: crm_standby --node {node} --delete")
 MOVED = Reason(
@@ -104,7 +102,7 @@ class Status:
     def cause(self, node: str, resource: str) -> str:
         """Return why a resource left a node that has stopped it, with what to type."""
         attributes = self._attributes(node)
-        if attributes.get("standby", "").lower() in _TRUE:
+        if values.is_true(attributes.get("standby")):
             return STANDBY.text(node=node)
         if attributes.get("shutdown", "0") not in ("", "0"):
             return SHUTS_DOWN.text(node=node)

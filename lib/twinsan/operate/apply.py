@@ -6,13 +6,13 @@ from __future__ import annotations
 import os
 import sys
 
-from twinsan.cluster import cib, patch
+from twinsan.cluster import cib, patch, values
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure, Reason
 from twinsan.host import private_folder
 from twinsan.operate import luns, reading
 from twinsan.operate.change import comparison, drbd_files, listing, settling, steps, volumes
-from twinsan.site import difference, named_values
+from twinsan.site import difference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,9 +102,7 @@ def _unmanaged(configuration: _Element, names: list[str]) -> str:
     for name in names:
         for pair in configuration.iterfind(f"configuration/resources//*[@id='{name}']/meta_attributes/nvpair"):
             key, value = pair.get("name"), pair.get("value")
-            if (key == "is-managed" and named_values.is_false(value)) or (
-                key == "maintenance" and named_values.is_true(value)
-            ):
+            if (key == "is-managed" and values.is_false(value)) or (key == "maintenance" and values.is_true(value)):
                 return f"{key}={value}"
     return ""
 

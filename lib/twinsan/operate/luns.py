@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-from xml.etree import ElementTree as ET
 
 from twinsan.cluster import cib
 from twinsan.disk.reservation_store import Store
@@ -13,6 +12,7 @@ from twinsan.drbd import state_volume
 from twinsan.errors import Failure
 from twinsan.host import command
 from twinsan.lio import alias, configfs, identity, naa, reservations, tree
+from twinsan.operate.facts.configuration import Configuration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,26 +60,15 @@ def find(deadline: Deadline) -> tuple[bool, list[Lun]]:
 
 def _configured(text: str) -> list[Lun]:
     found = []
-    configuration = ET.fromstring(text)  # noqa: S314  the cluster's own
-    templates = {template.get("id"): template for template in configuration.iter("template")}
-    for primitive in configuration.iter("primitive"):
-        # A primitive with a template has its agent from it; its own values override the template's.
-        template = templates.get(primitive.get("template"), primitive)
-        if (template.get("provider"), template.get("type")) != ("twinsan", "lio-lun"):
-            continue
-        values = {**_parameters(template), **_parameters(primitive)}
-        name, number = primitive.get("id", "?"), values.get("lun", "")
+    for primitive in Configuration(text).of_agent("lio-lun"):
+        name, values = primitive.id or "?", primitive.parameters
+        number = values.get("lun", "")
         if not (values.get("scsi_sn") or number.isdecimal()):
             warn(f"without {name}: its parameter lun is {number!r}, which is no number")
             continue
         serial = values.get("scsi_sn") or naa.serial(values.get("target_iqn", "").lower(), int(number))
         found.append(Lun(name, serial, path=values.get("path", ""), resource=values.get("state_resource", "")))
     return found
-
-
-def _parameters(element: ET.Element) -> dict[str, str]:
-    pairs = element.findall("instance_attributes/nvpair")
-    return {pair.get("name", ""): pair.get("value", "") for pair in pairs}
 
 
 def _served() -> list[Lun]:

@@ -35,15 +35,8 @@ def add_all(constraints: _Element, resource: Resource, site: Site) -> None:
     if resource.preferred:
         holder = resource.called("g_san") if resource.grouped else resource.portals[0].name
         identity = resource.called("san") + f"-prefers-{resource.preferred}"
-        score = str(_preference(resource, site))
+        score = str(resource.preference(site.stickiness))
         add(constraints, "rsc_location", id=identity, rsc=holder, node=resource.preferred, score=score)
-
-
-def _preference(resource: Resource, site: Site) -> int:
-    """The score of the preferred node: less than one stickiness, or more than those of all that moves."""
-    if not resource.failback:
-        return max(site.policy.stickiness // 2, 1)
-    return site.policy.stickiness * (len(resource.luns) + len(resource.portals) + 1)
 
 
 def _add_of_group(constraints: _Element, resource: Resource) -> None:

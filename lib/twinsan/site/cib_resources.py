@@ -27,7 +27,7 @@ def add_fencing(resources: _Element, site: Site) -> None:
         hosts = " ".join(node.name for node in site.nodes)
         values = {"pcmk_host_list": hosts, "devices": ",".join(site.fencing.devices)}
         # It may run on either node, and stays where it is when the SAN moves.
-        meta = {"resource-stickiness": str(site.policy.stickiness), **_OF_FENCING}
+        meta = {"resource-stickiness": str(site.stickiness), **_OF_FENCING}
         _add_device(resources, "fence_sbd", "fence_sbd", "Has either node reset itself, by the SBD disk", values, meta)
     if site.fencing.by != model.IPMI:
         return
@@ -41,7 +41,7 @@ def add_all(resources: _Element, resource: Resource, site: Site) -> None:
     """Add what serves a DRBD resource."""
     _add_replicas(resources, resource, site.policy)
     _add_targets(resources, resource, site.policy)
-    meta = {"resource-stickiness": str(site.policy.stickiness), **_limits(site.policy)}
+    meta = {"resource-stickiness": str(site.stickiness), **_limits(site.policy)}
     holder, own = resources, meta
     if resource.grouped:
         group = resource.called("g_san")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from twinsan.drbd.promotion_score import BEST, PEER_UNKNOWN
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from twinsan.site.places import Path
 
     Network = Union[IPv4Network, IPv6Network]
+
+# What each LUN and each address adds to the score of the node that serves it, where nothing else is said.
+STICKINESS = 100
 
 # The ways to make sure that a lost node is off.
 IPMI, SBD, WATCHDOG = "ipmi", "sbd", "watchdog"
@@ -116,6 +121,21 @@ class Resource:
         """Return the name of a resource of the cluster: `name` with the suffix."""
         return f"{name}{self.suffix}"
 
+    def preference(self, stickiness: int) -> int:
+        """The score of the preferred node: less than the stickiness of one part; or so much that all goes back there.
+        For that it has to exceed the stickiness of a LUN and of all addresses.
+        """
+        return stickiness * (len(self.portals) + 2) if self.failback else max(stickiness // 2, 1)
+
+    @property
+    def most_stickiness(self) -> int:
+        """The most stickiness that its parts may have, so that a node without complete data never keeps them. For the
+        promotion the scheduler adds up, twice, what each LUN has, and for each LUN also what the addresses and the
+        preferred node have. Together that has to be less than what the promotion score of the other node is ahead.
+        """
+        for_each_lun = 2 * (1 + len(self.portals)) + (self.preference(2) if self.preferred else 0)
+        return (BEST - PEER_UNKNOWN - 1) // max(len(self.luns) * for_each_lun, 1)
+
     @property
     def grouped(self) -> bool:
         """Whether LUN and address are a group. It has an order for its members, so only one LUN and address can."""
@@ -131,7 +151,8 @@ class Policy:
     recheck_interval: int = 60
     failure_timeout: int = 150
     migration_threshold: int = 2
-    stickiness: int = 100
+    # None for 100, or less where there are so many LUNs that it would be too much.
+    stickiness: int | None = None
     load_threshold: int = 400
     token_ms: int = 3000
     consensus_ms: int = 1000
@@ -166,6 +187,13 @@ class Site:
         if self.policy.priority_fencing_delay is not None:
             return self.policy.priority_fencing_delay
         return 0 if self.witness else 5 if self.fencing.by == SBD else 3
+
+    @property
+    def stickiness(self) -> int:
+        """What each LUN and each address adds to the score of the node that serves it."""
+        if self.policy.stickiness is not None:
+            return self.policy.stickiness
+        return min([STICKINESS, *(each.most_stickiness for each in self.resources)])
 
     @property
     def watchdog_seconds(self) -> int:

@@ -6,8 +6,7 @@ Ids of sets and pairs stay as they are: crmsh, pcs and cibadmin each give others
 
 from __future__ import annotations
 
-import re
-
+from twinsan.cluster.values import seconds
 from twinsan.site import elements, ownership
 from twinsan.site.draft import HIDDEN
 
@@ -20,38 +19,15 @@ if TYPE_CHECKING:
 # How a set is called in a list of changes; parameters need no word.
 _WORDS = {"instance_attributes": "", "meta_attributes": "meta "}
 
-_DURATION = re.compile(r"(\d+) *(ms|msec|s|sec|m|min|h|hr)?")
-_MILLISECONDS = {"ms": 1, "msec": 1, "m": 60_000, "min": 60_000, "h": 3_600_000, "hr": 3_600_000}
-
-# How the cluster reads yes and no, in capitals or not.
-_TRUE = ("true", "yes", "on", "y", "1")
-_FALSE = ("false", "no", "off", "n", "0")
-
 # What tools write into an operation, and the scheduler does not read.
 _IGNORED = ("id", "description", "record-pending")
-
-
-def milliseconds(text: str | None) -> int | None:
-    """Return a time of the cluster, such as 20s; None if it is none."""
-    found = _DURATION.fullmatch(text or "0")
-    return int(found[1]) * _MILLISECONDS.get(found[2], 1000) if found else None
-
-
-def is_true(text: str | None) -> bool:
-    """Whether a value says yes to the cluster."""
-    return (text or "").lower() in _TRUE
-
-
-def is_false(text: str | None) -> bool:
-    """Whether a value says no to the cluster. One that is not set says neither."""
-    return (text or "").lower() in _FALSE
 
 
 def same(one: str | None, other: str | None) -> bool:
     """Whether two values mean the same to the cluster: 60 is 60s."""
     if one is None or other is None or one == other:
         return one == other
-    return milliseconds(one) is not None and milliseconds(one) == milliseconds(other)
+    return seconds(one) is not None and seconds(one) == seconds(other)
 
 
 def merge(draft: Draft, name: str, agent: str, present: _Element, wanted: _Element, what: str) -> None:
@@ -159,7 +135,7 @@ def _merge_operation(draft: Draft, name: str, label: str, present: _Element, wan
         if key in _IGNORED:
             continue
         value = wanted.get(key)
-        if key in ("interval", "timeout") and value and milliseconds(value) == milliseconds(present.get(key)):
+        if key in ("interval", "timeout") and value and seconds(value) == seconds(present.get(key) or "0"):
             continue
         if present.get(key) == value:
             continue
@@ -175,8 +151,8 @@ def _merge_operation(draft: Draft, name: str, label: str, present: _Element, wan
         draft.note(name, label, before, _said(present))
 
 
-def _key(operation: _Element) -> tuple[str | None, int | None, str | None]:
-    return operation.get("name"), milliseconds(operation.get("interval")), operation.get("role")
+def _key(operation: _Element) -> tuple[str | None, float | None, str | None]:
+    return operation.get("name"), seconds(operation.get("interval") or "0"), operation.get("role")
 
 
 def _said(operation: _Element) -> str:

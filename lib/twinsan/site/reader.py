@@ -138,12 +138,13 @@ def _alerts(table: Table) -> model.Alerts:
 def _policy(table: Table) -> model.Policy:
     sane = model.Policy()
     delay = table.number("priority_fencing_delay", 0, 60, default=3)
+    stickiness = table.number("stickiness", 1, 10000, default=model.STICKINESS)
     policy = model.Policy(
         priority_fencing_delay=delay if table.has("priority_fencing_delay") else None,
         recheck_interval=table.number("recheck_interval", 10, 900, default=sane.recheck_interval),
         failure_timeout=table.number("failure_timeout", 60, 86400, default=sane.failure_timeout),
         migration_threshold=table.number("migration_threshold", 1, 1000, default=sane.migration_threshold),
-        stickiness=table.number("stickiness", 1, 10000, default=sane.stickiness),
+        stickiness=stickiness if table.has("stickiness") else None,
         load_threshold=table.number("load_threshold", 80, 10000, default=sane.load_threshold),
         token_ms=table.number("token_ms", 1000, 30000, default=sane.token_ms),
         consensus_ms=table.number("consensus_ms", 100, 30000, default=sane.consensus_ms),

@@ -48,6 +48,12 @@ TIE = Reason(
     "if each node serves as much as the other and they lose contact, both would fence at once, and both be off",
     "give one resource a higher priority: priority = 10",
 )
+TOO_STICKY = Reason(
+    Misconfigured,
+    "with a stickiness of {stickiness}, the {luns} LUNs and {portals} addresses of {resource} together outweigh its "
+    "promotion score: a node whose data is not complete would keep them",
+    "give at most {most}, or leave it out; with fewer LUNs in a resource it may be more",
+)
 LATE = Reason(Misconfigured, "consensus_ms has to be less than token_ms ({token})", "leave both out")
 
 _MOST_LUNS = 256
@@ -75,8 +81,23 @@ def check(site: Site, found: Mistakes) -> None:
     _check_unique(site, found)
     if len(site.resources) > 1 and not site.witness and _can_tie(resource.priority + 1 for resource in site.resources):
         found.add((*site.resources[-1].path, "priority"), TIE)
+    _check_stickiness(site, found)
     if site.policy.consensus_ms >= site.policy.token_ms:
         found.add(("policy", "consensus_ms"), LATE, token=site.policy.token_ms)
+
+
+def _check_stickiness(site: Site, found: Mistakes) -> None:
+    largest = min(site.resources, key=lambda each: each.most_stickiness, default=None)
+    if largest is not None and site.stickiness > largest.most_stickiness:
+        found.add(
+            ("policy", "stickiness"),
+            TOO_STICKY,
+            stickiness=site.stickiness,
+            luns=len(largest.luns),
+            portals=len(largest.portals),
+            resource=largest.name,
+            most=largest.most_stickiness,
+        )
 
 
 def _check_names(site: Site, found: Mistakes) -> None:

@@ -54,6 +54,7 @@ ONE_CHANGE = [
         "takes ats xcopy write_same unmap",
     ),
     ("lun = 1", "lun = 1\nvendor_id = 'nine char'", "[[resources", "resources.san.luns[0]", "vendor_id"),
+    ("# [policy]", "[policy]\nstickiness = 3000\n#", "stickiness =", "policy.stickiness", "give at most 2249"),
     ("lun = 1", "lun = 1\nsize = -5", "size =", "resources.san.luns[0].size", "is not a whole number"),
     ('by = "ipmi"', 'by = "ipmj"', "by =", "fencing.by", "choose ipmi or sbd or watchdog"),
     ("username", 'password = "x"\nusername', "password =", "fencing.password", "a secret may not stand in a site file"),

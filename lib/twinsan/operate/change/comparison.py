@@ -6,11 +6,11 @@ from __future__ import annotations
 import os
 
 from twinsan.cluster import cib as cluster_cib
-from twinsan.cluster import patch
+from twinsan.cluster import patch, values
 from twinsan.errors import Failure, Reason
 from twinsan.host import command
 from twinsan.operate.change import forecast, node_files
-from twinsan.site import difference, elements, model, named_values
+from twinsan.site import difference, elements, model
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Comparison:
     @property
     def in_maintenance(self) -> bool:
         """Whether the cluster leaves all resources alone."""
-        return named_values.is_true(self.option("maintenance-mode"))
+        return values.is_true(self.option("maintenance-mode"))
 
     @property
     def nodes(self) -> list[str]:
@@ -144,7 +144,7 @@ def _notes(compared: Comparison) -> list[str]:
     if compared.in_maintenance:
         found.append(_MAINTENANCE)
     off = [(name, compared.option(name)) for name in _FENCING]
-    found += [_NO_FENCING.format(name=name, value=value) for name, value in off if named_values.is_false(value)]
+    found += [_NO_FENCING.format(name=name, value=value) for name, value in off if values.is_false(value)]
     pending = compared.forecast.pending
     if pending:
         found.append(_PENDING.format(actions=", ".join(map(str, pending[:6]))))

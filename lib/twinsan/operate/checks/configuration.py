@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from twinsan.cluster.values import role, score, seconds
 from twinsan.errors import Failure, Reason
 from twinsan.operate.checks.xml import etree
 
@@ -20,15 +21,8 @@ NOT_XML = Reason(Failure, "{name} is no XML: {error}", "save one with: cibadmin 
 NO_CIB = Reason(Failure, "{name} is no configuration of a cluster", "save one with: cibadmin --query >cib.xml")
 NO_LXML = Reason(Failure, "lxml is not installed, and reads the XML", "install python3-lxml")
 
-INFINITY = 1_000_000
-
 # What Pacemaker takes when an operation has no timeout of its own.
 DEFAULT_TIMEOUT = 20.0
-
-_TRUE = frozenset(("true", "on", "yes", "y", "1"))
-_SCALES = {"": 1.0, "s": 1.0, "sec": 1.0, "ms": 0.001, "msec": 0.001, "us": 1e-6, "usec": 1e-6}
-_SCALES.update({"m": 60.0, "min": 60.0, "h": 3600.0, "hr": 3600.0})
-_ROLES = {"master": "Promoted", "slave": "Unpromoted", "promoted": "Promoted", "unpromoted": "Unpromoted"}
 
 # Since 3.0.2 the options have other names, and the old ones still work.
 _RENAMED = {
@@ -48,7 +42,7 @@ class Operation:
     def __init__(self, element: _Element, options: dict[str, str]) -> None:
         self.id = element.get("id", "")
         self.name = element.get("name", "")
-        self.role = _ROLES.get(options.get("role", "").lower(), options.get("role", ""))
+        self.role = role(options.get("role", ""))
         self.interval = seconds(options.get("interval", "")) or 0.0
         self.timeout = seconds(options.get("timeout", ""))
         self.on_fail = options.get("on-fail", "")
@@ -221,30 +215,3 @@ def _of(sources: list[_Element], what: str) -> list[_Element]:
 
 def _agent(element: _Element) -> str:
     return ":".join(filter(None, (element.get("class"), element.get("provider"), element.get("type"))))
-
-
-def seconds(text: str) -> float | None:
-    """Return a time as Pacemaker takes it, in seconds: 20, 20s, 2min, PT1M30S; None for anything else."""
-    plain = re.fullmatch(r"\s*(\d{1,12}(?:\.\d*)?)\s*([a-z]*)\s*", text.lower(), re.ASCII)
-    if plain and plain[2] in _SCALES:
-        return float(plain[1]) * _SCALES[plain[2]]
-    iso = re.fullmatch(
-        r"p(?:(\d{1,9})d)?t?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", text.strip().lower(), re.ASCII
-    )
-    if iso and any(iso.groups()):
-        return sum(float(number or 0) * unit for number, unit in zip(iso.groups(), (86400, 3600, 60, 1)))
-    return None
-
-
-def score(text: str) -> int:
-    """Return a score; 0 for what is none."""
-    word = text.strip().lower().lstrip("+")
-    if word.lstrip("-") == "infinity":
-        return -INFINITY if word.startswith("-") else INFINITY
-    number = re.fullmatch(r"-?\d{1,12}", word, re.ASCII)
-    return max(-INFINITY, min(INFINITY, int(number[0]))) if number else 0
-
-
-def true(text: str) -> bool:
-    """Whether a value means yes."""
-    return text.strip().lower() in _TRUE

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from twinsan.operate.checks.configuration import INFINITY, score, seconds, true
+from twinsan.cluster.values import INFINITY, is_true, score, seconds
 from twinsan.operate.checks.finding import ERROR, NOTE, WARNING, Fault
 
 TYPE_CHECKING = False
@@ -153,7 +153,7 @@ def find(configuration: Configuration, *, third_vote: bool | None = None, watchd
     """Yield what is wrong with fencing. `third_vote` says whether there is one, None if that is not known; `watchdog`
     is the time of SBD's watchdog in seconds, 0 if that is not known.
     """
-    if not true(configuration.option("stonith-enabled", "true")):
+    if not is_true(configuration.option("stonith-enabled", "true")):
         yield OFF.at("stonith-enabled")
         return
     devices = [each for each in configuration.resources if each.stonith]

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from twinsan.cluster.values import is_true
 from twinsan.lio import naa
 from twinsan.operate.checks import stack as stack_of
-from twinsan.operate.checks.configuration import true
 from twinsan.operate.checks.finding import ERROR, NOTE, WARNING, Fault
 from twinsan.operate.checks.stack import LUNS, REPLICAS, TARGETS, all_of
 
@@ -158,7 +158,7 @@ def find(configuration: Configuration, stacks: list[Stack]) -> Iterator[Finding]
     for target in targets:
         if target.agent == TARGETS[1] and not target.parameters.get("allowed_initiators"):
             yield EVERYBODY.at(target.id)
-        if target.agent == TARGETS[0] and true(target.parameters.get("demo_mode", "")):
+        if target.agent == TARGETS[0] and is_true(target.parameters.get("demo_mode", "")):
             yield EVERYBODY.at(target.id)
     for stack in stacks:
         yield from _portals(stack)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from twinsan.operate.checks.configuration import true
+from twinsan.cluster.values import is_true
 from twinsan.operate.checks.finding import ERROR, NOTE, WARNING, Fault
 
 TYPE_CHECKING = False
@@ -131,15 +131,15 @@ def _of_constraints(configuration: Configuration) -> Iterator[Finding]:
 
 
 def _of_modes(configuration: Configuration) -> Iterator[Finding]:
-    if true(configuration.option("maintenance-mode")):
+    if is_true(configuration.option("maintenance-mode")):
         yield MAINTENANCE.at("maintenance-mode")
-    if true(configuration.option("stop-all-resources")):
+    if is_true(configuration.option("stop-all-resources")):
         yield STOPPED_ALL.at("stop-all-resources")
     for node in configuration.nodes():
         attributes = configuration.node_attributes(node)
-        if true(attributes.get("standby", "")):
+        if is_true(attributes.get("standby", "")):
             yield STANDBY.at(node, node=node)
-        if true(attributes.get("maintenance", "")):
+        if is_true(attributes.get("maintenance", "")):
             yield NODE_MAINTENANCE.at(node, node=node)
     seen = set()
     for element in configuration.element.iterfind("resources//meta_attributes/nvpair"):
@@ -151,5 +151,5 @@ def _of_modes(configuration: Configuration) -> Iterator[Finding]:
         seen.add((where, name))
         if name == "target-role" and value.lower() in _EFFECTS:
             yield TARGET_ROLE.at(where, role=value, effect=_EFFECTS[value.lower()])
-        elif (name == "is-managed" and value and not true(value)) or (name == "maintenance" and true(value)):
+        elif (name == "is-managed" and value and not is_true(value)) or (name == "maintenance" and is_true(value)):
             yield UNMANAGED.at(where, option=name)

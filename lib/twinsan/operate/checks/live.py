@@ -9,6 +9,7 @@ import pickle
 import time
 
 from twinsan.cluster import cib
+from twinsan.cluster.values import seconds
 from twinsan.errors import Failure, Reason
 from twinsan.host import child, command, kernel_files
 from twinsan.operate import remote
@@ -23,7 +24,7 @@ from twinsan.operate.checks import (
     storage,
     votes,
 )
-from twinsan.operate.checks.configuration import Configuration, seconds
+from twinsan.operate.checks.configuration import Configuration
 from twinsan.operate.checks.report import Report
 
 TYPE_CHECKING = False

@@ -5,9 +5,9 @@ data, faults of a LUN and of the target, a stop that fails.
 
 from __future__ import annotations
 
+from twinsan.cluster.values import is_true, score, seconds
 from twinsan.errors import Failure
 from twinsan.operate.checks import chain
-from twinsan.operate.checks.configuration import score, seconds, true
 from twinsan.operate.checks.simulator import Simulator
 
 TYPE_CHECKING = False
@@ -147,7 +147,7 @@ class _Situations:
         self._simulator.standby(here)
         failed = ("--op-fail", f"{lun.id}_stop_0@{here}=1")
         self._run(f"standby of {here}", *failed, until=lambda: True, places=False)
-        if not true(self._configuration.option("stonith-enabled", "true")):
+        if not is_true(self._configuration.option("stonith-enabled", "true")):
             return
         for _ in range(2):
             if f"fence {here}" in self._simulator.step().actions:
@@ -196,7 +196,7 @@ class _Situations:
     def _fencing_at_once(self) -> None:
         """With two votes, the nodes must not fence each other at the same time."""
         delay = seconds(self._configuration.option("priority-fencing-delay")) or 0.0
-        fences = true(self._configuration.option("stonith-enabled", "true"))
+        fences = is_true(self._configuration.option("stonith-enabled", "true"))
         if not fences or not delay or self._delays.get(self._here):
             return
         self._note_delay(self._simulator.step("--node-fail", self._there), self._there)

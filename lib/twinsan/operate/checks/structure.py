@@ -5,7 +5,7 @@ wrong here would only repeat it.
 
 from __future__ import annotations
 
-from twinsan.operate.checks.configuration import true
+from twinsan.cluster.values import is_true
 from twinsan.operate.checks.finding import ERROR, NOTE, WARNING, Fault
 from twinsan.operate.checks.stack import REPLICAS, TARGETS
 
@@ -107,7 +107,7 @@ def find(configuration: Configuration, stacks: list[Stack]) -> Iterator[Finding]
     clones = {each.clone: each for each in configuration.resources if each.clone}
     for constraint in configuration.constraints("rsc_order"):
         then, first = constraint.get("then", ""), constraint.get("first", "")
-        if then in clones and first in clones and not true(clones[then].meta.get("interleave", "")):
+        if then in clones and first in clones and not is_true(clones[then].meta.get("interleave", "")):
             yield NOT_INTERLEAVED.at(then, first=first)
 
 
@@ -116,7 +116,7 @@ def _of_replica(replica: Resource, configuration: Configuration) -> Iterator[Fin
         yield NO_CLONE.at(replica.id)
         return
     meta, tag = replica.meta, configuration.tag(replica.clone)
-    if tag == "clone" and not true(meta.get("promotable", "")):
+    if tag == "clone" and not is_true(meta.get("promotable", "")):
         yield NOT_PROMOTABLE.at(replica.clone)
     most = meta.get("promoted-max", meta.get("master-max", "1"))
     if most.isdecimal() and int(most) > 1:
@@ -124,9 +124,9 @@ def _of_replica(replica: Resource, configuration: Configuration) -> Iterator[Fin
     instances = meta.get("clone-max", "2")
     if instances.isdecimal() and int(instances) < 2:
         yield ONE_REPLICA.at(replica.clone, value=instances)
-    notified = true(meta.get("notify", ""))
+    notified = is_true(meta.get("notify", ""))
     if replica.agent == REPLICAS[1] and not notified:
         yield NO_NOTIFICATIONS.at(replica.clone)
     for each in configuration.resources:
-        if each.clone and each.agent in (REPLICAS[0], TARGETS[0]) and true(each.meta.get("notify", "")):
+        if each.clone and each.agent in (REPLICAS[0], TARGETS[0]) and is_true(each.meta.get("notify", "")):
             yield NOTIFICATIONS.at(each.clone)

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from twinsan.cluster.values import INFINITY, is_true, score, seconds
 from twinsan.fence import handler
-from twinsan.operate.checks.configuration import DEFAULT_TIMEOUT, INFINITY, score, seconds, true
+from twinsan.operate.checks.configuration import DEFAULT_TIMEOUT
 from twinsan.operate.checks.fencing import APD_SECONDS
 from twinsan.operate.checks.finding import ERROR, WARNING, Fault
 from twinsan.operate.checks.stack import REPLICAS, all_of
@@ -186,7 +187,7 @@ def _monitors(resource: Resource, *, promotable: bool) -> Iterator[Finding]:
 
 
 def _failures(configuration: Configuration, resources: list[Resource]) -> Iterator[Finding]:
-    fatal = true(configuration.option("start-failure-is-fatal", "true"))
+    fatal = is_true(configuration.option("start-failure-is-fatal", "true"))
     if fatal:
         yield FATAL_START.at("start-failure-is-fatal")
     for outer, resource in {each.outer: each for each in resources}.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from twinsan.cluster import values
 from twinsan.fence.view import constraint_id
 from twinsan.operate.facts import cluster_shape as shape
 from twinsan.operate.facts import configuration
@@ -30,17 +31,15 @@ _OF_FAILURE = "_last_failure_0"
 
 def join(cib: Configuration, overview: Overview, now: float) -> shape.Cluster:
     """Return the cluster's facts; `now` is the time, in seconds since the epoch."""
-    watchdog = configuration.seconds(
-        cib.option("stonith-watchdog-timeout", cib.option("fencing-watchdog-timeout", "0"))
-    )
+    watchdog = values.seconds(cib.option("stonith-watchdog-timeout", cib.option("fencing-watchdog-timeout", "0")))
     enabled = cib.option("stonith-enabled", cib.option("fencing-enabled", "true"))
     return shape.Cluster(
         quorum=overview.quorum,
-        maintenance=configuration.is_yes(cib.option("maintenance-mode", "false")),
-        stopped=configuration.is_yes(cib.option("stop-all-resources", "false")),
-        fencing_enabled=configuration.is_yes(enabled),
+        maintenance=values.is_true(cib.option("maintenance-mode", "false")),
+        stopped=values.is_true(cib.option("stop-all-resources", "false")),
+        fencing_enabled=values.is_true(enabled),
         no_quorum_policy=cib.option("no-quorum-policy", "stop"),
-        priority_fencing_delay_seconds=configuration.seconds(cib.option("priority-fencing-delay", "0")),
+        priority_fencing_delay_seconds=values.seconds(cib.option("priority-fencing-delay", "0")) or 0.0,
         watchdog_seconds=watchdog or None,
         nodes=tuple(overview.nodes()),
         instances=tuple(_instances(cib, overview)),
@@ -91,7 +90,7 @@ def _scores(cib: Configuration) -> Iterator[shape.Score]:
     for node, name, value in cib.attributes():
         if name.startswith(_SCORE):
             resource = configuration.without_number(name[len(_SCORE) :])
-            yield shape.Score(resource, node, configuration.score(value))
+            yield shape.Score(resource, node, values.score(value))
 
 
 def _fail_counts(cib: Configuration) -> Iterator[shape.FailCount]:
@@ -100,11 +99,11 @@ def _fail_counts(cib: Configuration) -> Iterator[shape.FailCount]:
     for node, name, value in cib.attributes():
         if name.startswith(_FAIL_COUNT):
             resource = configuration.without_number(name[len(_FAIL_COUNT) :].partition("#")[0])
-            number = counts.get((resource, node), 0) + configuration.score(value)
-            counts[resource, node] = min(number, configuration.FOR_EVER)
+            number = counts.get((resource, node), 0) + values.score(value)
+            counts[resource, node] = min(number, values.INFINITY)
     for (resource, node), count in counts.items():
         primitive = cib.find(resource)
-        threshold = configuration.score(primitive.meta.get("migration-threshold", "0")) if primitive else 0
+        threshold = values.score(primitive.meta.get("migration-threshold", "0")) if primitive else 0
         yield shape.FailCount(resource, node, count, threshold or None)
 
 
@@ -131,7 +130,7 @@ def _one_by_one(
     """A constraint for each of its rules, or the one that it is without a rule."""
     for part in element.findall("rule") or [element]:
         role = part.get("role") or element.get("role")
-        role = configuration.ROLES.get(role or "", role)
+        role = values.role(role) if role else role
         name = element.get("node")
         nodes = (name,) if name else _nodes_of(part, everybody)
         score = part.get("score") or element.get("score") or "?"
@@ -172,7 +171,7 @@ def _fence_devices(cib: Configuration, overview: Overview) -> Iterator[shape.Fen
             node=node,
             answers=answers,
             monitor_seconds=min(took, default=None),
-            power_wait_seconds=configuration.seconds(power_wait) if power_wait else None,
+            power_wait_seconds=values.seconds(power_wait) if power_wait else None,
             delay_seconds=_delay(primitive.parameters.get("pcmk_delay_base", "0")),
         )
 
@@ -191,7 +190,7 @@ def _targets(primitive: Primitive) -> list[str]:
 
 def _delay(text: str) -> float:
     """The longest of a delay's values: it may have one for each node, as in ``atlas:5s;zeus:0s``."""
-    return max((configuration.seconds(word.rpartition(":")[2]) for word in text.replace(";", " ").split()), default=0.0)
+    return max((values.seconds(word.rpartition(":")[2]) or 0.0 for word in text.replace(";", " ").split()), default=0.0)
 
 
 def _took(entry: ET.Element) -> float | None:

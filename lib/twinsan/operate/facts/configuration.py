@@ -5,21 +5,15 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
+from twinsan.cluster import values
 from twinsan.errors import Failure, Reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FOR_EVER = 1_000_000
 # Values of target-role with which a resource serves nobody.
-_NOT_SERVING = ("Stopped", "Slave", "Unpromoted")
-_YES = ("true", "yes", "on", "y", "1")
-_UNITS = {"ms": 0.001, "msec": 0.001, "us": 1e-6, "usec": 1e-6, "s": 1.0, "sec": 1.0, "": 1.0}
-_UNITS.update({"m": 60.0, "min": 60.0, "h": 3600.0, "hr": 3600.0})
-_SCORES = {"INFINITY": FOR_EVER, "+INFINITY": FOR_EVER, "-INFINITY": -FOR_EVER}
-# The roles that newer versions call by other words.
-ROLES = {"Master": "Promoted", "Slave": "Unpromoted"}
+_NOT_SERVING = ("Stopped", "Unpromoted")
 
 UNREADABLE = Reason(Failure, "the CIB cannot be read: {error}", "try: cibadmin --query")
 
@@ -53,9 +47,9 @@ class Primitive:
     def enabling_command(self) -> str:
         """What to type if an administrator has it stopped or not managed; "" if that is not so."""
         holding = (
-            ("target-role", self.meta.get("target-role", "Started") in _NOT_SERVING),
-            ("is-managed", not is_yes(self.meta.get("is-managed", "true"))),
-            ("maintenance", is_yes(self.meta.get("maintenance", "false"))),
+            ("target-role", values.role(self.meta.get("target-role", "Started")) in _NOT_SERVING),
+            ("is-managed", not values.is_true(self.meta.get("is-managed", "true"))),
+            ("maintenance", values.is_true(self.meta.get("maintenance", "false"))),
         )
         name = next((name for name, holds in holding if holds), "")
         return f"crm_resource --resource {self._owners[name]} --meta --delete-parameter {name}" if name else ""
@@ -147,29 +141,6 @@ def _sets(element: ET.Element, tag: str) -> dict[str, str]:
 
 def _pairs(element: ET.Element) -> dict[str, str]:
     return {pair.get("name", ""): pair.get("value", "") for pair in element.findall("nvpair")}
-
-
-def is_yes(text: str) -> bool:
-    """Whether Pacemaker takes a value for true."""
-    return text.lower() in _YES
-
-
-def seconds(text: str) -> float:
-    """A duration as Pacemaker writes it, such as 5s, 500ms or 1min; 0.0 for one that is none of these."""
-    number = text.strip().rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
-    unit = text.strip()[len(number) :].strip().lower()
-    try:
-        return float(number) * _UNITS.get(unit, 0.0)
-    except ValueError:
-        return 0.0
-
-
-def score(text: str) -> int:
-    """A score as a number: INFINITY is 1000000; 0 for a word that is none."""
-    try:
-        return _SCORES[text] if text in _SCORES else max(-FOR_EVER, min(FOR_EVER, int(text)))
-    except ValueError:
-        return 0
 
 
 def without_number(resource: str) -> str:

@@ -7,10 +7,11 @@ import calendar
 import time
 import xml.etree.ElementTree as ET
 
+from twinsan.cluster import values
 from twinsan.errors import Failure, Reason
 from twinsan.host import command
 from twinsan.operate.facts import cluster_shape as shape
-from twinsan.operate.facts.configuration import ROLES, without_number
+from twinsan.operate.facts.configuration import without_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Overview:
                 continue
             role = each.get("role", "Stopped")
             places: list[str | None] = [node.get("name") for node in each.findall("node")]
-            head = (without_number(each.get("id", "")), each.get("resource_agent", ""), ROLES.get(role, role))
+            head = (without_number(each.get("id", "")), each.get("resource_agent", ""), values.role(role))
             tail = (each.get("managed") != "false", each.get("failed") == "true")
             found += [(*head, place, *tail) for place in places or [None]]
         return found

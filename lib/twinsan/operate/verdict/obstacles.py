@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+from twinsan.cluster.values import INFINITY, score
 from twinsan.drbd.events2 import GONE_DISKS
 from twinsan.drbd.health import duration
 from twinsan.drbd.promotion_score import THROUGH_PEER
-from twinsan.operate.facts.configuration import FOR_EVER, score
 from twinsan.operate.verdict import fencing_obstacles
 from twinsan.operate.verdict.report import Obstacle
 
@@ -118,7 +118,7 @@ def _disks(case: Case) -> Iterator[Obstacle]:
 
 def _constraints(case: Case) -> Iterator[Obstacle]:
     for each in case.cluster.constraints:
-        if each.resource in case.service.names and score(each.score) <= -FOR_EVER and case.other in (each.nodes or ()):
+        if each.resource in case.service.names and score(each.score) <= -INFINITY and case.other in (each.nodes or ()):
             if each.kind == "fence":
                 command = f"let the replicas connect: drbdadm adjust {case.service.drbd}; it goes by itself then"
                 yield Obstacle(f"{each.id} bans {case.other} from promotion: it lacks what was written since", command)
@@ -138,7 +138,7 @@ def _target(case: Case) -> Iterator[Obstacle]:
 def _failures(case: Case) -> Iterator[Obstacle]:
     mine = (case.service.replica, *case.service.targets, *case.service.luns, *case.service.portals)
     for each in case.cluster.fail_counts:
-        if each.node == case.other and each.resource in mine and each.count >= (each.threshold or FOR_EVER):
+        if each.node == case.other and each.resource in mine and each.count >= (each.threshold or INFINITY):
             command = f"mend what failed, then: crm_resource --cleanup --resource {each.resource} --node {each.node}"
             yield Obstacle(f"{each.resource} has failed on {each.node}, which bans it there", command)
 
@@ -167,7 +167,7 @@ def _unknown(case: Case) -> Iterator[Obstacle]:
         why = because.get(f"what the nodes would serve of {service.drbd}", "it has not told it")
         yield Obstacle(f"what {other} would serve of {service.drbd} is unknown: {why}", "")
     for each in case.cluster.constraints:
-        if each.resource in service.names and score(each.score) <= -FOR_EVER and each.nodes is None:
+        if each.resource in service.names and score(each.score) <= -INFINITY and each.nodes is None:
             command = f"see: cibadmin --query --xpath \"//*[@id='{each.id}']\""
             yield Obstacle(f"whether the constraint {each.id} keeps {each.resource} from {other} is unknown", command)
     yield from _reserved_without_volume(case)

@@ -12,7 +12,7 @@ from tests.unit.operate.pair_facts import CIB, OVERVIEW, Changes, changed
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure
 from twinsan.host import command
-from twinsan.operate.facts import cluster, configuration, overview
+from twinsan.operate.facts import cluster, overview
 from twinsan.operate.facts.cluster_shape import Cluster, Constraint
 from twinsan.operate.facts.configuration import Configuration
 from twinsan.operate.facts.overview import Overview
@@ -120,14 +120,6 @@ def test_a_primitive_that_inherits() -> None:
     found = Configuration(stopped).find("p_portal")
     assert found is not None
     assert found.enabling_command == "crm_resource --resource g_san --meta --delete-parameter target-role"
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("5s", 5), ("500ms", 0.5), ("2min", 120), ("1h", 3600), ("3", 3), (" 3 s ", 3), ("PT5S", 0), ("", 0), ("s", 0)],
-)
-def test_a_duration(text: str, seconds: float) -> None:
-    assert configuration.seconds(text) == seconds
 
 
 @pytest.mark.parametrize(
