@@ -7,7 +7,7 @@ PREFIX = /usr
 INTERPRETER =
 ARGS =
 
-.PHONY: help demo bench lab lab-down test soak check format man templates graphs install clean
+.PHONY: help demo bench lab lab-down test soak check format man templates graphs install uninstall clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p' Makefile | expand -t 19
@@ -66,6 +66,9 @@ graphs: ## Draw docs/graphs/* from the templates
 
 install: ## Install on this server (PREFIX=/usr/local, DESTDIR=FOLDER to stage, INTERPRETER=/usr/bin/python3.11)
 	@python3 -IS packaging/install.py --destdir="$(DESTDIR)" --prefix="$(PREFIX)" --interpreter="$(INTERPRETER)"
+
+uninstall: ## Remove from this server what install has put there; data, DRBD and the cluster stay
+	@python3 -IS packaging/uninstall.py --destdir="$(DESTDIR)" --prefix="$(PREFIX)"
 
 clean: ## Remove everything that was built
 	@rm -rf build

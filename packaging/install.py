@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 AGENTS = os.path.join("lib", "ocf", "resource.d", "twinsan")
+ALERT = os.path.join("share", "twinsan", "alert")
+COMMAND = os.path.join("sbin", "twinsan")
 
 # The interpreter in the first line of the agents and the command, and the expression by which they find the library.
 INTERPRETER = "/usr/bin/python3"
@@ -133,13 +135,15 @@ def install(destdir: str, prefix: str, interpreter: str) -> None:
     programs = list(_programs(root, library, interpreter))
     for place, text in programs:
         _replace(place, text, 0o755)
-    for place, source in _data(root):
+    for place, source in data(root):
         with open(source, "rb") as file:
             _replace(place, file.read(), 0o644)
     _point(os.path.join(root, "lib", "twinsan"), os.path.join(library, "twinsan"))
-    _forget(root, {library, kept})
+    forget(root, {library, kept})
     if os.path.normpath(prefix) != "/usr":
-        _link(destdir, prefix)
+        for link, place in links(destdir, prefix):
+            os.makedirs(os.path.dirname(link), exist_ok=True)
+            _point(link, place)
 
 
 def _put_library(root: str, interpreter: str, destdir: str) -> str:
@@ -196,9 +200,9 @@ def _programs(root: str, library: str, interpreter: str) -> "Iterator[tuple[str,
             name=name, library=library, module=name.replace("-", "_"), metadata=metadata.replace("'", "'\\''")
         )
         yield os.path.join(root, AGENTS, name), script.encode()
-    yield os.path.join(root, "share", "twinsan", "alert"), _read("packaging/alert")
+    yield os.path.join(root, ALERT), _read("packaging/alert")
     command = _program("bin/twinsan", interpreter).replace(FOUND_BY, f'+ "/lib/{library}"')
-    yield os.path.join(root, "sbin", "twinsan"), command.encode()
+    yield os.path.join(root, COMMAND), command.encode()
 
 
 def _program(source: str, interpreter: str) -> str:
@@ -209,7 +213,7 @@ def _program(source: str, interpreter: str) -> str:
     return text.replace(INTERPRETER, interpreter, 1)
 
 
-def _data(root: str) -> "Iterator[tuple[str, str]]":
+def data(root: str) -> "Iterator[tuple[str, str]]":
     """Yield path and source of each file that is no program."""
     for folder in ("cib-templates", "drbd", "examples"):
         for source in _below(folder, ""):
@@ -224,10 +228,10 @@ def _data(root: str) -> "Iterator[tuple[str, str]]":
 
 def _in_use(root: str) -> str:
     """Return the library folder of the installed agents; "" if there is none of ours."""
-    return os.path.dirname(_target(os.path.join(root, "lib", "twinsan")))
+    return os.path.dirname(leads_to(os.path.join(root, "lib", "twinsan")))
 
 
-def _forget(root: str, kept: "set[str]") -> None:
+def forget(root: str, kept: "set[str]") -> None:
     """Remove the library folders of all versions but `kept`."""
     lib = os.path.join(root, "lib")
     for name in os.listdir(lib):
@@ -239,7 +243,7 @@ def _point(link: str, target: str) -> None:
     """Point a link to `target`, atomically. A folder in its place, made by pip or an earlier `make install`, is moved
     aside: no link can be renamed over a folder.
     """
-    if _target(link) == target:
+    if leads_to(link) == target:
         return
     if os.path.isdir(link) and not os.path.islink(link):
         before = link + "-before"
@@ -252,15 +256,13 @@ def _point(link: str, target: str) -> None:
     os.rename(new, link)
 
 
-def _link(destdir: str, prefix: str) -> None:
-    """Link the agents, the command and the alert agent into /usr: Pacemaker, the handlers of DRBD and what is made of a
-    site file look only there.
+def links(destdir: str, prefix: str) -> "Iterator[tuple[str, str]]":
+    """Yield the links to the agents, the command and the alert agent in /usr, each with its target: Pacemaker, the
+    handlers of DRBD and what is made of a site file look only there.
     """
-    agents = os.listdir(os.path.join(ROOT, "agents"))
-    for folder, names in ((AGENTS, agents), ("sbin", ["twinsan"]), (os.path.join("share", "twinsan"), ["alert"])):
-        os.makedirs(os.path.join(destdir + "/usr", folder), exist_ok=True)
-        for name in names:
-            _point(os.path.join(destdir + "/usr", folder, name), os.path.join(prefix, folder, name))
+    agents = [os.path.join(AGENTS, name) for name in os.listdir(os.path.join(ROOT, "agents"))]
+    for name in [*agents, COMMAND, ALERT]:
+        yield os.path.join(destdir + "/usr", name), os.path.join(prefix, name)
 
 
 def _replace(place: str, content: bytes, mode: int) -> None:
@@ -286,7 +288,7 @@ def _read(source: str) -> bytes:
         return file.read()
 
 
-def _target(link: str) -> str:
+def leads_to(link: str) -> str:
     """Return the target of a link; "" if `link` is no link."""
     try:
         return os.readlink(link)
