@@ -11,11 +11,13 @@ from twinsan.deadline import Deadline
 from twinsan.errors import Failure, Reason
 from twinsan.host import private_folder
 from twinsan.operate import luns, reading
-from twinsan.operate.change import comparison, drbd_files, listing, settling, steps, volumes
+from twinsan.operate.change import comparison, drbd_files, listing, secret_files, settling, steps, volumes
 from twinsan.site import difference
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from lxml.etree import _Element
 
     from twinsan.operate.change.comparison import Comparison
@@ -25,9 +27,7 @@ if TYPE_CHECKING:
 _SECONDS = 120.0
 _SECONDS_TO_SETTLE = 300.0
 
-NOT_ASKED = Reason(
-    Failure, "there is no terminal to ask on", "read what it would do, then type: twinsan apply --yes SITE"
-)
+NOT_ASKED = Reason(Failure, "there is no terminal to ask on", "read what it would do, then type it again with --yes")
 OTHER_NODES = Reason(
     Failure, "the cluster has the node {node}, which the site does not have", "name the nodes as crm_node --list does"
 )
@@ -64,11 +64,11 @@ def bring(site: Site, *, assume_yes: bool, with_files: bool = True) -> int:
         compared = comparison.make(site, folder, Deadline(_SECONDS), with_files=with_files)
         _require_possible(compared)
         if not compared.differs:
-            _print("nothing differs")
+            _print("\n".join(["nothing differs", *(f"Note: {note}" for note in compared.secrets.notes)]))
             return _end(settling.wait(_SECONDS_TO_SETTLE, _print))
         _print(listing.text(compared))
         install = drbd_files.prepare(compared.files, folder, Deadline(_SECONDS), _print)
-        if not (compared.changes or install):
+        if not (compared.changes or install or compared.secrets.changed):
             _print("nothing that twinsan apply changes differs")
             return _end("")
         if not assume_yes and not _confirmed():
@@ -76,7 +76,11 @@ def bring(site: Site, *, assume_yes: bool, with_files: bool = True) -> int:
             return 1
         other = " ".join(node.name for node in site.nodes if node.name != os.uname().nodename)
         drbd_files.install(install, _print, other)
-        return _end(_change(compared, folder) if compared.changes else "")
+        secret_files.put(compared.secrets, site, _print)
+        doing = _change(compared, folder) if compared.changes else ""
+        if not doing:
+            secret_files.take(compared.secrets, site, _print)
+        return _end(doing, {target.name for target in compared.secrets.changed})
 
 
 def _require_possible(compared: Comparison) -> None:
@@ -87,6 +91,8 @@ def _require_possible(compared: Comparison) -> None:
         raise OTHER_NODES(node=strange[0])
     if comparison.is_old(compared.cib):
         raise OLD_SCHEMA(schema=compared.cib.get("validate-with"))
+    if compared.unusable is not None:
+        raise compared.unusable
     for each in compared.difference.going:
         why = "maintenance mode" if compared.in_maintenance else _unmanaged(compared.cib, [each.name, *each.primitives])
         if why:
@@ -176,11 +182,13 @@ def _require_stopped(names: list[str]) -> None:
             raise NOT_STOPPED(name=name, nodes=" ".join(nodes))
 
 
-def _end(doing: str) -> int:
-    """Tell what is not well in the end. Returns the exit status."""
+def _end(doing: str, mended: Collection[str] = ()) -> int:
+    """Tell what is not well in the end. Of the resources that were `mended` a failure that the cluster remembers is
+    over. Returns the exit status.
+    """
     if doing:
         _print(f"not settled: {doing}; see: crm_mon -1")
-    ailing = settling.ailments(Deadline(_SECONDS))
+    ailing = settling.ailments(Deadline(_SECONDS), mended)
     for each in ailing:
         _print(f"not well: {each}")
     return 1 if doing or ailing else 0

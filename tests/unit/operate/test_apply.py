@@ -275,7 +275,7 @@ def test_without_a_terminal_it_does_nothing_unless_it_is_told_to(
     assert apply(tmp_path, sites.text() + LUN_2) == 1
     shown = capsys.readouterr()
     assert "p_lun2" in shown.out
-    assert "twinsan apply --yes" in shown.err
+    assert "type it again with --yes" in shown.err
     assert cluster.patches == []
 
 

@@ -96,6 +96,7 @@ def test_programs_get_names_that_stay(tmp_path: Path, capsys: pytest.CaptureFixt
         "actions": [],
         "interrupted_luns": [],
         "files": [],
+        "secrets": [],
     }
 
 

@@ -9,7 +9,7 @@ from twinsan.cluster import cib as cluster_cib
 from twinsan.cluster import patch, values
 from twinsan.errors import Failure, Reason
 from twinsan.host import command
-from twinsan.operate.change import forecast, node_files
+from twinsan.operate.change import forecast, node_files, secret_files
 from twinsan.site import difference, elements, model
 
 TYPE_CHECKING = False
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from twinsan.deadline import Deadline
     from twinsan.operate.change.forecast import Forecast
     from twinsan.operate.change.node_files import File
+    from twinsan.operate.change.secret_files import SecretFiles
     from twinsan.site.difference import Difference
     from twinsan.site.draft import Change
     from twinsan.site.model import Site
@@ -48,16 +49,27 @@ _FENCING = ("stonith-enabled", "fencing-enabled")
 
 class Comparison:
     """What differs: the `difference` of the configuration `cib`, the `forecast` of its change, the `files` of this node
-    that differ, and `notes`.
+    that differ, the `secrets` of targets that have changed, and `notes`. `unusable` is why a file with secrets of this
+    node cannot be used.
     """
 
-    def __init__(self, site: Site, cib: _Element, found: Difference, told: Forecast, files: list[File]) -> None:
+    def __init__(
+        self,
+        site: Site,
+        cib: _Element,
+        found: Difference,
+        told: Forecast,
+        files: list[File],
+        secrets: SecretFiles | None = None,
+    ) -> None:
         self.site = site
         self.cib = cib
         self.difference = found
         self.forecast = told
         self.files = files
-        self.notes = list(_notes(self))
+        self.secrets = secrets or secret_files.SecretFiles()
+        self.unusable: Failure | None = None
+        self.notes = [*_notes(self), *self.secrets.notes]
 
     @property
     def changes(self) -> list[Change]:
@@ -67,7 +79,7 @@ class Comparison:
     @property
     def differs(self) -> bool:
         """Whether anything differs, in the cluster or on this node."""
-        return bool(self.changes or self.files)
+        return bool(self.changes or self.files or self.secrets.changed)
 
     @property
     def version(self) -> str:
@@ -101,7 +113,16 @@ def make(site: Site, folder: str, deadline: Deadline, *, cib_file: str = "", wit
     told.ask(folder, deadline)
     here = os.uname().nodename in {node.name for node in site.nodes}
     files = node_files.differing(site, deadline) if with_files and here else []
-    compared = Comparison(site, cib, found, told, files)
+    secrets, unusable = None, None
+    if with_files and here:
+        try:
+            secrets = secret_files.look(site, found.tree, {change.name for change in found.changes}, deadline)
+        except Failure as failure:
+            unusable = failure
+    compared = Comparison(site, cib, found, told, files, secrets)
+    if unusable is not None:
+        compared.unusable = unusable
+        compared.notes.append(str(unusable))
     if with_files and not here:
         compared.notes.append(_ELSEWHERE)
     return compared

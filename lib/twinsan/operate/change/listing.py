@@ -36,6 +36,12 @@ def text(compared: Comparison) -> str:
     lines += _effect(compared.forecast) if compared.changes else []
     for file in compared.files:
         lines += [f"{file.place}: {file.what}", *(f"  {each}" for each in file.rows()), ""]
+    for target in compared.secrets.changed:
+        lines += [
+            f"{target.name}: its secrets have changed. That interrupts nothing.",
+            *(f"  {row}" for row in target.rows),
+        ]
+        lines.append("")
     lines += [f"Note: {note}" for note in compared.notes]
     return "\n".join(lines).rstrip()
 
@@ -78,6 +84,7 @@ def as_json(compared: Comparison) -> dict[str, object]:
             }
             for each in compared.files
         ],
+        "secrets": [{"resource": target.name, "because": target.rows} for target in compared.secrets.changed],
         "notes": compared.notes,
     }
 

@@ -13,7 +13,7 @@ from twinsan.host import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 _SECONDS_TO_ANSWER = 60.0
 _SECONDS_BETWEEN = 0.5
@@ -58,23 +58,27 @@ def _doing() -> str:
     return "" if idle else "the coordinator is busy"
 
 
-def ailments(deadline: Deadline) -> list[str]:
-    """Return what is not well with the cluster, each with what to type."""
+def ailments(deadline: Deadline, mended: Collection[str] = ()) -> list[str]:
+    """Return what is not well with the cluster, each with what to type. A failure of a resource that was `mended` is
+    none any more: the cluster remembers it until failure-timeout has passed.
+    """
     shown = command.run("crm_mon", "--one-shot", "--output-as=xml", "--inactive", deadline=deadline).stdout
     try:
         tree = ET.fromstring(shown)  # noqa: S314  from the cluster's own program
     except ET.ParseError as error:
         raise UNREADABLE(error=error) from None
-    return list(dict.fromkeys(_found(tree)))
+    return list(dict.fromkeys(_found(tree, mended)))
 
 
-def _found(tree: ET.Element) -> Iterator[str]:
+def _found(tree: ET.Element, mended: Collection[str]) -> Iterator[str]:
     for node in tree.findall("nodes/node"):
         if node.get("online") != "true":
             yield OFFLINE.text(node=node.get("name"))
     for failure in tree.findall("failures/failure"):
         resource, _, _ = failure.get("op_key", "").rpartition("_")
         resource = resource.rpartition("_")[0] or failure.get("op_key", "")
+        if resource in mended:
+            continue
         why = failure.get("exitreason") or f"{failure.get('task')} ended with {failure.get('exitstatus')}"
         yield FAILED.text(resource=resource, node=failure.get("node"), why=why)
     for each in tree.iter("resource"):
