@@ -54,10 +54,23 @@ def parser(*, handlers_only: bool = False) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"twinsan {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     if not handlers_only:
-        from twinsan.commands import adopt, alert, apply, check, drill, init, metrics, render, reservations, status
+        from twinsan.commands import (
+            adopt,
+            alert,
+            apply,
+            check,
+            drill,
+            init,
+            metrics,
+            remove,
+            render,
+            reservations,
+            status,
+            stop,
+        )
 
         # In the order of the help: what an operator types first, then what Pacemaker and DRBD call.
-        for subject in (status, init, render, apply, adopt, check, drill, metrics, reservations, alert):
+        for subject in (status, init, render, apply, adopt, check, drill, stop, remove, metrics, reservations, alert):
             subject.declare(commands)
     fence.declare(commands)
     return parser
