@@ -98,6 +98,15 @@ class Bmc:
                 env={"PATH": os.environ["PATH"]},
             )
 
+    def unplug(self) -> None:
+        """Leave it without power: it does not answer any more."""
+        self._process.terminate()
+        self._process.wait()
+
+    def plug(self) -> None:
+        """Give it power again."""
+        self._process = self._start_simulator()
+
     def stop(self) -> None:
         """End the simulator."""
         self._process.terminate()

@@ -322,6 +322,10 @@ class Pair:
         value = "on" if standby else "off"
         self.peer_of(server).succeed(f"crm_attribute --node {server} --name standby --update {value}")
 
+    def bmc_of(self, server: Machine) -> Bmc:
+        """The controller of a server."""
+        return self._bmcs[self.servers.index(server)]
+
     def peer_of(self, server: Machine) -> Machine:
         """The other server."""
         return self.zeus if server is self.atlas else self.atlas

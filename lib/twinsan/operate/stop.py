@@ -181,7 +181,7 @@ def _plan(look: Look, options: Options) -> str:
     names = [
         f"{node.name}, which serves {serving[node.name]}" if node.name in serving else node.name for node in look.order
     ]
-    then = " and powers them off" if options.power_off else ""
+    then = "; then it powers both off" if options.power_off else ""
     return f"This stops {', then '.join(names)}{then}. Nobody is served from then on."
 
 
