@@ -162,18 +162,31 @@ def _progress(minor: int) -> tuple[str, int | None]:
     """Return (percent done, seconds left), from lines like ``sync'ed:  7.7% (...)`` and ``finish: 0:01:33 speed: ...``;
     "" and None for what is missing.
     """
-    try:
-        with open(PROC, encoding="ascii", errors="replace") as file:
-            text = file.read()
-    except OSError:
-        return "", None
-    own = text.partition(f"\n{minor:2}: cs:")[2].partition(": cs:")[0]
+    own = _of_minor(minor)
     done = own.partition("sync'ed:")[2].partition("%")[0].strip()
     parts = own.partition("finish:")[2].split()[:1]
     clock = parts[0].split(":") if parts else []
     if len(clock) != 3 or not all(map(str.isdecimal, clock)):
         return done, None
     return done, int(clock[0]) * 3600 + int(clock[1]) * 60 + int(clock[2])
+
+
+def roles(minor: int) -> tuple[str, str]:
+    """Return the roles of a volume on this node and on its peer. Only 8.4 has them for each volume, in /proc/drbd; ""
+    for what is not told.
+    """
+    here, _, there = _of_minor(minor).partition(" ro:")[2].partition(" ")[0].partition("/")
+    return here, there
+
+
+def _of_minor(minor: int) -> str:
+    """What /proc/drbd has of a volume, after "cs:"; "" for nothing."""
+    try:
+        with open(PROC, encoding="ascii", errors="replace") as file:
+            text = file.read()
+    except OSError:
+        return ""
+    return text.partition(f"\n{minor:2}: cs:")[2].partition(": cs:")[0]
 
 
 def promote(resource: Resource, deadline: Deadline) -> None:

@@ -102,9 +102,9 @@ def _asked_site() -> str:
 
 
 def _set_up(site: Site, site_file: str, options: Options) -> int:
-    from twinsan.operate.setting_up import plan, serving, steps
+    from twinsan.operate.setting_up import disk_checks, plan, serving, steps
 
-    _check_words(site, options)
+    disk_checks.require_words(site, options.overwrite)
     here, other = remote.pair(node.name for node in site.nodes)
     other.require_name()
     looked = plan.look(site, site_file, (here, other), options.overwrite)
@@ -130,15 +130,6 @@ def _set_up(site: Site, site_file: str, options: Options) -> int:
         _say("Nothing had to be done. The pair:")
     _say(serving.summary(pair))
     return 0
-
-
-def _check_words(site: Site, options: Options) -> None:
-    from twinsan.operate.setting_up import disk_checks
-
-    known = disk_checks.words(site)
-    for word in sorted(options.overwrite):
-        if word not in known:
-            raise disk_checks.NO_SUCH_WORDS(word=word, words=" ".join(known))
 
 
 def _passwords(pair: Pair, options: Options) -> dict[str, str]:

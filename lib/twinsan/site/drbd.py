@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.site.model import Node, Resource, Site, Volume
@@ -135,6 +137,25 @@ def text(resource: Resource, site: Site, version: str) -> str:
 def with_secret(text: str, secret: str) -> str:
     """Return the text of a file with a secret, as it is written in another file."""
     return text.replace(f"shared-secret  {NO_SECRET};", f"shared-secret  {secret};")
+
+
+def with_volume(text: str, resource: Resource, volume: Volume, version: str) -> str:
+    """Return the text of a file, whoever has written it, with one volume more, and all else as it is. Where that cannot
+    be done, the text lacks it.
+    """
+    head, begin, rest = _after(text, "resource", resource.name)
+    found = f"{head}{begin}{_volume(volume, version == '9')}\n{rest}"
+    for node, disk in volume.disks.items() if not _common_disk(volume) else ():
+        before, resource_head, inside = _after(found, "resource", resource.name)
+        head, begin, rest = _after(inside, "on", node)
+        found = f"{before}{resource_head}{head}{begin}    volume {volume.number} {{ disk {disk}; }}\n{rest}"
+    return found
+
+
+def _after(text: str, word: str, name: str) -> tuple[str, str, str]:
+    """Split a text after the line that begins a section: what is before it, that line, and the rest."""
+    found = re.search(rf'^[ \t]*{word}\s+"?{re.escape(name)}"?\s*{{[ \t]*(?:#[^\n]*)?\n', text, re.MULTILINE)
+    return (text[: found.start()], found[0], text[found.end() :]) if found else (text, "", "")
 
 
 def _volume(volume: Volume, is_9: bool) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from twinsan.operate.setting_up.disk import Disk
     from twinsan.operate.setting_up.facts import Facts
     from twinsan.operate.setting_up.findings import Findings
-    from twinsan.site.model import Resource, Site, Volume
+    from twinsan.site.model import Lun, Resource, Site, Volume
 
 NO_DISK = Reason(
     Failure, "{path} of {node} is no disk that can be used: {fault}", "lsblk lists the disks of {node}; correct {key}"
@@ -58,7 +58,8 @@ NO_DISCARD = Reason(
 UP_OTHERWISE = Reason(
     Failure,
     "DRBD runs {resource} on {node} with other disks than the site has: {disks}",
-    "correct the site file, or end it there: drbdadm down {resource}",
+    "for a new LUN of a pair that serves: twinsan apply SITE; else correct the site file, or end it there: drbdadm "
+    "down {resource}",
 )
 CHANGED = Reason(
     Failure,
@@ -89,8 +90,38 @@ def check(
                 if not is_up(resource, has):
                     _check_one(volume, has, overwrite, (has.node, resource.name) in ours, found)
             _check_both(volume, facts, found)
-        _check_discard(resource, facts, found)
+        for lun in resource.luns:
+            _check_discard(lun, facts, found)
         _check_state(resource, facts, found)
+
+
+def check_new(
+    site: Site,
+    volumes: list[tuple[Resource, Volume]],
+    facts: tuple[Facts, Facts],
+    overwrite: frozenset[str],
+    ours: frozenset[tuple[str, str, int]],
+    found: Findings,
+) -> None:
+    """Add what is wrong with the disks of volumes that resources get while they serve. `ours` are those that were begun
+    before: the node, the resource and the number. What DRBD has attached already is not looked at.
+    """
+    for has in facts:
+        _check_paths(site, has, found)
+    for resource, volume in volumes:
+        for has in facts:
+            if not is_attached(volume, has):
+                is_ours = (has.node, resource.name, volume.number) in ours
+                _check_one(volume, has, overwrite, is_ours, found)
+        _check_both(volume, facts, found)
+        for lun in resource.luns:
+            if lun.volume is volume:
+                _check_discard(lun, facts, found)
+
+
+def is_attached(volume: Volume, has: Facts) -> bool:
+    """Whether DRBD of a node has a volume with its disk."""
+    return f"drbd{volume.minor}" in has.disk(volume.disks[has.node]).holders
 
 
 def require_unchanged(
@@ -141,6 +172,13 @@ def paths(site: Site, node: str) -> list[str]:
 def words(site: Site) -> list[str]:
     """What can be given to --overwrite: node and path of each disk, also of the common ones of SBD."""
     return [f"{node.name}:{path}" for node in site.nodes for path in (*paths(site, node.name), *site.fencing.devices)]
+
+
+def require_words(site: Site, overwrite: frozenset[str]) -> None:
+    """Check that each of the words of --overwrite names a disk of a site. Raises Misconfigured."""
+    known = words(site)
+    for word in sorted(overwrite - set(known)):
+        raise NO_SUCH_WORDS(word=word, words=" ".join(known))
 
 
 def is_up(resource: Resource, has: Facts) -> bool:
@@ -211,16 +249,15 @@ def _check_both(volume: Volume, facts: tuple[Facts, Facts], found: Findings) -> 
             found.remark(one_name, KINDS_DIFFER, kind="can discard", **values)
 
 
-def _check_discard(resource: Resource, facts: tuple[Facts, Facts], found: Findings) -> None:
+def _check_discard(lun: Lun, facts: tuple[Facts, Facts], found: Findings) -> None:
     """A LUN that requires UNMAP does not start the first time where a disk cannot discard."""
-    for lun in resource.luns:
-        required = lun.parameters.get("vaai", "unmap").split()
-        if "unmap" not in required or lun.parameters.get("emulate_tpu") in ("no", "0"):
-            continue
-        for has in facts:
-            disk = has.disk(lun.volume.disks[has.node])
-            if not disk.fault and not disk.discards:
-                found.add(has.node, NO_DISCARD, path=disk.path, key=".".join(map(str, lun.path)))
+    required = lun.parameters.get("vaai", "unmap").split()
+    if "unmap" not in required or lun.parameters.get("emulate_tpu") in ("no", "0"):
+        return
+    for has in facts:
+        disk = has.disk(lun.volume.disks[has.node])
+        if not disk.fault and not disk.discards:
+            found.add(has.node, NO_DISCARD, path=disk.path, key=".".join(map(str, lun.path)))
 
 
 def _check_state(resource: Resource, facts: tuple[Facts, Facts], found: Findings) -> None:

@@ -121,8 +121,7 @@ class FirstData(Step):
         """
         for volume in self._incomplete(leader):
             for node in self._pair.nodes:
-                found = replication.generation(node, self._resource, volume)
-                if found & ~1 != _JUST_CREATED:
+                if not is_new(node, self._resource, volume):
                     raise NOT_NEW(resource=self._resource.name)
 
     def _incomplete(self, node: Node) -> list[Volume]:
@@ -132,7 +131,7 @@ class FirstData(Step):
     def _declare_equal(self, leader: Node) -> None:
         """Declare volumes equal that are zero on both nodes, so that DRBD copies nothing."""
         volumes = self._incomplete(leader)
-        zero = self._pair.on_both(lambda node: _zero(node, [volume.disks[node.name] for volume in volumes]))
+        zero = self._pair.on_both(lambda node: are_zero(node, [volume.disks[node.name] for volume in volumes]))
         equal = [volume for volume, *zeros in zip(volumes, *zero) if all(zeros)]
         for volume in equal:
             nodes.run(leader, "drbdsetup", "new-current-uuid", str(volume.minor), "--clear-bitmap")
@@ -192,7 +191,12 @@ class FirstData(Step):
         return COPYING.text(node=leader.name, other=other, volumes=" ".join(volumes))
 
 
-def _zero(node: Node, disks: list[str]) -> list[bool]:
+def is_new(node: Node, resource: Resource, volume: Volume) -> bool:
+    """Whether a replica has never had data. Raises Failure."""
+    return replication.generation(node, resource, volume) & ~1 == _JUST_CREATED
+
+
+def are_zero(node: Node, disks: list[str]) -> list[bool]:
     """Whether each byte of each of these disks is zero, as far as there was time to read it."""
     if not disks:
         return []

@@ -165,11 +165,16 @@ class Metadata(Step):
 
     def _create(self, node: Node) -> None:
         for resource, volume in self._lacking(node):
-            name = f"{resource.name}/{volume.number}"
-            result = nodes.run(node, "drbdadm", "create-md", name, seconds=_SECONDS_FOR_METADATA, check=False)
-            if not result.ok:
-                told = " ".join(f"{result.stdout} {result.stderr}".split())
-                raise NO_METADATA(node=node.name, resource=name, complaint=told[-300:])
+            create_metadata(node, resource, volume)
+
+
+def create_metadata(node: Node, resource: Resource, volume: Volume) -> None:
+    """Create the meta data of a volume on a node. Raises Failure."""
+    name = f"{resource.name}/{volume.number}"
+    result = nodes.run(node, "drbdadm", "create-md", name, seconds=_SECONDS_FOR_METADATA, check=False)
+    if not result.ok:
+        told = " ".join(f"{result.stdout} {result.stderr}".split())
+        raise NO_METADATA(node=node.name, resource=name, complaint=told[-300:])
 
 
 class Connect(Step):

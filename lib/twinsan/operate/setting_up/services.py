@@ -30,12 +30,16 @@ class Wipe(Step):
     def do(self) -> str:
         for name, path in self._disks:
             node = self._pair.node(name)
-            nodes.run(node, "wipefs", "--all", path)
-            size = self._pair.facts_of(node).disk(path).size
-            for begin in (0, max(0, size - disk.ENDS)):
-                words = (f"of={path}", f"bs={disk.ENDS}", f"seek={begin}", "oflag=seek_bytes", "conv=notrunc,fsync")
-                nodes.run(node, "dd", "if=/dev/zero", "count=1", "status=none", *words)
+            wipe(node, path, self._pair.facts_of(node).disk(path).size)
         return ""
+
+
+def wipe(node: Node, path: str, size: int) -> None:
+    """Take the tables and file systems off a disk of a node, and all that is at its ends."""
+    nodes.run(node, "wipefs", "--all", path)
+    for begin in (0, max(0, size - disk.ENDS)):
+        words = (f"of={path}", f"bs={disk.ENDS}", f"seek={begin}", "oflag=seek_bytes", "conv=notrunc,fsync")
+        nodes.run(node, "dd", "if=/dev/zero", "count=1", "status=none", *words)
 
 
 class TakeAway(Step):
