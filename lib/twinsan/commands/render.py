@@ -18,7 +18,8 @@ _DESCRIPTION = (
     "line, its key, and what would be right. It needs lxml, and tomli with Python before 3.11. "
     "With --diff it shows instead what the site would change in the running cluster, and in the files of DRBD, "
     "corosync and SBD on this node: first what interrupts nothing, then what starts, restarts or stops something, as "
-    "the cluster's own scheduler plans it, and for which LUNs. It shows no secret."
+    "the cluster's own scheduler plans it, and for which LUNs; and, asking the other node by ssh, which volumes "
+    "twinsan apply would make in DRBD, on which disks. It shows no secret."
 )
 NO_DIFF = Reason(
     Failure, "{option} is for twinsan render --diff", "type: twinsan render --diff {option} FILE SITE.toml"

@@ -8,10 +8,21 @@ import sys
 
 from twinsan.cluster import cib, patch, values
 from twinsan.deadline import Deadline
-from twinsan.errors import Failure, Reason
+from twinsan.errors import Failure, Misconfigured, Reason
 from twinsan.host import private_folder
 from twinsan.operate import luns, reading
-from twinsan.operate.change import comparison, drbd_files, listing, secret_files, settling, steps, volumes
+from twinsan.operate.change import (
+    comparison,
+    drbd_files,
+    listing,
+    maintenance,
+    making,
+    secret_files,
+    settling,
+    steps,
+    volumes,
+)
+from twinsan.operate.setting_up import disk_checks
 from twinsan.site import difference
 
 TYPE_CHECKING = False
@@ -42,33 +53,63 @@ OLD_SCHEMA = Reason(
     "type: cibadmin --upgrade --force; then this again",
 )
 MISSING = Reason(Failure, "nothing is changed, for DRBD does not have what the site serves:{volumes}")
+LEFT_IN_MAINTENANCE = Reason(
+    Failure,
+    "the cluster is in maintenance mode, since twinsan apply was interrupted as it made a volume: it moves nothing",
+    f"mend the above, then type this again; or, when no volume is Inconsistent on both nodes: {maintenance.END}",
+)
+NOT_MADE = Reason(
+    Failure, "the volumes are made, and DRBD still does not serve all of them:{volumes}", "type this again"
+)
 NOT_STOPPED = Reason(
     Failure, "{name} has not stopped on {nodes}, so nothing was removed", "see crm_mon -1; then type this again"
 )
 
 
-def apply(site_file: str, *, assume_yes: bool) -> int:
-    """Apply a site file. Returns the exit status: 2 if it has mistakes, which are printed."""
+_ON_HOSTS = (
+    "On each host, so that it sees {luns}: esxcli storage core adapter rescan --all (ESXi); iscsiadm -m session "
+    "--rescan (Linux); Update-HostStorageCache (Windows)"
+)
+_ON_HOSTS_GONE = (
+    "On each host, so that it forgets {luns}: esxcli storage core adapter rescan --all (ESXi); "
+    "echo 1 >/sys/block/DISK/device/delete (Linux); Update-HostStorageCache (Windows)"
+)
+
+
+def apply(site_file: str, *, assume_yes: bool, overwrite: frozenset[str] = frozenset()) -> int:
+    """Apply a site file. `overwrite` are words that name disks. Returns the exit status: 2 if the file has mistakes,
+    which are printed, or a word names no disk of it.
+    """
     site = reading.site(site_file)
     if site is None:
         return reading.WRONG
-    return bring(site, assume_yes=assume_yes)
+    try:
+        disk_checks.require_words(site, overwrite)
+    except Misconfigured as wrong:
+        print(f"twinsan: {wrong}", file=sys.stderr)
+        return reading.WRONG
+    return bring(site, assume_yes=assume_yes, overwrite=overwrite)
 
 
-def bring(site: Site, *, assume_yes: bool, with_files: bool = True) -> int:
+def bring(site: Site, *, assume_yes: bool, with_files: bool = True, overwrite: frozenset[str] = frozenset()) -> int:
     """Make the running cluster what `site` says, and with `with_files` install DRBD's files on this node. Prints what
     differs and asks, unless `assume_yes`. Returns the exit status: 1 if the operator says no, or if something is not
     well at the end. Raises Failure; nothing is changed if it is not said otherwise.
     """
     with private_folder.made() as folder:
-        compared = comparison.make(site, folder, Deadline(_SECONDS), with_files=with_files)
+        compared = comparison.make(site, folder, Deadline(_SECONDS), with_files=with_files, overwrite=overwrite)
         _require_possible(compared)
         if not compared.differs:
-            _print("\n".join(["nothing differs", *(f"Note: {note}" for note in compared.secrets.notes)]))
+            told = [*compared.secrets.notes, *compared.left]
+            _print("\n".join(["nothing differs", *(f"Note: {note}" for note in told)]))
             return _end(settling.wait(_SECONDS_TO_SETTLE, _print))
         _print(listing.text(compared))
-        install = drbd_files.prepare(compared.files, folder, Deadline(_SECONDS), _print)
-        if not (compared.changes or install or compared.secrets.changed):
+        of_volumes = {each.resource.name for each in compared.volumes.new}
+        files = [each for each in compared.files if each.resource is None or each.resource.name not in of_volumes]
+        install = drbd_files.prepare(files, folder, Deadline(_SECONDS), _print)
+        in_drbd = bool(compared.volumes.new) or compared.is_left_in_maintenance
+        secrets = compared.secrets
+        if not (compared.changes or install or secrets.changed or in_drbd):
             _print("nothing that twinsan apply changes differs")
             return _end("")
         if not assume_yes and not _confirmed():
@@ -76,11 +117,42 @@ def bring(site: Site, *, assume_yes: bool, with_files: bool = True) -> int:
             return 1
         other = " ".join(node.name for node in site.nodes if node.name != os.uname().nodename)
         drbd_files.install(install, _print, other)
-        secret_files.put(compared.secrets, site, _print)
+        if in_drbd:
+            compared = _make_volumes(compared, folder, with_files=with_files)
+        secret_files.put(secrets, site, _print)
         doing = _change(compared, folder) if compared.changes else ""
         if not doing:
-            secret_files.take(compared.secrets, site, _print)
-        return _end(doing, {target.name for target in compared.secrets.changed})
+            secret_files.take(secrets, site, _print)
+        _tell_hosts(compared)
+        return _end(doing, {target.name for target in secrets.changed})
+
+
+def _make_volumes(compared: Comparison, folder: str, *, with_files: bool) -> Comparison:
+    """Make new volumes, or end the maintenance mode that an interrupted command has left. Returns the comparison as it
+    is then. Raises Failure if somebody else has changed the configuration.
+    """
+    if compared.additions is not None:
+        making.make(compared.additions, folder, _print)
+    elif compared.is_left_in_maintenance:
+        making.end_maintenance(compared.site, folder, _print)
+    now = comparison.make(compared.site, folder, Deadline(_SECONDS), with_files=with_files)
+    lacking = [*now.volumes.obstacles, *(each.name for each in now.volumes.new)]
+    if lacking:
+        raise NOT_MADE(volumes="\n  ".join(["", *lacking]))
+    before = maintenance.without(compared.cib)
+    try:
+        comparison.require_equal(before, now.cib)
+    except patch.ChangedMeanwhile:
+        _tell_what_changed(before, before)
+        raise
+    return now
+
+
+def _tell_hosts(compared: Comparison) -> None:
+    """Say what to type on the hosts, which do not see by themselves that a LUN has come or gone."""
+    for names, text in zip(compared.luns, (_ON_HOSTS, _ON_HOSTS_GONE)):
+        if names:
+            _print(text.format(luns=" ".join(names)))
 
 
 def _require_possible(compared: Comparison) -> None:
@@ -94,13 +166,17 @@ def _require_possible(compared: Comparison) -> None:
     if compared.unusable is not None:
         raise compared.unusable
     for each in compared.difference.going:
-        why = "maintenance mode" if compared.in_maintenance else _unmanaged(compared.cib, [each.name, *each.primitives])
+        in_maintenance = compared.in_maintenance and not compared.is_left_in_maintenance
+        why = "maintenance mode" if in_maintenance else _unmanaged(compared.cib, [each.name, *each.primitives])
         if why:
             raise NOT_STOPPABLE(name=each.name, why=why)
-    missing, unknown = volumes.missing(site, Deadline(_SECONDS))
+    missing = [*compared.volumes.obstacles]
+    for resource in compared.volumes.down:
+        missing += volumes.without_metadata(resource, Deadline(_SECONDS))
+    if missing and compared.is_left_in_maintenance:
+        missing.append(LEFT_IN_MAINTENANCE.text())
     if missing:
         raise MISSING(volumes="\n  ".join(["", *missing]))
-    compared.notes += unknown
 
 
 def _unmanaged(configuration: _Element, names: list[str]) -> str:

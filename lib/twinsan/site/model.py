@@ -130,7 +130,7 @@ class Resource:
     @property
     def most_stickiness(self) -> int:
         """The most stickiness that its parts may have, so that a node without complete data never keeps them. For the
-        promotion Pacemaker 3.0 adds up, twice, what each LUN has, and for each LUN also what the addresses and the
+        promotion the scheduler adds up, twice, what each LUN has, and for each LUN also what the addresses and the
         preferred node have. Together that has to be less than what the promotion score of the other node is ahead.
         """
         for_each_lun = 2 * (1 + len(self.portals)) + (self.preference(2) if self.preferred else 0)

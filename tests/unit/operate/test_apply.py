@@ -43,7 +43,7 @@ def two_luns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Running:
 def ready(running: Running, monkeypatch: pytest.MonkeyPatch) -> Running:
     """The cluster of the command."""
     monkeypatch.setattr(command, "run", running.run)
-    monkeypatch.setattr(volumes, "missing", lambda *_: ([], []))
+    monkeypatch.setattr(volumes, "look", lambda *_: volumes.Lacking())
     monkeypatch.setattr(node_files, "differing", lambda *_: [])
     return running
 
@@ -331,7 +331,8 @@ def test_a_change_by_somebody_else_meanwhile_is_shown_and_nothing_is_done(
 def test_a_volume_that_is_missing_stops_all_before_anything_is_changed(
     cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(volumes, "missing", lambda *_: (["/dev/drbd2 (LUN 2) is no volume; make it"], []))
+    lacking = volumes.Lacking(obstacles=["/dev/drbd2 (LUN 2) is no volume; make it"])
+    monkeypatch.setattr(volumes, "look", lambda *_: lacking)
     assert apply(tmp_path, sites.text() + LUN_2, "--yes") == 1
     assert "/dev/drbd2 (LUN 2) is no volume; make it" in capsys.readouterr().err
     assert cluster.patches == []

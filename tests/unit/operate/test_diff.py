@@ -97,6 +97,8 @@ def test_programs_get_names_that_stay(tmp_path: Path, capsys: pytest.CaptureFixt
         "interrupted_luns": [],
         "files": [],
         "secrets": [],
+        "volumes": [],
+        "obstacles": [],
     }
 
 

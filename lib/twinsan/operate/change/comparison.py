@@ -9,7 +9,7 @@ from twinsan.cluster import cib as cluster_cib
 from twinsan.cluster import patch, values
 from twinsan.errors import Failure, Reason
 from twinsan.host import command
-from twinsan.operate.change import forecast, node_files, secret_files
+from twinsan.operate.change import addition_checks, forecast, maintenance, node_files, secret_files, volumes
 from twinsan.site import difference, elements, model
 
 TYPE_CHECKING = False
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
     from twinsan.deadline import Deadline
+    from twinsan.operate.change.additions import Additions
     from twinsan.operate.change.forecast import Forecast
     from twinsan.operate.change.node_files import File
     from twinsan.operate.change.secret_files import SecretFiles
@@ -41,6 +42,14 @@ _STOPPED = (
     "{name} stays stopped, for it has target-role=Stopped; type: crm_resource --resource {name} --meta "
     "--delete-parameter target-role"
 )
+_OUR_MAINTENANCE = (
+    "the cluster is in maintenance mode, which twinsan apply has set for a new volume, and was interrupted: it ends "
+    "that"
+)
+_LOST = (
+    "hosts that use {luns} get errors from it: first unmount its file system there, and detach the device (ESXi: "
+    "esxcli storage filesystem unmount; esxcli storage core device set --state=off --device=NAA)"
+)
 _PENDING = "the cluster has something to do without any change: {actions}"
 
 # The names of the option that switches fencing off.
@@ -49,8 +58,9 @@ _FENCING = ("stonith-enabled", "fencing-enabled")
 
 class Comparison:
     """What differs: the `difference` of the configuration `cib`, the `forecast` of its change, the `files` of this node
-    that differ, the `secrets` of targets that have changed, and `notes`. `unusable` is why a file with secrets of this
-    node cannot be used.
+    that differ, the `secrets` of targets that have changed, the `volumes` that DRBD lacks, and `notes`. `unusable` is
+    why a file with secrets of this node cannot be used. `additions` is what is known of new volumes, None if there are
+    none, or if both nodes cannot be asked; `left` are notes of volumes that DRBD has and the site does not.
     """
 
     def __init__(
@@ -69,6 +79,9 @@ class Comparison:
         self.files = files
         self.secrets = secrets or secret_files.SecretFiles()
         self.unusable: Failure | None = None
+        self.volumes = volumes.Lacking()
+        self.additions: Additions | None = None
+        self.left: list[str] = []
         self.notes = [*_notes(self), *self.secrets.notes]
 
     @property
@@ -79,7 +92,13 @@ class Comparison:
     @property
     def differs(self) -> bool:
         """Whether anything differs, in the cluster or on this node."""
-        return bool(self.changes or self.files or self.secrets.changed)
+        in_drbd = bool(self.volumes.new) or self.is_left_in_maintenance
+        return bool(self.changes or self.files or self.secrets.changed or in_drbd)
+
+    @property
+    def is_left_in_maintenance(self) -> bool:
+        """Whether twinsan apply has set maintenance mode, and was interrupted."""
+        return maintenance.is_ours(self.cib)
 
     @property
     def version(self) -> str:
@@ -97,14 +116,31 @@ class Comparison:
         return values.is_true(self.option("maintenance-mode"))
 
     @property
+    def luns(self) -> tuple[list[str], list[str]]:
+        """The names of the LUNs that are new, and of those that go."""
+        old, new = (
+            {str(each.get("id")) for each in tree.iterfind("configuration/resources//primitive[@type='lio-lun']")}
+            for tree in (self.cib, self.difference.tree)
+        )
+        return sorted(new - old), sorted(old - new)
+
+    @property
     def nodes(self) -> list[str]:
         """The names of the cluster's nodes."""
         return sorted(str(node.get("uname")) for node in self.cib.iterfind("configuration/nodes/node"))
 
 
-def make(site: Site, folder: str, deadline: Deadline, *, cib_file: str = "", with_files: bool = True) -> Comparison:
-    """Compare a site with the running cluster, or with the configuration in `cib_file`, and with files of this node.
-    `folder` is one that only this user can read. Raises Failure.
+def make(
+    site: Site,
+    folder: str,
+    deadline: Deadline,
+    *,
+    cib_file: str = "",
+    with_files: bool = True,
+    overwrite: frozenset[str] = frozenset(),
+) -> Comparison:
+    """Compare a site with the running cluster, or with the configuration in `cib_file`, with files of this node, and
+    with DRBD. `folder` is one that only this user can read, `overwrite` are words that name disks. Raises Failure.
     """
     cib = _read(cib_file) if cib_file else current(deadline)
     found = difference.between(cib, site)
@@ -125,7 +161,27 @@ def make(site: Site, folder: str, deadline: Deadline, *, cib_file: str = "", wit
         compared.notes.append(str(unusable))
     if with_files and not here:
         compared.notes.append(_ELSEWHERE)
+    if not cib_file:
+        _look_at_volumes(compared, deadline, overwrite)
+        compared.left = node_files.left(site) if with_files and here else []
     return compared
+
+
+def _look_at_volumes(compared: Comparison, deadline: Deadline, overwrite: frozenset[str]) -> None:
+    """See whether DRBD has all volumes. Only if it lacks one, both nodes are asked."""
+    try:
+        lacking = compared.volumes = volumes.look(compared.site, deadline)
+    except Failure as failure:
+        compared.volumes.obstacles.append(str(failure))
+        return
+    compared.notes += lacking.unknown
+    if not lacking.new:
+        return
+    try:
+        compared.additions = addition_checks.look(compared.site, lacking.new, overwrite)
+        lacking.obstacles += addition_checks.obstacles(compared.additions)
+    except (Failure, OSError) as failure:
+        lacking.obstacles += addition_checks.unmade(lacking.new, failure)
 
 
 def current(deadline: Deadline) -> _Element:
@@ -162,13 +218,17 @@ def _notes(compared: Comparison) -> list[str]:
     wanted = sorted(node.name for node in compared.site.nodes)
     if compared.nodes and compared.nodes != wanted:
         found.append(_OTHER_NODES.format(present=" ".join(compared.nodes), wanted=" ".join(wanted)))
-    if compared.in_maintenance:
+    if compared.is_left_in_maintenance:
+        found.append(_OUR_MAINTENANCE)
+    elif compared.in_maintenance:
         found.append(_MAINTENANCE)
     off = [(name, compared.option(name)) for name in _FENCING]
     found += [_NO_FENCING.format(name=name, value=value) for name, value in off if values.is_false(value)]
     pending = compared.forecast.pending
     if pending:
         found.append(_PENDING.format(actions=", ".join(map(str, pending[:6]))))
+    going = compared.luns[1]
+    found += [_LOST.format(luns=" ".join(going))] if going else []
     found += [_STOPPED.format(name=name) for name in _stopped(compared.difference.tree)]
     if compared.site.fencing.by == model.IPMI:
         found += [_DEVICE_CLOSED.format(device=each) for each in _without_password(compared)]

@@ -24,10 +24,14 @@ _HEADINGS = {
     forecast.STOPS: "Stops something, or takes it away:",
 }
 
+_OBSTACLES = "In the way, in DRBD:"
+
 
 def text(compared: Comparison) -> str:
     """Return the list for people."""
-    lines = []
+    lines = [] if compared.additions is None else compared.additions.rows()
+    if compared.volumes.obstacles:
+        lines += [_OBSTACLES, *(f"  {each}" for each in compared.volumes.obstacles), ""]
     judged = compared.forecast.judge(compared.changes)
     for consequence, heading in _HEADINGS.items():
         group = [change for change, found in judged.items() if found == consequence]
@@ -42,7 +46,7 @@ def text(compared: Comparison) -> str:
             *(f"  {row}" for row in target.rows),
         ]
         lines.append("")
-    lines += [f"Note: {note}" for note in compared.notes]
+    lines += [f"Note: {note}" for note in [*compared.notes, *compared.left]]
     return "\n".join(lines).rstrip()
 
 
@@ -85,7 +89,12 @@ def as_json(compared: Comparison) -> dict[str, object]:
             for each in compared.files
         ],
         "secrets": [{"resource": target.name, "because": target.rows} for target in compared.secrets.changed],
-        "notes": compared.notes,
+        "volumes": [
+            {"volume": each.name, "device": each.volume.device, "purpose": each.purpose, "disks": each.volume.disks}
+            for each in compared.volumes.new
+        ],
+        "obstacles": compared.volumes.obstacles,
+        "notes": [*compared.notes, *compared.left],
     }
 
 

@@ -8,6 +8,7 @@ import os
 from twinsan.drbd import setup
 from twinsan.errors import DeadlinePassed, NotInstalled
 from twinsan.host import command
+from twinsan.operate.change import leftovers
 from twinsan.site import corosync, drbd, model, sbd, settings
 
 TYPE_CHECKING = False
@@ -67,23 +68,38 @@ def differing(site: Site, deadline: Deadline, root: str = "") -> list[File]:
     return [*_of_drbd(site, deadline, root), *_others(site, root)]
 
 
-def _of_drbd(site: Site, deadline: Deadline, root: str) -> Iterator[File]:
-    present = _drbd_files(root)
+def left(site: Site, root: str = "") -> list[str]:
+    """Return what DRBD's files have that the site has no more: what to know of each volume."""
+    notes = []
     for resource in site.resources:
-        own = f"{root}{DRBD_FOLDER}/{resource.name}.res"
-        head = f"resource {resource.name}"
-        place, text = next(
-            ((name, text) for name, text in present.items() if head in settings.of_drbd(text)), (own, "")
-        )
-        wanted = drbd.text(resource, site, _version(text, deadline))
-        changes = settings.differences(place, text, wanted, settings.of_drbd)
+        place, text = find(resource, drbd_files(root), root)
+        notes += [leftovers.note(resource, volume, place) for volume in leftovers.of(resource, site, text)]
+    return notes
+
+
+def find(resource: Resource, present: dict[str, str], root: str = "") -> tuple[str, str]:
+    """Return the place and the text of the file that has a resource, of those in the folder; if none has, the place
+    where it belongs, and "".
+    """
+    head = f"resource {resource.name}"
+    own = f"{root}{DRBD_FOLDER}/{resource.name}.res"
+    return next(((name, text) for name, text in present.items() if head in settings.of_drbd(text)), (own, ""))
+
+
+def _of_drbd(site: Site, deadline: Deadline, root: str) -> Iterator[File]:
+    present = drbd_files(root)
+    for resource in site.resources:
+        place, text = find(resource, present, root)
+        new = drbd.text(leftovers.kept(resource, site, text), site, _version(text, deadline))
+        changes = settings.differences(place, text, new, settings.of_drbd)
         if not text:
-            yield File(place, "there is no such file, and no other one with the resource", [], wanted, resource)
+            yield File(place, "there is no such file, and no other one with the resource", [], new, resource)
         elif changes:
-            yield File(place, "differs from the site", changes, wanted, resource, text)
+            yield File(place, "differs from the site", changes, new, resource, text)
 
 
-def _drbd_files(root: str) -> dict[str, str]:
+def drbd_files(root: str = "") -> dict[str, str]:
+    """Return the texts of DRBD's files of resources, by their places."""
     try:
         names = sorted(os.listdir(root + DRBD_FOLDER))
     except OSError:

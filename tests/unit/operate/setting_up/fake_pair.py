@@ -137,7 +137,7 @@ class FakeNode:
 
     def read_text(self, path: str, *, deadline: Deadline) -> str | None:
         found = self.files.get(path)
-        return None if found is None else found.decode()
+        return None if found is None else found.decode(errors="replace")
 
     def require_name(self) -> None:
         return
@@ -330,7 +330,8 @@ class FakeNode:
             connection = "Connected" if self.peer.disks else "Connecting"
             lines = [
                 f"exists resource name:{RESOURCE} role:{role} suspended:no",
-                f"exists connection name:{RESOURCE} peer-node-id:0 conn-name:peer connection:{connection}",
+                f"exists connection name:{RESOURCE} peer-node-id:0 conn-name:peer connection:{connection} "
+                f"role:{'Primary' if self.peer.primary else 'Secondary'}",
             ]
         for number, disk in self.disks.items():
             lines.append(f"exists device name:{RESOURCE} volume:{number} minor:{number} disk:{disk}")
