@@ -30,10 +30,7 @@ def make(pair: Pair) -> None:
     pair.install_on_servers()
     for server in pair.servers:
         _start(server)
-    for server in pair.servers:
-        _make_key(server)
-    for server in pair.servers:
-        _know(server, pair.peer_of(server))
+    _introduce(pair)
     pair.atlas.copy({SITE: site().encode(), _PASSWORD_FILE: f"{PASSWORD}\n".encode()})
     pair.atlas.succeed(f"chmod 600 {_PASSWORD_FILE}")
 
@@ -62,6 +59,17 @@ def configure(pair: Pair) -> None:
     pair.disk = pair.log_in()
 
 
+def with_ssh(pair: Pair) -> None:
+    """Make new servers that are set up as all tests expect them and reach each other by ssh; log the initiator in."""
+    pair.log_out()
+    pair.renew(PACKAGES)
+    pair.ready()
+    for server in pair.servers:
+        server.succeed("systemctl start --no-block ssh")
+    _introduce(pair)
+    pair.disk = pair.log_in()
+
+
 def site() -> str:
     """The site file of the published example, with the disks of the lab."""
     text = (PROJECT / "examples" / "data0.toml").read_text(encoding="utf-8")
@@ -72,6 +80,14 @@ def site() -> str:
 
 def _start(server: Machine) -> None:
     server.succeed("mkdir /etc/lab && touch /etc/lab/cluster && systemctl start --no-block pacemaker ssh")
+
+
+def _introduce(pair: Pair) -> None:
+    """Let each server log in to the other."""
+    for server in pair.servers:
+        _make_key(server)
+    for server in pair.servers:
+        _know(server, pair.peer_of(server))
 
 
 def _make_key(server: Machine) -> None:
