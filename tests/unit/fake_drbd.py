@@ -81,6 +81,8 @@ class FakeHost:
         monkeypatch.setattr(durable_file, "make_synchronous", lambda _path: None)
         # Whether the kernel's package has any.
         self.has_modules = True
+        # Whether the disk has grown while nobody used it, so that DRBD does not find its meta data at the end.
+        self.grown = False
         # Whether it was disconnected here, which `adjust` undoes.
         self._cut = False
         self._changed: set[str] = set()
@@ -246,7 +248,12 @@ class FakeHost:
             return 1, "", UNKNOWN.format(name)
         if verb == "sh-dev":
             return 0, f"{self._node}\n", "modinfo: ERROR: Module drbd not found.\n"
+        if verb == "check-resize":
+            self.grown = False
+            return 0, "", ""
         assert verb == "adjust"
+        if self.grown:
+            return 1, "", "No valid meta data found\n"
         if self._refused(verb):
             return self.refusals[verb].pop(0)[0], "", "san: Failure: (104) Can not open backing device.\n"
         self.up, self.disk, self.no_data_policy = True, "UpToDate", "suspend-io"

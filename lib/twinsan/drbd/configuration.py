@@ -75,6 +75,10 @@ def adjust(name: str, drbdconf: str, deadline: Deadline) -> None:
 
     def adjusted() -> bool:
         results.append(command.run("drbdadm", "-c", drbdconf, "adjust", name, deadline=deadline, check=False))
+        if len(results) == 1 and not results[0].ok:
+            # A disk may have grown since. DRBD looks for its meta data at the end, and this moves them there: drbdmeta
+            # has noted where the end was.
+            command.run("drbdadm", "-c", drbdconf, "check-resize", name, deadline=deadline, check=False)
         return results[-1].ok
 
     patience = deadline.within(min(_SECONDS_FOR_DISKS, deadline.remaining() / 2))

@@ -171,6 +171,12 @@ def test_start_waits_for_a_disk_that_somebody_holds_for_a_moment(host: FakeHost,
     assert host.up
 
 
+def test_start_finds_the_meta_data_of_a_disk_that_has_grown(host: FakeHost, run: Runner) -> None:
+    host.grown = True
+    assert run("start") == 0
+    assert host.up
+
+
 def test_a_query_that_fails_once_fails_no_action(host: FakeHost, run: Runner) -> None:
     host.bring_up(role="Primary")
     for action, status in (("monitor", 8), ("demote", 0), ("promote", 0), ("stop", 0)):
