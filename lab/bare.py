@@ -30,7 +30,7 @@ def make(pair: Pair) -> None:
     pair.install_on_servers()
     for server in pair.servers:
         _start(server)
-    _introduce(pair)
+    introduce(pair)
     pair.atlas.copy({SITE: site().encode(), _PASSWORD_FILE: f"{PASSWORD}\n".encode()})
     pair.atlas.succeed(f"chmod 600 {_PASSWORD_FILE}")
 
@@ -66,7 +66,7 @@ def with_ssh(pair: Pair) -> None:
     pair.ready()
     for server in pair.servers:
         server.succeed("systemctl start --no-block ssh")
-    _introduce(pair)
+    introduce(pair)
     pair.disk = pair.log_in()
 
 
@@ -82,7 +82,7 @@ def _start(server: Machine) -> None:
     server.succeed("mkdir /etc/lab && touch /etc/lab/cluster && systemctl start --no-block pacemaker ssh")
 
 
-def _introduce(pair: Pair) -> None:
+def introduce(pair: Pair) -> None:
     """Let each server log in to the other."""
     for server in pair.servers:
         _make_key(server)

@@ -60,17 +60,20 @@ def parser(*, handlers_only: bool = False) -> argparse.ArgumentParser:
             apply,
             check,
             drill,
+            grow,
             init,
             metrics,
             remove,
             render,
+            replace_disk,
             reservations,
             status,
             stop,
         )
 
         # In the order of the help: what an operator types first, then what Pacemaker and DRBD call.
-        for subject in (status, init, render, apply, adopt, check, drill, stop, remove, metrics, reservations, alert):
+        typed = (status, init, render, apply, adopt, check, drill, grow, replace_disk, stop, remove, metrics)
+        for subject in (*typed, reservations, alert):
             subject.declare(commands)
     fence.declare(commands)
     return parser

@@ -88,7 +88,7 @@ def check(
         for volume in resource.volumes:
             for has in facts:
                 if not is_up(resource, has):
-                    _check_one(volume, has, overwrite, (has.node, resource.name) in ours, found)
+                    check_one(volume, has, overwrite, (has.node, resource.name) in ours, found)
             _check_both(volume, facts, found)
         for lun in resource.luns:
             _check_discard(lun, facts, found)
@@ -112,7 +112,7 @@ def check_new(
         for has in facts:
             if not is_attached(volume, has):
                 is_ours = (has.node, resource.name, volume.number) in ours
-                _check_one(volume, has, overwrite, is_ours, found)
+                check_one(volume, has, overwrite, is_ours, found)
         _check_both(volume, facts, found)
         for lun in resource.luns:
             if lun.volume is volume:
@@ -204,7 +204,7 @@ def _disks_of(resource: Resource, node: str) -> list[str]:
 
 def _check_paths(site: Site, has: Facts, found: Findings) -> None:
     """No disk may be named twice, by two of its paths."""
-    named = [(volume.disks[has.node], _key(volume)) for resource in site.resources for volume in resource.volumes]
+    named = [(volume.disks[has.node], key_of(volume)) for resource in site.resources for volume in resource.volumes]
     first: dict[str, str] = {}
     for path, key in [*named, *((device, "fencing.devices") for device in site.fencing.devices)]:
         number = has.disk(path).number
@@ -213,9 +213,12 @@ def _check_paths(site: Site, has: Facts, found: Findings) -> None:
         first.setdefault(number, path)
 
 
-def _check_one(volume: Volume, has: Facts, overwrite: frozenset[str], ours: bool, found: Findings) -> None:
+def check_one(volume: Volume, has: Facts, overwrite: frozenset[str], ours: bool, found: Findings) -> None:
+    """Add what is wrong with the disk that a node is to have for a volume. `ours` is whether meta data of DRBD on it is
+    the pair's own.
+    """
     disk = has.disk(volume.disks[has.node])
-    values = {"path": disk.path, "key": f"{_key(volume)}"}
+    values = {"path": disk.path, "key": f"{key_of(volume)}"}
     if disk.fault:
         found.add(has.node, NO_DISK, fault=disk.fault, **values)
         return
@@ -233,7 +236,7 @@ def _check_both(volume: Volume, facts: tuple[Facts, Facts], found: Findings) -> 
     (smaller, other), (larger, node) = pairs
     if smaller.fault or larger.fault:
         return
-    values = {"path": larger.path, "other": other, "key": _key(volume)}
+    values = {"path": larger.path, "other": other, "key": key_of(volume)}
     unused = larger.size - smaller.size
     if unused > larger.size * _PART_UNUSED:
         found.add(node, SIZES_DIFFER, larger=in_words(larger.size), smaller=in_words(smaller.size), **values)
@@ -268,11 +271,12 @@ def _check_state(resource: Resource, facts: tuple[Facts, Facts], found: Findings
     for has in facts:
         disk = has.disk(resource.state.disks[has.node])
         if not disk.fault and disk.size < needed << 20:
-            size, key = in_words(disk.size), _key(resource.state)
+            size, key = in_words(disk.size), key_of(resource.state)
             found.add(has.node, TOO_SMALL, path=disk.path, size=size, kind=kind, needed=needed, key=key)
 
 
-def _key(volume: Volume) -> str:
+def key_of(volume: Volume) -> str:
+    """Return the key of the site file that names the disks of a volume."""
     return ".".join(map(str, (*volume.path, "disk")))
 
 
