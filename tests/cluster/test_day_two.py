@@ -42,6 +42,8 @@ _TYPED = "/root/typed.log"
 _ELSEWHERE = {
     "Add a LUN": "test_apply.py",
     "Remove a LUN": "test_apply.py",
+    "Grow a LUN": "test_day_disk.py",
+    "Replace a disk": "test_day_disk.py",
 }
 
 # ssh-copy-id asks for a password; the keys are in place (lab.bare).
