@@ -17,8 +17,12 @@ _TEST_IQN = "iqn.2003-01.org.example:ready"
 _HOLDERS = {"p_target": ('<clone id="c_target">', "</clone>"), "p_lun1": ('<group id="g_san">', "</group>")}
 _HOLDER = "/run/holder"
 _UNTIL_TOLD = f"[time.sleep(0.05) for _ in iter(lambda: os.path.exists('{_HOLDER}'), False)]"
-_EXCLUSIVE = "import os, time; fd = os.open('/dev/drbd0', os.O_RDONLY | os.O_EXCL)"
-_CLAIM = f"{_EXCLUSIVE}; {_UNTIL_TOLD}"
+_HOLDS = f"{_HOLDER}.holds"
+# It says itself that it has the device: who tries that by opening it may be the first, and keep it from the holder.
+_CLAIM = (
+    "import os, time; fd = os.open('/dev/drbd0', os.O_RDONLY | os.O_EXCL); "
+    f"open('{_HOLDS}', 'w').close(); {_UNTIL_TOLD}"
+)
 # 15 is IP_FREEBIND: the address is not here yet; 1 and 2 are SOL_SOCKET and SO_REUSEADDR: it was, with connections.
 _LISTEN = (
     "import os, socket, time; s = socket.socket(); s.setsockopt(0, 15, 1); s.setsockopt(1, 2, 1); "
@@ -168,13 +172,13 @@ def test_a_device_that_somebody_holds_at_the_start_of_the_lun(recovering: Pair, 
     active.wait_until("crm_mon -1 --inactive | grep -q 'p_lun1.*Stopped'", "the LUN is stopped", 60)
     try:
         _hold(active, _CLAIM)
-        active.wait_until(f'! python3 -c "{_EXCLUSIVE}"', "it is held", 20)
+        active.wait_until(f"test -e {_HOLDS}", "it is held", 20)
         active.succeed(f"{role} --delete-parameter target-role")
         _let_go_once_waited_for(active, "lio-lun(p_lun1)")
         pair.wait_until_serving(on=active, timeout=30)
         assert _starts(active, "p_lun1", since) == ["OK"]
     finally:
-        active.run(f"rm -f {_HOLDER}; {role} --delete-parameter target-role")
+        active.run(f"rm -f {_HOLDER} {_HOLDS}; {role} --delete-parameter target-role")
 
 
 def test_a_portal_that_somebody_has_at_the_start_of_the_target(
