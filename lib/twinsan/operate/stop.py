@@ -12,8 +12,8 @@ import os
 import sys
 
 from twinsan.deadline import Deadline
-from twinsan.errors import Failure, Misconfigured, NotPermitted, Reason
-from twinsan.operate import in_use, remote
+from twinsan.errors import Failure, Misconfigured, Reason
+from twinsan.operate import in_use, question, reading, remote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,14 +22,10 @@ if TYPE_CHECKING:
 
     from twinsan.operate.remote import Node
 
-# What was typed has to be changed.
-WRONG = 2
-
 _SECONDS = 60.0
 # For the stop of all that a node runs: more than the sum of its time-outs.
 _SECONDS_TO_STOP = 900.0
 
-NOT_ROOT = Reason(NotPermitted, "only root can stop a pair", "type it as root")
 NO_CLUSTER = Reason(
     Failure,
     "the cluster of {node} does not run, or cannot be seen",
@@ -48,7 +44,6 @@ NOT_COMPLETE = Reason(
     "wait until twinsan status shows UpToDate/UpToDate; to stop it now all the same: --even-so",
 )
 REFUSED = Reason(Failure, "nothing was stopped")
-NO_TERMINAL = Reason(Misconfigured, "there is no terminal to ask on", "look with twinsan status, then add --yes")
 NOT_STOPPED = Reason(Failure, "{node} did not stop: {why}", "see there: crm_mon -1 and journalctl -u pacemaker")
 
 _END = (
@@ -128,23 +123,21 @@ def stop(options: Options) -> int:
     """Stop both nodes of the pair. Returns the exit status: 1 if something speaks against it or the answer is no, 2 if
     there is nobody to ask. Raises Failure.
     """
-    if os.geteuid() != 0:
-        raise NOT_ROOT()  # noqa: RSE102  a Reason, which makes the exception
+    question.require_root()
     look = Look()
     faults, doubts = list(look.faults()), list(look.doubts())
     if faults or (doubts and not options.even_so):
         for each in [*faults, *doubts]:
             print(f"twinsan: {each}", file=sys.stderr)
-        raise REFUSED()  # noqa: RSE102
+        raise REFUSED()  # noqa: RSE102  a Reason, which makes the exception
     for each in doubts:
-        _say(f"Even so: {str(each).partition('; ')[0]}")
-    _say(_plan(look, options))
-    if not options.yes:
-        if not sys.stdin.isatty():
-            print(f"twinsan: {NO_TERMINAL.text()}", file=sys.stderr)
-            return WRONG
-        if input("Go on? (yes/no) ").strip().lower() not in ("y", "yes"):
-            raise REFUSED()  # noqa: RSE102
+        question.say(f"Even so: {str(each).partition('; ')[0]}")
+    question.say(_plan(look, options))
+    try:
+        question.ask(REFUSED, yes=options.yes)
+    except Misconfigured as wrong:
+        print(f"twinsan: {wrong}", file=sys.stderr)
+        return reading.WRONG
     _carry_out(look, options)
     return 0
 
@@ -157,7 +150,7 @@ def _carry_out(look: Look, options: Options) -> None:
         # This one is the last: it has to tell the other.
         for node in reversed(look.nodes):
             node.run("systemctl", "--no-block", "poweroff", deadline=Deadline(_SECONDS))
-    _say(_END.format(last=order[-1].name))
+    question.say(_END.format(last=order[-1].name))
 
 
 def _incomplete(replication: list[dict[str, Any]] | None, name: str) -> str | None:
@@ -187,13 +180,9 @@ def _plan(look: Look, options: Options) -> str:
 
 def _stop(node: Node) -> None:
     """Stop the cluster on a node: Pacemaker, which stops all that it runs, then corosync."""
-    _say(f"{node.name} stops ...")
+    question.say(f"{node.name} stops ...")
     try:
         node.run("systemctl", "stop", "pacemaker", "corosync", deadline=Deadline(_SECONDS_TO_STOP))
     except Failure as failure:
         raise NOT_STOPPED(node=node.name, why=failure) from None
-    _say(f"{node.name} is stopped")
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
+    question.say(f"{node.name} is stopped")

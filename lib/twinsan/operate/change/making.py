@@ -112,6 +112,7 @@ def _in_maintenance(found: Additions, files: new_volume_steps.Files, folder: str
         to_do = (new_volume_steps.Connect, new_volume_steps.FirstData, new_volume_steps.Promote)
         steps.carry_out([step(found) for step in to_do], tell)
     except BaseException:
+        # If what follows fails as well, this is what is so.
         left = NOT_TAKEN_BACK.text(volumes=" ".join(each.name for each in found.new))
         left = _take_back(found, files, tell)
         raise

@@ -147,12 +147,7 @@ class Files(Step):
         if node.read_text(place, deadline=Deadline(_SECONDS)) != text:
             raise FILE_CHANGED(path=place, node=node.name)
         self.before[node.name, resource.name] = text
-        node.put(place, self._found.wanted(node, resource), deadline=Deadline(_SECONDS), mode=0o600)
-        result = nodes.run(node, "drbdadm", "sh-nop", check=False)
-        if not result.ok:
-            # A file that DRBD cannot read keeps it from reading all others.
-            self.put_back()
-            raise replication.NOT_READ(node=node.name, path=place, complaint=result.complaint)
+        replication.put_file(node, place, self._found.wanted(node, resource), text)
 
 
 class Metadata(Each):

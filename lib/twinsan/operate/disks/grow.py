@@ -14,8 +14,8 @@ from twinsan.drbd import setup
 from twinsan.errors import DeadlinePassed, Failure, Misconfigured, Reason
 from twinsan.host import command, lock
 from twinsan.lio import lun as lio_lun
-from twinsan.operate import remote
-from twinsan.operate.disks import announcement, question, resync, sides
+from twinsan.operate import question, remote
+from twinsan.operate.disks import announcement, resync, sides
 from twinsan.operate.disks import lun as luns
 from twinsan.operate.reading import WRONG
 from twinsan.operate.setting_up.disk_checks import in_words

@@ -9,8 +9,8 @@ from twinsan.deadline import Deadline
 from twinsan.drbd import setup
 from twinsan.errors import Failure, Misconfigured
 from twinsan.host import lock
-from twinsan.operate import reading
-from twinsan.operate.disks import question, replacement, replacement_checks, replacement_steps, resync
+from twinsan.operate import question, reading
+from twinsan.operate.disks import replacement, replacement_checks, replacement_steps, resync
 from twinsan.operate.setting_up import disk_checks, steps
 from twinsan.operate.setting_up.findings import Findings
 
@@ -18,7 +18,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.operate.disks.replacement import Looked
     from twinsan.operate.setting_up.steps import Step
-    from twinsan.site.model import Site
 
 _SECONDS_FOR_LOCK = 1.0
 
@@ -53,7 +52,7 @@ def replace(site_file: str, name: str, options: Options) -> int:
         site = reading.site(site_file)
         if site is None:
             return reading.WRONG
-        _check_words(site, options)
+        disk_checks.require_words(site, options.overwrite)
         with lock.Held("replace-disk", Deadline(_SECONDS_FOR_LOCK)):
             looked = replacement.look(site, name, options.overwrite)
             if options.detach:
@@ -62,13 +61,6 @@ def replace(site_file: str, name: str, options: Options) -> int:
     except Misconfigured as wrong:
         print(f"twinsan: {wrong}", file=sys.stderr)
         return reading.WRONG
-
-
-def _check_words(site: Site, options: Options) -> None:
-    known = disk_checks.words(site)
-    for word in sorted(options.overwrite):
-        if word not in known:
-            raise disk_checks.NO_SUCH_WORDS(word=word, words=" ".join(known))
 
 
 def _replace(looked: Looked, options: Options) -> int:

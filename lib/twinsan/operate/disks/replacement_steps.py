@@ -36,8 +36,8 @@ OTHER_DISK = Reason(
 )
 
 _SECONDS_TO_DETACH = 60.0
-# For what writes or reads all of the meta data.
-_SECONDS_TO_WRITE = 300.0
+# It reads all of the meta data.
+_SECONDS_TO_READ = 300.0
 _SECONDS_TO_ATTACH = 60.0
 # How long the cluster has, until the resource is brought up without it: it may be in maintenance mode.
 _SECONDS_FOR_CLUSTER = 45.0
@@ -69,13 +69,7 @@ class Files(Step):
     def do(self) -> str:
         looked, path = self._looked, self._looked.path_of_file
         for node in self._lacking():
-            before = looked.files[node.name] or ""
-            node.put(path, looked.wanted(node), deadline=Deadline(nodes.SECONDS), mode=0o600)
-            result = nodes.run(node, "drbdadm", "sh-nop", check=False)
-            if not result.ok:
-                # A file that DRBD cannot read keeps it from reading all others.
-                node.put(path, before, deadline=Deadline(nodes.SECONDS), mode=0o600)
-                raise replication.NOT_READ(node=node.name, path=path, complaint=result.complaint)
+            replication.put_file(node, path, looked.wanted(node), looked.files[node.name])
         return ""
 
     def _lacking(self) -> list[Node]:
@@ -175,10 +169,7 @@ class Metadata(Step):
         configured = nodes.run(looked.here, "drbdadm", "sh-ll-dev", replica).stdout.strip()
         if configured != self._path:
             raise OTHER_DISK(replica=replica, configured=configured, disk=self._path)
-        result = nodes.run(looked.here, "drbdadm", "create-md", replica, seconds=_SECONDS_TO_WRITE, check=False)
-        if not result.ok:
-            told = " ".join(f"{result.stdout} {result.stderr}".split())
-            raise replication.NO_METADATA(node=looked.here.name, resource=replica, complaint=told[-300:])
+        replication.create_metadata(looked.here, looked.resource, self._volume)
         return ""
 
 
@@ -224,7 +215,7 @@ class Attach(Step):
     def _try(self, volume: Volume) -> command.Result:
         """Attach one volume. `drbdadm attach RESOURCE` stops at the first one that has its disk."""
         replica = self._looked.name_of(volume)
-        return nodes.run(self._looked.here, "drbdadm", "attach", replica, seconds=_SECONDS_TO_WRITE, check=False)
+        return nodes.run(self._looked.here, "drbdadm", "attach", replica, seconds=_SECONDS_TO_READ, check=False)
 
     def _attach(self, volume: Volume) -> None:
         looked, replica = self._looked, self._looked.name_of(volume)

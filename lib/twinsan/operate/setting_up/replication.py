@@ -89,10 +89,10 @@ class Files(Step):
 
     def do(self) -> str:
         for resource in self._pair.site.resources:
-            nodes = self._lacking(resource)
-            text = self._text(resource) if nodes else ""
-            for node in nodes:
-                self._put(node, resource, text)
+            lacking = self._lacking(resource)
+            text = self._text(resource) if lacking else ""
+            for node in lacking:
+                put_file(node, _path(resource), text, self._read[node.name, resource.name])
         return ""
 
     def _lacking(self, resource: Resource) -> list[Node]:
@@ -122,15 +122,6 @@ class Files(Step):
     def _text(self, resource: Resource) -> str:
         own = self._secret(resource) or secrets.token_hex(16)
         return _template(self._pair, resource).replace(drbd.NO_SECRET, own)
-
-    def _put(self, node: Node, resource: Resource, text: str) -> None:
-        path = _path(resource)
-        node.put(path, text, deadline=Deadline(60), mode=0o600)
-        result = nodes.run(node, "drbdadm", "sh-nop", check=False)
-        if not result.ok:
-            # A file that DRBD cannot read keeps it from reading all others.
-            nodes.run(node, "rm", "-f", path)
-            raise NOT_READ(node=node.name, path=path, complaint=result.complaint)
 
 
 class Metadata(Step):
@@ -166,6 +157,21 @@ class Metadata(Step):
     def _create(self, node: Node) -> None:
         for resource, volume in self._lacking(node):
             create_metadata(node, resource, volume)
+
+
+def put_file(node: Node, path: str, text: str, before: str | None) -> None:
+    """Replace a file of DRBD on a node. If DRBD does not take it, the text `before` is put back (None: no file), for a
+    file that DRBD cannot read keeps it from reading all others. Raises Failure then.
+    """
+    node.put(path, text, deadline=Deadline(nodes.SECONDS), mode=0o600)
+    result = nodes.run(node, "drbdadm", "sh-nop", check=False)
+    if result.ok:
+        return
+    if before is None:
+        nodes.run(node, "rm", "-f", path)
+    else:
+        node.put(path, before, deadline=Deadline(nodes.SECONDS), mode=0o600)
+    raise NOT_READ(node=node.name, path=path, complaint=result.complaint)
 
 
 def create_metadata(node: Node, resource: Resource, volume: Volume) -> None:

@@ -19,8 +19,8 @@ def require_root() -> None:
         raise NOT_ROOT()  # noqa: RSE102  a Reason, which makes the exception
 
 
-def ask(*, yes: bool) -> None:
-    """Ask whether to go on, unless `yes`. Raises Failure for any other answer, and Misconfigured without a terminal."""
+def ask(refused: Reason = REFUSED, *, yes: bool) -> None:
+    """Ask whether to go on, unless `yes`. Raises `refused` for any other answer; Misconfigured without a terminal."""
     if yes:
         return
     if not sys.stdin.isatty():
@@ -30,7 +30,7 @@ def ask(*, yes: bool) -> None:
     except EOFError:
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
-        raise REFUSED()  # noqa: RSE102
+        raise refused()
 
 
 def say(text: str) -> None:
