@@ -38,7 +38,7 @@ def _on_loops(whole_pair: Pair) -> Iterator[None]:
     pair.start_cluster()
     pair.install()
     for server in pair.servers:
-        server.succeed(f"modprobe loop && mkdir {_FOLDER} && sed -i 's,/dev/ubdb,{_FIRST},' {_OF_DRBD}")
+        server.succeed(f"mkdir {_FOLDER} && sed -i 's,/dev/ubdb,{_FIRST},' {_OF_DRBD}")
         insert(server, _FIRST, 64)
         server.succeed("systemctl start --no-block ssh")
     pair.prepare_disks()
@@ -70,7 +70,7 @@ def site(**disks: str) -> str:
 def insert(server: Machine, path: str, megabytes: int) -> None:
     """Have a new, empty disk at a path, in place of another that nobody uses."""
     file = f"{_FOLDER}/{path[len('/dev/') :]}"
-    server.run(f"losetup --detach {path}")
+    server.run(f"modprobe loop; losetup --detach {path}")
     server.wait_until(f"! losetup {path}", f"{path} is free", 30)
     server.succeed(f"rm -f {file} && truncate -s {megabytes}M {file} && losetup {path} {file}")
 
@@ -232,5 +232,32 @@ def test_the_active_server_gets_another_disk_at_the_same_path(recovering: Pair, 
     load.wait_for_writes()
     assert stall(pair, begin, "a disk of the active server is replaced") < _MOST_SECONDS
     assert results(pair, begin) == []
+    assert pair.serving() is active
+    assert differing(pair) == 0
+
+
+def test_a_disk_is_exchanged_while_its_server_is_off(
+    recovering: Pair, active: Machine, passive: Machine, load: Load
+) -> None:
+    """The server boots without its disk: the cluster cannot start the replica there, and goes on trying."""
+    pair = recovering
+    paths = {each.name: each.succeed(f"drbdadm sh-ll-dev {_VOLUME}").strip() for each in pair.servers}
+    path, megabytes = paths[passive.name], size(passive, paths[passive.name]) >> 20
+    passive.power_off()
+    passive.wait_until_on()
+    passive.wait_for_boot()
+    pair.wait_until_online()
+    passive.succeed("systemctl start --no-block ssh")
+    failed = "journalctl -b -t pacemaker-controld | grep -q 'Result of start operation for p_drbd .*: [^O]'"
+    passive.wait_until(failed, "the replica could not start without its disk", 120)
+    begin = time.time()
+    passive.copy({_SITE: site(**paths).encode()})
+    insert(passive, path, megabytes)
+    told = typed(passive, f"twinsan replace-disk {_SITE} {_VOLUME} --yes")
+    assert f"{passive} has all data of {_VOLUME}" in told
+    pair.wait_until_in_sync()
+    load.wait_for_writes()
+    assert stall(pair, begin, "a disk is exchanged while its server is off") < _MOST_SECONDS
+    pair.wait_until_settled()
     assert pair.serving() is active
     assert differing(pair) == 0

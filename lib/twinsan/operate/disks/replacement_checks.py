@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import re
 
-from twinsan.drbd.events2 import GONE_DISKS
 from twinsan.errors import Failure, Reason
 from twinsan.operate.disks import capacity
+from twinsan.operate.disks.replacement import GONE
 from twinsan.operate.setting_up import disk_checks
 from twinsan.site import settings
 
@@ -90,11 +90,14 @@ def _why_no_copy(looked: Looked, volume: Volume) -> str:
     if looked.state.suspended:
         return "I/O is frozen"
     connected = [each for each in looked.state.connections if each.connected]
+    is_gone = looked.condition(volume) == GONE
+    if is_gone and not connected and not looked.state.primary:
+        # A start without the disk fails, and has not come to the connection. Nothing of it is the last copy.
+        return ""
     if not any(each.has_all_of(volume.number) for each in connected):
         return "it is not connected"
     replicas = [replica for each in connected for replica in [each.volume(volume.number)] if replica]
-    here = next(each for each in looked.state.volumes if each.number == volume.number)
-    if here.disk not in GONE_DISKS and any(replica.resyncing for replica in replicas):
+    if not is_gone and any(replica.resyncing for replica in replicas):
         return "a copy between the nodes is running"
     return ""
 

@@ -174,8 +174,8 @@ class Metadata(Step):
 
 
 class Attach(Step):
-    """DRBD takes the new disks, and begins to copy. A resource that is down, because it had no disk at the start, is
-    for the cluster to start: its failure is forgotten.
+    """DRBD takes the new disks, and begins to copy. A resource that is down or not connected, because it had no disk at
+    the start, is for the cluster to start: its failure is forgotten.
     """
 
     def __init__(self, looked: Looked) -> None:
@@ -188,7 +188,7 @@ class Attach(Step):
     def do(self) -> str:
         for volume in self._lacking():
             self._try(volume)
-        if any(_present(self._looked, volume) is None for volume in self._lacking()):
+        if not self._is_connected():
             self._start()
         for volume in self._lacking():
             self._attach(volume)
@@ -202,13 +202,17 @@ class Attach(Step):
                 found.append(volume)
         return found
 
+    def _is_connected(self) -> bool:
+        resource = setup.query(self._looked.resource.name, Deadline(nodes.SECONDS))
+        return resource is not None and any(each.connected for each in resource.connections)
+
     def _start(self) -> None:
         looked = self._looked
         name, node = looked.resource.called("p_drbd"), looked.here.name
         try:
             words = ("crm_resource", "--cleanup", "--resource", name, "--node", node)
             nodes.run(looked.here, *words, seconds=_SECONDS_FOR_CLUSTER)
-            Deadline(_SECONDS_FOR_CLUSTER).wait_until(self.is_done, "the cluster has started it", interval=1.0)
+            Deadline(_SECONDS_FOR_CLUSTER).wait_until(self._is_connected, "the cluster has started it", interval=1.0)
         except (command.CommandFailed, NotInstalled, DeadlinePassed):
             nodes.run(looked.here, "drbdadm", "adjust", looked.resource.name, check=False)
 

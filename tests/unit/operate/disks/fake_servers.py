@@ -214,6 +214,7 @@ class Server:
             self.attached = {}
             for number in (0, 1):
                 self._attach(number)
+            self.servers.connected = True
 
     def _resize(self) -> None:
         assert self.primary

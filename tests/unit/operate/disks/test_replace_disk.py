@@ -156,6 +156,33 @@ def test_a_resource_that_could_not_start_without_its_disk(
     assert ("atlas: drbdadm adjust data0" in servers.changes) != by_cluster
 
 
+@pytest.mark.parametrize("by_cluster", [True, False])
+def test_a_start_that_failed_without_its_disk_and_is_not_taken_down_yet(
+    servers: Servers,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    same: str,
+    by_cluster: bool,
+) -> None:
+    monkeypatch.setattr(replacement_steps, "_SECONDS_FOR_CLUSTER", 0.1)
+    servers.cluster_starts = by_cluster
+    assert servers.atlas.attached
+    del servers.atlas.attached[0], servers.atlas.metadata[FIRST]
+    servers.atlas.states[0] = "Diskless"
+    servers.connected = False
+    servers.zeus.states[0] = "Outdated"
+    assert "its disk is Outdated" in typed(capsys, same, "data0/0", status=1)
+    servers.zeus.states[0] = "UpToDate"
+    servers.atlas.primary = True
+    assert "it is not connected" in typed(capsys, same, "data0/0", "--even-if-serving", status=1)
+    assert servers.changes == []
+    servers.atlas.primary = False
+    typed(capsys, same, "data0/0")
+    assert servers.atlas.attached == {0: FIRST, 1: STATE_DISK}
+    assert servers.connected
+    assert ("atlas: drbdadm adjust data0" in servers.changes) != by_cluster
+
+
 def test_the_node_that_serves(servers: Servers, capsys: pytest.CaptureFixture[str], new: str) -> None:
     servers.atlas.primary, servers.zeus.primary = True, False
     told = typed(capsys, new, "data0/0", status=1)
