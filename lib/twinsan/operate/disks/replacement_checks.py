@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from twinsan.drbd.events2 import Resource as State
     from twinsan.operate.disks.replacement import Looked
     from twinsan.operate.setting_up.findings import Findings
     from twinsan.site.model import Volume
@@ -85,13 +86,17 @@ def _why_no_copy(looked: Looked, volume: Volume) -> str:
     disk = next((each.disk for each in there.volumes if each.number == volume.number), "") if there else ""
     if disk != "UpToDate":
         return f"its disk is {disk}" if disk else "DRBD is down there"
-    if looked.state is None:
-        return ""
-    if looked.state.suspended:
+    return _why_out_of_reach(looked.state, volume, is_gone=looked.condition(volume) == GONE) if looked.state else ""
+
+
+def _why_out_of_reach(state: State, volume: Volume, *, is_gone: bool) -> str:
+    """Return why the data of the other node cannot be had now, by the state of this one, which has lost its disk if
+    `is_gone`; "" if it can be, or need not be.
+    """
+    if state.suspended:
         return "I/O is frozen"
-    connected = [each for each in looked.state.connections if each.connected]
-    is_gone = looked.condition(volume) == GONE
-    if is_gone and not connected and not looked.state.primary:
+    connected = [each for each in state.connections if each.connected]
+    if is_gone and not connected and not state.primary:
         # A start without the disk fails, and has not come to the connection. Nothing of it is the last copy.
         return ""
     if not any(each.has_all_of(volume.number) for each in connected):
