@@ -122,18 +122,23 @@ class Ledger:
         """Publish the present fingerprint if it was last published 300 s ago or more, or never: the device may have
         grown. A failure is logged.
 
-        During a failover nothing is published, because it takes three programs: not before a portal address is here.
+        During a failover nothing is published, because it takes three programs: not before a portal address is here,
+        and not while the monitor of another LUN does so.
         """
 
-        def publish() -> None:
-            if not self._published.age() < _SECONDS_UNTIL_REPEATED and portal_group.listening_portal(self.lun.iqn):
-                from twinsan.host import child
+        if self.lun.resource:
+            self.attempt(self._publish_if_due)
 
+    def _publish_if_due(self) -> None:
+        if self._published.age() < _SECONDS_UNTIL_REPEATED or not portal_group.listening_portal(self.lun.iqn):
+            return
+        from twinsan.cluster.turn import Turn
+        from twinsan.host import child
+
+        with Turn(self._deadline) as turn:
+            if turn.mine:
                 patience = self._deadline.within(_SECONDS_TO_TELL)
                 child.run(lambda: self.publish(self._now()[0]), patience, f"telling what disk {self.lun} is")
-
-        if self.lun.resource:
-            self.attempt(publish)
 
     def _now(self) -> tuple[Fingerprint, Fingerprint | None]:
         """Return (the present fingerprint as the next record, the last record)."""

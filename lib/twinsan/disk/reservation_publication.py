@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from twinsan.cluster.published import Published
+from twinsan.cluster.turn import Turn
 from twinsan.errors import Failure
 from twinsan.host.note import Note
 from twinsan.lio import reservations
@@ -58,7 +59,8 @@ class Publication:
         self._published.forget()
 
     def publish_when_due(self, text: str, deadline: Deadline, *, silent: bool, repeat: bool = True) -> None:
-        """Publish `text` if it has changed, or, if `repeat` is set, if it was published 60 s ago. A failure is logged.
+        """Publish `text` if it has changed, or, if `repeat` is set, if it was published 60 s ago and the monitor of no
+        other LUN is telling something. A failure is logged.
 
         That nothing is reserved is not repeated. With `silent` it is not published at all if nothing was published
         before.
@@ -72,8 +74,16 @@ class Publication:
         seconds = _SECONDS_UNTIL_REPEATED if repeat else float("inf")
         if nothing and not last and silent:
             return
-        if text == last and (nothing or self._published.recent(seconds) is not None):
-            return
+        if text != last:
+            self._try_to_publish(text, deadline)
+        elif not nothing and self._published.recent(seconds) is None:
+            with Turn(deadline) as turn:
+                if turn.mine:
+                    self._try_to_publish(text, deadline)
+
+    def _try_to_publish(self, text: str, deadline: Deadline) -> None:
+        from twinsan.disk import reservation_record
+
         try:
             reservation_record.publish(self._serial, text, deadline.within(_SECONDS_FOR_CLUSTER))
         except (Failure, OSError) as failure:
@@ -98,14 +108,19 @@ class Publication:
         return self._clustered and self._unasked.exists()
 
     def catch_up(self, deadline: Deadline) -> bool:
-        """Ask what the cluster has, and begin with that. Returns False if it does not answer, which is logged."""
+        """Ask what the cluster has, and begin with that. Returns False if it does not answer, which is logged, or while
+        the monitor of another LUN asks or tells something.
+        """
         from twinsan.disk import reservation_record
 
-        try:
-            record = reservation_record.read(self._serial, deadline.within(_SECONDS_FOR_CLUSTER))
-        except (Failure, OSError) as failure:
-            self._log(f"what the other node knows of reservations is unknown: {failure}")
-            return False
+        with Turn(deadline) as turn:
+            if not turn.mine:
+                return False
+            try:
+                record = reservation_record.read(self._serial, deadline.within(_SECONDS_FOR_CLUSTER))
+            except (Failure, OSError) as failure:
+                self._log(f"what the other node knows of reservations is unknown: {failure}")
+                return False
         self.begin_with(record)
         return True
 

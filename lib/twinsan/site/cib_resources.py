@@ -20,6 +20,9 @@ _REPLICAS = {"promotable": "true", "promoted-max": "1", **_PLAIN_CLONE}
 # Which the promoted instance has one more of; see reasons.
 _PRIORITY = "10"
 
+# `twinsan check` warns of a longer one.
+_MOST_SECONDS_BETWEEN_MONITORS = 60
+
 
 def add_fencing(resources: _Element, site: Site) -> None:
     """Add the fence devices: one for each node, or one for both; none where a watchdog does it."""
@@ -49,7 +52,7 @@ def add_all(resources: _Element, resource: Resource, site: Site) -> None:
         holder, own = add(resources, "group", id=group, description=description), {}
         pairs(holder, "meta_attributes", f"{group}-meta", group, meta)
     for lun in resource.luns:
-        _add_lun(holder, lun, resource, own)
+        _add_lun(holder, lun, resource, own, _seconds_between_monitors(site))
     for portal in resource.portals:
         first = portal is resource.portals[0]
         more = {"priority": str(resource.priority)} if resource.priority and first else {}
@@ -98,10 +101,15 @@ def _add_targets(resources: _Element, resource: Resource, policy: Policy) -> Non
     _add_agent(clone, resource.called("p_target"), "lio-iscsi-target", "The iSCSI target", values, _limits(policy))
 
 
-def _add_lun(holder: _Element, lun: Lun, resource: Resource, meta: dict[str, str]) -> None:
+def _seconds_between_monitors(site: Site) -> int:
+    """How often a LUN is looked at: one node may serve them all, and starts at most one such monitor in a second."""
+    return min(sum(len(each.luns) for each in site.resources), _MOST_SECONDS_BETWEEN_MONITORS)
+
+
+def _add_lun(holder: _Element, lun: Lun, resource: Resource, meta: dict[str, str], seconds: int) -> None:
     values = {"target_iqn": resource.iqn, "lun": str(lun.number), "path": lun.volume.device, **lun.parameters}
     what = f"{'The' if len(resource.luns) == 1 else 'A'} disk, as LUN {lun.number}"
-    _add_agent(holder, lun.name, "lio-lun", what, values, meta)
+    _add_agent(holder, lun.name, "lio-lun", what, values, meta, seconds)
 
 
 def _add_portal(holder: _Element, portal: Portal, meta: dict[str, str]) -> None:
@@ -110,9 +118,17 @@ def _add_portal(holder: _Element, portal: Portal, meta: dict[str, str]) -> None:
 
 
 def _add_agent(
-    holder: _Element, name: str, agent: str, description: str, values: dict[str, str], meta: dict[str, str]
+    holder: _Element,
+    name: str,
+    agent: str,
+    description: str,
+    values: dict[str, str],
+    meta: dict[str, str],
+    least_interval: int = 0,
 ) -> None:
-    """Add a resource of one of our agents, with the operations that it advises."""
+    """Add a resource of one of our agents, with the operations that it advises. `least_interval`, in seconds, is for
+    its monitors.
+    """
     primitive = add(holder, "primitive", id=name, class_="ocf", provider="twinsan", type=agent, description=description)
     pairs(primitive, "instance_attributes", f"{name}-parameters", name, values)
     pairs(primitive, "meta_attributes", f"{name}-meta", name, meta)
@@ -120,7 +136,8 @@ def _add_agent(
     for advised in declarations.operations(agent):
         role = {"role": advised.role} if advised.role else {}
         identity = "-".join([name, advised.name, *(each.lower() for each in role.values())])
-        times = {"interval": f"{advised.interval or 0}s", "timeout": f"{advised.timeout}s"}
+        interval = max(advised.interval, least_interval) if advised.interval else 0
+        times = {"interval": f"{interval}s", "timeout": f"{advised.timeout}s"}
         add(operations, "op", id=identity, name=advised.name, **role, **times)
 
 

@@ -13,6 +13,7 @@ import pytest
 from tests.unit import agents, fake_configfs
 from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel, tree
+from twinsan.cluster import turn
 from twinsan.deadline import Deadline
 from twinsan.disk import expected_fingerprint, fingerprint
 from twinsan.disk.fingerprint import Fingerprint
@@ -596,6 +597,19 @@ def test_nothing_is_told_before_the_address_is_here(pair: Pair) -> None:
     assert pair("monitor") == 0
     assert pair.programs == []
     pair.held.append(address)
+    assert pair("monitor") == 0
+    assert [node for node, _, _ in pair.served()] == ["zeus"]
+
+
+def test_the_monitors_of_many_luns_tell_it_one_after_the_other(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Side by side their programs would take more than a processor."""
+    monkeypatch.setattr(turn, "_SECONDS_TO_WAIT", 0.05)
+    assert pair("start") == 0
+    assert pair.move("zeus") == 0
+    with turn.Turn(Deadline(1)) as of_another:
+        assert of_another.mine
+        assert pair("monitor") == 0
+        assert pair.programs == []
     assert pair("monitor") == 0
     assert [node for node, _, _ in pair.served()] == ["zeus"]
 

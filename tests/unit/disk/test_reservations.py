@@ -13,6 +13,7 @@ import pytest
 from tests.unit import agents, fake_configfs
 from tests.unit.agents import reason
 from tests.unit.fake_configfs import Kernel
+from twinsan.cluster import turn
 from twinsan.deadline import Deadline
 from twinsan.disk import reservation_record, reservation_store
 from twinsan.drbd import state_volume
@@ -442,6 +443,30 @@ def test_a_reserved_lun_is_not_served_without_its_volume(
     there.mounts = True
     there.start()
     assert there.taken() == ["0x0000000000000abc"]
+
+
+def test_the_monitors_of_many_luns_repeat_it_one_after_the_other(
+    nodes: tuple[Node, Node], cluster: Cluster, held: list[AssignedAddress], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has changed is told at once; what is only repeated, or asked after a failover, has its turn."""
+    monkeypatch.setattr(turn, "_SECONDS_TO_WAIT", 0.05)
+    here, _ = nodes
+    here.start()
+    with turn.Turn(Deadline(1)):
+        here.change(ONE)
+        assert run("monitor", **IN_CLUSTER) in (0, 190)
+        assert set(cluster.told) == {"atlas", "zeus"}
+        old = time.time() - 61
+        os.utime(rundir.path(f"reservations.{SERIAL}"), (old, old))
+        cluster.calls.clear()
+        assert run("monitor", **IN_CLUSTER) in (0, 190)
+        assert cluster.calls == []
+        Path(rundir.path(f"reservations-unasked.{SERIAL}")).touch()
+        held.append(AssignedAddress(1, "10.0.5.50", 24, 0))
+        assert run("monitor", **IN_CLUSTER) in (0, 190)
+        assert cluster.calls == []
+    assert run("monitor", **IN_CLUSTER) in (0, 190)
+    assert RESERVATIONS_ASKED in cluster.calls
 
 
 @VOLUME

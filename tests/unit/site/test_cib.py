@@ -161,3 +161,15 @@ def test_the_head_says_where_the_password_comes_from(key: str, told: str, pair: 
     devices = [each for each in etree.fromstring(text).iter("primitive") if each.get("class") == "stonith"]
     assert all(pair in elements.values(each, "instance_attributes").items() for each in devices)
     assert len(devices) == 2
+
+
+@pytest.mark.parametrize(("luns", "seconds"), [(2, 10), (10, 10), (32, 32), (70, 60)])
+def test_a_node_starts_at_most_one_monitor_of_a_lun_in_a_second(luns: int, seconds: int) -> None:
+    """Within limits: a fault may not go unnoticed for more than a minute."""
+    more = "".join(
+        f'[[resources.san.luns]]\nlun = {number}\ndevice = "/dev/drbd{number}"\ndisk = "/dev/mapper/lun{number}"\n'
+        for number in range(2, luns + 1)
+    )
+    made = cib.tree(sites.site(sites.text("san") + more))
+    found = made.findall(".//primitive[@type='lio-lun']/operations/op[@name='monitor']")
+    assert [each.get("interval") for each in found] == [f"{seconds}s"] * luns
