@@ -125,7 +125,6 @@ class Ledger:
         During a failover nothing is published, because it takes three programs: not before a portal address is here,
         and not while the monitor of another LUN does so.
         """
-
         if self.lun.resource:
             self.attempt(self._publish_if_due)
 
