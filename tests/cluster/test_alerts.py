@@ -163,8 +163,10 @@ def test_a_split_brain(
     passive.succeed(f"ip route del blackhole {active.san_address}/32")
     for server in (active, passive):
         server.wait_until(f"drbdadm cstate {RESOURCE} | grep -qx StandAlone", "DRBD refuses the connection", 60)
-    # The cluster looks again, as it would have all the time.
+    # The cluster looks again, as it would have all the time. A monitor that was degraded before would begin again only
+    # after failure-timeout.
     active.succeed("crm_attribute --name maintenance-mode --update false")
+    active.succeed("crm_resource --cleanup --resource p_drbd")
     line = pages[active.name].wait_for("split-brain", 150)
     assert line.startswith(f"p_drbd on {active}: split brain of san; the victim types ")
     assert any(each.startswith("split-brain|critical|") for each in pages[active.name].lines())
