@@ -75,7 +75,7 @@ class Session:
     parameters: dict[str, str] = fact("the iSCSI parameters that were negotiated; empty without a session")
     queue_depth: int | None = fact("how many commands it may have outstanding")
     commands: int | None = fact("command PDUs in the session")
-    received_bytes: int | None = fact("data that it has written in the session")
+    received_bytes: int | None = fact("data that it has written to the LUNs since they were mapped to it, in whole MiB")
     sent_bytes: int | None = fact("data that it has read in the session")
     digest_errors: int | None = fact("connections lost for a wrong digest")
     timeout_errors: int | None = fact("connections lost for a time-out")

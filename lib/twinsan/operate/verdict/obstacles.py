@@ -24,7 +24,7 @@ NODE_REMEDIES = {
     "offline": "start it, and see there: systemctl status corosync pacemaker",
     "standby": "crm_attribute --node {node} --name standby --delete",
     "maintenance": "crm_attribute --node {node} --name maintenance --delete",
-    "pending": "wait, or see there: journalctl -u pacemaker",
+    "pending": "there: systemctl start pacemaker; if it runs, wait, and see: journalctl -u pacemaker",
     "unclean": "see: stonith_admin --history {node}; once it is off for sure: stonith_admin --confirm={node}",
     "shutdown": "start it again when it is down",
 }
