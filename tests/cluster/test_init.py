@@ -118,13 +118,14 @@ _KILLED_AT = ("Create DRBD", "First promotion", "Start corosync", "Wait until")
 def test_killed_amid_a_step_it_goes_on(servers: Pair) -> None:
     pair = servers
     for title in _KILLED_AT:
-        pair.atlas.succeed(
+        killed = pair.atlas.run(
             f"{bare.INIT} >/root/init.log 2>&1 & pid=$!; "
             f"until grep -q '{title}.* [.][.][.]$' /root/init.log; do kill -0 $pid || exit 9; done; "
             "sleep 0.5; kill -KILL $pid",
             timeout=_MOST_SECONDS,
         )
         print(pair.atlas.read("/root/init.log"))
+        assert killed.status == 0, f"it has ended before: {title}"
     begin = time.monotonic()
     status, _ = _init(pair.atlas)
     print(f"the rest took {time.monotonic() - begin:.0f} s")
