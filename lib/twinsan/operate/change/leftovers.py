@@ -21,9 +21,9 @@ _DEVICE = re.compile(r"(/dev/drbd([0-9]{1,7}))(?: minor \2)?", re.ASCII)
 
 STAYS = (
     "{resource}/{number} ({device}) is no LUN of the site. It stays in DRBD with its data, and a LUN with this volume "
-    "has that again. To take it away at the next move of the SAN: delete volume {number} in {place} on both nodes, "
-    "type drbdadm adjust {resource} on the one that does not serve, move the SAN there, and type drbdadm adjust "
-    "{resource} on the other: DRBD 8.4 takes no volume from a Primary"
+    "has that again. To take it away at the next move of the SAN: delete volume {number} in {place} on both nodes; on "
+    "the one that does not serve type: drbdsetup detach {minor} && drbdsetup del-minor {minor}; move the SAN there, "
+    "and type the same on the other: DRBD 8.4 takes no volume from a Primary"
 )
 
 
@@ -55,4 +55,5 @@ def kept(resource: Resource, site: Site, text: str) -> Resource:
 
 def note(resource: Resource, volume: Volume, place: str) -> str:
     """What to know of a volume that is left, and what to type to take it away."""
-    return STAYS.format(resource=resource.name, number=volume.number, device=volume.device, place=place)
+    values = {"number": volume.number, "device": volume.device, "minor": volume.minor}
+    return STAYS.format(resource=resource.name, place=place, **values)

@@ -29,13 +29,18 @@ _STRIDE = 4 << 20
 
 _SECTOR = 512
 
+# drbdmeta(8) writes the activity log before the superblock, which is the last block of internal meta data. Each block
+# of the log begins with this (drbdmeta.c: DRBD_AL_MAGIC).
+_LOG_BLOCK, _LOG_BLOCKS = 4096, 8
+_LOG_MAGIC = b"\x69\xcb\x65\xa2"
+
 
 @dataclass(frozen=True)
 class Disk:
     """A disk as the site file names it: `path`. `number` is the kernel's, the same by each of its paths. `fault` says
     why it is none, "" if it is one. `signatures` are the kinds of what wipefs(8) finds on it, `holders` the kernel's
     names of the devices on top of it, `users` in words who else uses it. `written` is whether any byte that was read is
-    not zero.
+    not zero, beside what a create-md of DRBD that was interrupted has left.
     """
 
     path: str
@@ -137,7 +142,23 @@ class _Reader:
 
 def _samples_written(path: str) -> bool:
     with _Reader(path, ENDS) as reader:
-        return any(any(reader.read(begin, length)) for begin, length in _samples(reader.size))
+        samples = ((begin, reader.read(begin, length)) for begin, length in _samples(reader.size))
+        return any(any(_without_log(read, begin, reader.size)) for begin, read in samples)
+
+
+def _without_log(read: bytes, begin: int, size: int) -> bytes:
+    """Return what was read from `begin` of a device of this size, with zeros for the activity log of a replica. Alone
+    it is what a create-md has left that was interrupted; else there is the superblock as well.
+    """
+    log = size // _LOG_BLOCK * _LOG_BLOCK - (_LOG_BLOCKS + 1) * _LOG_BLOCK - begin
+    if not 0 <= log < len(read):
+        return read
+    blocks = range(log, log + _LOG_BLOCKS * _LOG_BLOCK, _LOG_BLOCK)
+    kept = bytearray(read)
+    for at in blocks:
+        if kept[at : at + len(_LOG_MAGIC)] == _LOG_MAGIC:
+            kept[at : at + _LOG_BLOCK] = bytes(_LOG_BLOCK)
+    return bytes(kept)
 
 
 def _samples(size: int) -> Iterator[tuple[int, int]]:

@@ -76,6 +76,25 @@ def test_a_file_system_is_named_and_nothing_is_changed(device: Path) -> None:
     assert device.read_bytes() == before
 
 
+@pytest.mark.runs_programs
+def test_meta_data_that_were_not_finished_are_no_data(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A create-md that is killed has written the activity log, and not the superblock."""
+    command.run("drbdmeta", "--force", "0", "v08", str(device), "internal", "create-md", deadline=in_time())
+    superblock = SIZE - 4096
+    whole = device.read_bytes()
+    assert any(whole[superblock:])
+    assert any(whole[:superblock])
+    assert disk.look(str(device), in_time()).signatures == ("drbd",)
+    write(device, superblock, bytes(4096))
+    assert disk.look(str(device), in_time()).content == ""
+    printed = command.Result(("wipefs",), 0, "", "")
+    monkeypatch.setattr(command, "run", lambda *_, **__: printed)
+    for where in (0, SIZE // 2 + 10, superblock - 9 * 4096, superblock - 8 * 4096, superblock):
+        write(device, where)
+        assert disk.look(str(device), in_time()).content == "data of an unknown kind"
+        write(device, where, whole[where : where + 1] if where < superblock else b"\0")
+
+
 def test_who_uses_it(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = device.parent / "sys"
     hold(device, "dm-1", SIZE)
