@@ -71,6 +71,8 @@ def succeeds(node: Node, *words: str) -> bool:
 
 def signatures(node: Node, path: str) -> set[str]:
     """Return the kinds of what libblkid finds on a disk of a node: file systems, tables, and meta data of DRBD."""
+    # DRBD writes past what the kernel has kept of the disk since an earlier look, and keeps the disk open.
+    run(node, "blockdev", "--flushbufs", path)
     printed = run(node, "wipefs", "--no-act", "--json", path).stdout
     listed = json.loads(printed or "{}").get("signatures", [])
     return {str(each.get("type")) for each in listed}

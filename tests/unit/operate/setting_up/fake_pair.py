@@ -64,6 +64,8 @@ class FakeNode:
         self.files: dict[str, bytes] = {"/etc/corosync/corosync.conf": DEBIAN.encode()}
         self.modes: dict[str, int] = {}
         self.signatures: dict[str, list[str]] = {LUN_DISK: [], STATE_DISK: []}
+        # What was looked at, as the kernel keeps it; DRBD writes past that.
+        self.cache: dict[str, list[str]] = {}
         self.metadata: dict[int, int] = {}
         self.disks: dict[int, str] = {}
         self.primary = False
@@ -217,7 +219,13 @@ class FakeNode:
             assert not self.disks
             self.signatures[path] = []
             return ""
-        return json.dumps({"signatures": [{"type": each} for each in self.signatures[path]]})
+        kept = self.cache.setdefault(path, list(self.signatures[path]))
+        return json.dumps({"signatures": [{"type": each} for each in kept]})
+
+    def _blockdev(self, words: list[str], _given: str) -> str:
+        assert words[0] == "--flushbufs"
+        self.cache.pop(words[1], None)
+        return ""
 
     def _dd(self, words: list[str], _given: str) -> str:
         self._change("dd", *words)
@@ -283,6 +291,7 @@ class FakeNode:
             assert not self.signatures[VOLUMES[number]], "data would be lost"
             assert number not in self.metadata, "meta data would be lost"
             self.signatures[VOLUMES[number]].append("drbd")
+            self.cache.pop(VOLUMES[number], None)
             self.metadata[number] = JUST_CREATED
         elif verb == "adjust":
             assert set(self.metadata) == set(VOLUMES)
@@ -342,9 +351,11 @@ class FakeNode:
             )
         return "\n".join([*lines, "exists -"]) + "\n"
 
-    def _mkfs_btrfs(self, words: list[str], _given: str) -> str:
+    def _mkfs_btrfs(self, words: list[str], _given: str) -> str | tuple[int, str, str]:
         self._change("mkfs.btrfs", *words)
         assert self.primary
+        if "btrfs" in self.signatures[STATE_DISK]:
+            return (1, "", "appears to contain an existing filesystem (btrfs)")
         for node in self.pair.nodes:
             node.signatures[STATE_DISK].append("btrfs")
         return ""
