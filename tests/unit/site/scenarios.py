@@ -169,8 +169,9 @@ def lost(pair: Pair, node: str) -> None:
     pair.crash(node)
     graph = step(pair)
     assert graph.fenced() == {node}
-    if len(pair.site.resources) == 1:
-        assert graph.delays[node] == (pair.site.priority_fencing_delay if affected else 0), "who fences first"
+    # Where each node serves something, one of the addresses has a priority.
+    favoured = len(affected) == len(pair.site.resources) or any(each.priority for each in affected)
+    assert graph.delays[node] == (pair.site.priority_fencing_delay if favoured else 0), "who fences first"
     _only(graph, {*devices, *(name for resource in affected for name in moves_of(resource))})
     settle(pair, only=devices)
     all_served(pair, OTHER[node])
@@ -372,7 +373,7 @@ def of_site(site: Site, where: dict[tuple[str, str], str]) -> dict[str, Scenario
         for happens in (move, promotion_fails, peer_banned, banned, no_target, maintenance):
             add(f"{happens.__name__} {resource.name}", happens, resource)
         below = [resource.called(name) for name in ("p_drbd", "p_target")]
-        for name in (*below, resource.luns[0].name, resource.portals[-1].name):
+        for name in (*below, *resource.parts):
             add(f"{name} fails often", fails_often, resource, name)
             add(f"{name} fails alone", fails_alone, resource, name)
     for (name, node), role in where.items():

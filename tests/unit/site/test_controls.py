@@ -25,16 +25,30 @@ pytestmark = pytest.mark.runs_programs
 
 NEWEST = simulation.NEWEST
 
+_SET_STARTS = "the action that a set without one has: it stands beside the one that promotes"
+_SET_STANDS_ALONE = "a LUN that somebody stops takes no other along; with any of them stopped the address waits anyway"
+
 # What no scenario shows, and why it is there all the same.
 EXPLAINED = {
     "interleave=false": "for clones of an administrator's own; see test_a_fault_of_a_clone_below_on_the_other_node",
     "resource-stickiness": "where nothing prefers a node; see test_what_serves_stays and test_the_sbd_device_stays",
     "prefers-": "where the scheduler takes the same node by itself; see test_a_preferred_node_is_taken",
-    "p_drbd-monitor-unpromoted without role": "the role that a monitor without one has; agents' metadata name it",
+    "-monitor-unpromoted without role": "the role that a monitor without one has; agents' metadata name it",
     "load-threshold": "how many actions the controller starts at once, which is no matter of the plan",
+    "fence_sbd-failure-timeout": "as for the other devices; no scenario has an SBD disk that fails",
+    "fence_sbd-migration-threshold": "as for the other devices; no scenario has an SBD disk that fails",
+    "stonith-watchdog-timeout": "how long a node that is lost counts as alive, which is no matter of the plan",
     "cluster-recheck-interval": "when the scheduler runs again, which is no matter of the plan",
     "pe-error-series-max": "what the scheduler keeps on the disk",
     "priority-fencing-delay": "where it is 0, which is the default; see reasons._NO_DELAY",
+    "luns-after-promotion-2 without action": _SET_STARTS,
+    "luns-after-promotion-3 without action": _SET_STARTS,
+    "luns-after-target-1 without action": _SET_STARTS,
+    "luns-after-target-2 without action": _SET_STARTS,
+    "luns-where-promoted-2 without sequential": _SET_STANDS_ALONE,
+    "luns-where-target-1 without sequential": _SET_STANDS_ALONE,
+    "p_drbd_data0-priority": "the replicas of the other resource have one as well",
+    "p_drbd_data1-priority": "the replicas of the other resource have one as well",
     "p_drbd-priority": "where there is no delay; see reasons._PRIORITY_NO_DELAY",
 }
 # Where to look first: a scenario for what is weakened. All others follow.
@@ -79,6 +93,8 @@ def is_checked(name: str, version: str, weakening: str) -> bool:
 
 def explanation(name: str, weakening: str) -> str:
     """Why no scenario shows a weakening, "" if one has to."""
+    if "without sequential" in weakening and all(len(each.luns) == 1 for each in simulated_sites.site(name).resources):
+        return "a set with one member has no sequence"
     for words, why in EXPLAINED.items():
         needed = _delayed(name) if words in ("priority-fencing-delay", "p_drbd-priority") else False
         needed = needed or (words == "resource-stickiness" and _prefers(name) and "fence" not in weakening)
