@@ -28,6 +28,9 @@ NEWEST = simulation.NEWEST
 _SET_STARTS = "the action that a set without one has: it stands beside the one that promotes"
 _SET_STANDS_ALONE = "a LUN that somebody stops takes no other along; with any of them stopped the address waits anyway"
 
+# Pacemaker before 3.0 takes 1 for a clone that is not globally unique, whatever it says.
+_IGNORED = "clone-node-max=2"
+
 # What no scenario shows, and why it is there all the same.
 EXPLAINED = {
     "interleave=false": "for clones of an administrator's own; see test_a_fault_of_a_clone_below_on_the_other_node",
@@ -129,7 +132,7 @@ def ordered(weakening: str, found: dict[str, scenarios.Scenario]) -> list[str]:
     [
         pytest.param(*each, id=":".join(each), marks=[] if is_checked(*each) else [pytest.mark.soak])
         for each in ALL
-        if not explanation(each[0], each[2])
+        if not explanation(each[0], each[2]) and not (each[1] != NEWEST and each[2].endswith(_IGNORED))
     ],
 )
 def test_a_scenario_fails(tmp_path: Path, name: str, version: str, weakening: str, record_property: Record) -> None:
