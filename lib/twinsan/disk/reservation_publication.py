@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from twinsan.cluster.published import Published
-from twinsan.cluster.turn import Turn
 from twinsan.errors import Failure
 from twinsan.host.note import Note
 from twinsan.lio import reservations
@@ -77,6 +76,8 @@ class Publication:
         if text != last:
             self._try_to_publish(text, deadline)
         elif not nothing and self._published.recent(seconds) is None:
+            from twinsan.cluster.turn import Turn
+
             with Turn(deadline) as turn:
                 if turn.mine:
                     self._try_to_publish(text, deadline)
@@ -111,6 +112,7 @@ class Publication:
         """Ask what the cluster has, and begin with that. Returns False if it does not answer, which is logged, or while
         the monitor of another LUN asks or tells something.
         """
+        from twinsan.cluster.turn import Turn
         from twinsan.disk import reservation_record
 
         with Turn(deadline) as turn:

@@ -102,7 +102,7 @@ def _add_targets(resources: _Element, resource: Resource, policy: Policy) -> Non
 
 
 def _seconds_between_monitors(site: Site) -> int:
-    """How often a LUN is looked at: one node may serve them all, and starts at most one such monitor in a second."""
+    """The seconds between two monitors of a LUN: a node that serves 60 LUNs or fewer starts at most one in a second."""
     return min(sum(len(each.luns) for each in site.resources), _MOST_SECONDS_BETWEEN_MONITORS)
 
 
