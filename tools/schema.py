@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""docs/status.schema.json, made from the dataclasses of the facts. `make man` writes it, a test compares it."""
+"""docs/status.schema.json, made from the records of the facts. `make man` writes it, a test compares it."""
 
 from __future__ import annotations
 
 import ast
-import dataclasses
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from twinsan.operate.facts import cluster_shape, shape, storage_shape
+from twinsan.operate.facts.fact import Record
 from twinsan.operate.verdict import report
 
 PATH = Path(__file__).resolve().parent.parent / "docs" / "status.schema.json"
@@ -25,7 +25,7 @@ def text() -> str:
         name: kind
         for module in _MODULES
         for name, kind in vars(module).items()
-        if isinstance(kind, type) and dataclasses.is_dataclass(kind)
+        if isinstance(kind, type) and issubclass(kind, Record) and kind is not Record
     }
     top = _object(report.Status)
     definitions = {name: _object(kind) for name, kind in sorted(known.items()) if kind is not report.Status}
@@ -33,15 +33,14 @@ def text() -> str:
     return json.dumps({**schema, "$defs": definitions}, indent=2) + "\n"
 
 
-def _object(kind: Any) -> dict[str, Any]:  # noqa: ANN401  a dataclass
-    fields = dataclasses.fields(kind)
+def _object(kind: type[Record]) -> dict[str, Any]:
     return {
         "description": " ".join((kind.__doc__ or "").split()),
         "type": "object",
-        "required": [field.name for field in fields],
+        "required": list(kind.descriptions),
         "properties": {
-            field.name: {"description": field.metadata["description"], **_type(ast.parse(str(field.type)).body[0])}
-            for field in fields
+            name: {"description": description, **_type(ast.parse(kind.__annotations__[name]).body[0])}
+            for name, description in kind.descriptions.items()
         },
     }
 

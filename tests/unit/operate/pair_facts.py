@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from tests.unit import agents
 from twinsan.drbd import events2
 from twinsan.operate.facts import cluster, replication, services, votes
 from twinsan.operate.facts.configuration import Configuration
+from twinsan.operate.facts.fact import replace
 from twinsan.operate.facts.overview import Overview
 from twinsan.operate.facts.shape import Facts, NotSeen, Told
 from twinsan.operate.facts.storage_shape import Lun, Reservation
@@ -89,7 +89,7 @@ def make(
         not_seen=tuple(not_seen),
         cluster=joined,
         votes=votes.of(votes.parse(corosync), quorum),
-        services=tuple(dataclasses.replace(each, **of_service) for each in found),  # type: ignore[arg-type]
+        services=tuple(replace(each, **of_service) for each in found),
         replication=tuple(seen) if replicated else None,
         targets=(),
         luns=tuple(luns),

@@ -6,7 +6,6 @@ The cluster's own scheduler is asked the same where it can answer.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import subprocess
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from tests.unit.operate import pair_facts
 from tests.unit.operate.pair_facts import QNETD, QUORUM, TOLD, Changes, make
+from twinsan.operate.facts.fact import replace
 from twinsan.operate.facts.shape import Facts, NotSeen, Told
 from twinsan.operate.verdict import prediction
 from twinsan.operate.verdict.report import Prediction
@@ -236,10 +236,10 @@ CASES = {
         UNKNOWN,
         "attrd_updater did not end in time",
     ),
-    "crm_mon did not answer": (dataclasses.replace(make(), cluster=None), UNKNOWN, "the cluster could not be seen"),
+    "crm_mon did not answer": (replace(make(), cluster=None), UNKNOWN, "the cluster could not be seen"),
     "DRBD did not answer": (make(replicated=False), YES, ""),
     "corosync.conf cannot be read": (
-        dataclasses.replace(make(), votes=None),
+        replace(make(), votes=None),
         UNKNOWN,
         "would have quorum alone is unknown",
     ),
@@ -277,8 +277,8 @@ def test_a_watchdog_instead_of_a_device(seconds: float, at_least: bool, took: fl
     """A negative stonith-watchdog-timeout is twice the time of SBD's watchdog, which the CIB does not say."""
     facts = make()
     assert facts.cluster is not None
-    cluster = dataclasses.replace(facts.cluster, fence_devices=(), watchdog_seconds=seconds)
-    found = of(dataclasses.replace(facts, cluster=cluster))
+    cluster = replace(facts.cluster, fence_devices=(), watchdog_seconds=seconds)
+    found = of(replace(facts, cluster=cluster))
     assert (found.would_serve, found.at_least, found.seconds) == (True, at_least, took)
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import os
@@ -22,6 +21,7 @@ from twinsan.operate import status
 from twinsan.operate.display import page, screen, words
 from twinsan.operate.display.view import View
 from twinsan.operate.facts import gathering
+from twinsan.operate.facts.fact import replace
 from twinsan.operate.facts.shape import Facts, NotSeen
 from twinsan.operate.facts.storage_shape import Lun, LunUse, Portal, Reservation, Session, Target
 
@@ -36,13 +36,13 @@ SESSION = Session(
 )  # fmt: skip
 TARGET = Target(IQN, True, (Portal("10.0.5.50", 3260, here=True),), (SESSION,), 0)
 FENCED = [('\n  <status code="0', HISTORY)]
-NOBODY = dataclasses.replace(
+NOBODY = replace(
     make(), replication=None, cluster=None, votes=None, services=(), not_seen=(NotSeen("the cluster", "it is away"),)
 )
 
 
 def whole(facts: Facts) -> Facts:
-    return dataclasses.replace(facts, luns=(LUN,), targets=(TARGET,))
+    return replace(facts, luns=(LUN,), targets=(TARGET,))
 
 
 def shown(facts: Facts, *, colour: bool = False) -> str:
@@ -64,10 +64,10 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Facts]:
         (make(overview=FENCED), "degraded", 3),
         (make(told=[]), "degraded", 3),
         (make(drbd=cases.disk("Inconsistent")), "degraded", 3),
-        (dataclasses.replace(make(), not_seen=(NotSeen("LIO on this node", "it hangs"),)), "degraded", 3),
+        (replace(make(), not_seen=(NotSeen("LIO on this node", "it hangs"),)), "degraded", 3),
         (make(node="atlas", promoted=None), "not served", 4),
-        (dataclasses.replace(make(), services=()), "not served", 4),
-        (dataclasses.replace(make(), cluster=None), "degraded", 3),
+        (replace(make(), services=()), "not served", 4),
+        (replace(make(), cluster=None), "degraded", 3),
         (NOBODY, "not seen", 1),
     ],
 )
@@ -75,7 +75,7 @@ def test_the_verdict_is_the_exit_status(
     facts: Facts, verdict: str, code: int, seen: list[Facts], capsys: pytest.CaptureFixture[str]
 ) -> None:
     if verdict == "not served" and facts.services:
-        facts = dataclasses.replace(facts, services=(dataclasses.replace(facts.services[0], node=None),))
+        facts = replace(facts, services=(replace(facts.services[0], node=None),))
     seen[:] = [facts]
     assert cli.main(["status", "--json"]) == code
     told = json.loads(capsys.readouterr().out)
@@ -118,14 +118,14 @@ def test_nothing_at_all_is_said_in_one_line() -> None:
 
 
 def test_a_node_that_serves_without_its_cluster() -> None:
-    text = shown(dataclasses.replace(whole(make()), cluster=None, services=()))
+    text = shown(replace(whole(make()), cluster=None, services=()))
     assert f"atlas serves {IQN}; the cluster could not be seen." in text
 
 
 def test_nobody_serves() -> None:
     facts = make(promoted=None, node="atlas")
-    service = dataclasses.replace(facts.services[0], node=None)
-    text = shown(dataclasses.replace(facts, services=(service,)))
+    service = replace(facts.services[0], node=None)
+    text = shown(replace(facts, services=(service,)))
     assert "NOBODY SERVES san on 10.0.5.50." in text
     assert "no replica of san is promoted" in text
 
@@ -144,17 +144,17 @@ def test_without_a_third_vote_that_is_configured() -> None:
 
 
 def test_many_luns_are_cut_off_but_for_those_that_are_ill() -> None:
-    luns = [dataclasses.replace(LUN, lun=number, resource=f"p_lun{number}") for number in range(1, 257)]
-    luns[200] = dataclasses.replace(luns[200], target=None)
-    text = shown(dataclasses.replace(make(), luns=tuple(luns)))
+    luns = [replace(LUN, lun=number, resource=f"p_lun{number}") for number in range(1, 257)]
+    luns[200] = replace(luns[200], target=None)
+    text = shown(replace(make(), luns=tuple(luns)))
     assert "p_lun201" in text
     assert "p_lun200" not in text
     assert "and 239 more" in text
 
 
 def test_a_terminal_obeys_nothing_from_outside() -> None:
-    evil = dataclasses.replace(LUN, resource="\033[2Jp_lun1\nx")
-    text = shown(dataclasses.replace(make(told=cases.said("a\033[31mfault\x07")), luns=(evil,)))
+    evil = replace(LUN, resource="\033[2Jp_lun1\nx")
+    text = shown(replace(make(told=cases.said("a\033[31mfault\x07")), luns=(evil,)))
     assert not [each for each in text if each != "\n" and not each.isprintable()]
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import os
@@ -17,12 +16,12 @@ from twinsan.deadline import Deadline
 from twinsan.errors import Failure
 from twinsan.host.command import CommandFailed, Result
 from twinsan.operate import remote
-from twinsan.operate.facts.fact import as_json
+from twinsan.operate.facts.fact import as_json, replace
 from twinsan.operate.facts.shape import Facts, NotSeen
 from twinsan.operate.facts.storage_shape import Session, Target
 
 ESX = Session("iqn.1998-01.com.vmware:esx", True, "LOGGED_IN", "10.0.5.4", {}, 128, 1, 0, 0, 0, 0, ())
-AWAY = dataclasses.replace(ESX, logged_in=False, address=None)
+AWAY = replace(ESX, logged_in=False, address=None)
 
 
 def target(*sessions: Session) -> tuple[Target, ...]:
@@ -72,17 +71,17 @@ class FakePair:
     @staticmethod
     def facts(name: str) -> Facts:
         """What a node sees where all is well, and no host is logged in."""
-        return dataclasses.replace(pair_facts.make(node=name), targets=target(AWAY))
+        return replace(pair_facts.make(node=name), targets=target(AWAY))
 
     def change(self, node: str, **values: object) -> None:
         """Let a node see something else."""
-        self.nodes[node].facts = dataclasses.replace(self.nodes[node].facts, **values)  # type: ignore[arg-type]
+        self.nodes[node].facts = replace(self.nodes[node].facts, **values)
 
     def change_cluster(self, **values: object) -> None:
         """Let both see another cluster."""
         for node in self.nodes.values():
             assert node.facts.cluster is not None
-            node.facts = dataclasses.replace(node.facts, cluster=dataclasses.replace(node.facts.cluster, **values))  # type: ignore[arg-type]
+            node.facts = replace(node.facts, cluster=replace(node.facts.cluster, **values))
 
 
 @pytest.fixture
@@ -110,7 +109,7 @@ def test_the_node_that_it_is_typed_on_powers_off_last(pair: FakePair) -> None:
 
 def test_if_both_serve_this_one_is_the_last(pair: FakePair) -> None:
     (service,) = pair.nodes["atlas"].facts.services
-    second = dataclasses.replace(service, drbd="data1", promoted="zeus", node="zeus")
+    second = replace(service, drbd="data1", promoted="zeus", node="zeus")
     for name in pair.nodes:
         pair.change(name, services=(service, second))
     pair.here = "zeus"
@@ -148,7 +147,7 @@ def test_a_host_that_is_logged_in_keeps_it(pair: FakePair, capsys: pytest.Captur
 def test_a_replica_that_is_not_complete_keeps_it(
     pair: FakePair, drbd: list[tuple[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pair.nodes["atlas"].facts = dataclasses.replace(pair_facts.make(drbd=drbd), targets=target(AWAY))
+    pair.nodes["atlas"].facts = replace(pair_facts.make(drbd=drbd), targets=target(AWAY))
     assert cli.main(["stop", "--yes"]) == 1
     assert "not both replicas of san are complete and connected" in capsys.readouterr().err
     assert cli.main(["stop", "--yes", "--even-so"]) == 0
@@ -186,7 +185,7 @@ def test_the_other_one_is_stopped_already_or_lost(
 ) -> None:
     cluster = pair.nodes["atlas"].facts.cluster
     assert cluster is not None
-    states = [dataclasses.replace(node, state=state if node.name == "zeus" else "online") for node in cluster.nodes]
+    states = [replace(node, state=state if node.name == "zeus" else "online") for node in cluster.nodes]
     pair.change_cluster(nodes=tuple(states))
     assert cli.main(["stop", "--yes", "--even-so"]) == status
     assert pair.done == [f"{name}: {STOP}" for name in stopped]

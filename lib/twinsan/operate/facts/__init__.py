@@ -2,10 +2,10 @@
 """What this node sees of the pair, gathered within a bound of time: the facts behind ``twinsan status`` and whatever
 else reports them.
 
-``gathering.gather()`` returns one ``shape.Facts``. Everything in it is a plain, frozen dataclass, in which
-each field has its description. ``fact.as_json()`` makes of it what ``twinsan status --json`` prints: the same names,
-lists for tuples, null for None. docs/status.schema.json describes that; it is made from `shape`. Names are added and
-never changed or removed, so a program that reads them skips what it does not know.
+``gathering.gather()`` returns one ``shape.Facts``. Everything in it is a record of plain values (`fact.Record`), in
+which each field has its description. ``fact.as_json()`` makes of it what ``twinsan status --json`` prints: the same
+names, lists for tuples, null for None. docs/status.schema.json describes that; it is made from `shape`. Names are
+added and never changed or removed, so a program that reads them skips what it does not know.
 
 Rules of the shape:
 

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from twinsan.cluster import values
 from twinsan.fence.view import constraint_id
 from twinsan.operate.facts import cluster_shape as shape
 from twinsan.operate.facts import configuration
+from twinsan.operate.facts.fact import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def _completed(cib: Configuration, failure: shape.Failure, now: float) -> shape.
     longer = next((each for each in reasons if len(each) > len(failure.reason)), failure.reason)
     well = [whole(entry.get("last-rc-change")) or 0 for entry in history if entry.get("rc-code") in _WELL]
     over = any((failure.at or 0) < moment <= now - _SECONDS_TO_BE_SURE for moment in well)
-    return dataclasses.replace(failure, reason=longer, over=over)
+    return replace(failure, reason=longer, over=over)
 
 
 def _scores(cib: Configuration) -> Iterator[shape.Score]:

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The shape of what the cluster says: dataclasses, each field with its description."""
+"""The shape of what the cluster says: records, each field with its description."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from twinsan.operate.facts.fact import fact
+from twinsan.operate.facts.fact import Record, fact
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Record):
     """A node of the cluster."""
 
     name: str = fact("the cluster's name of it")
@@ -17,8 +14,7 @@ class Node:
     coordinator: bool = fact("whether it is the DC, which makes the cluster's plans")
 
 
-@dataclass(frozen=True)
-class Instance:
+class Instance(Record):
     """A resource on a node; of a clone each instance is one."""
 
     resource: str = fact("its name, without the number of a clone's instance")
@@ -31,8 +27,7 @@ class Instance:
     action_seconds: float | None = fact("how long the start or promotion took that gave it this role there")
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(Record):
     """A failed or degraded action that the cluster has not forgotten, as crm_mon lists it."""
 
     resource: str = fact("the resource")
@@ -45,8 +40,7 @@ class Failure:
     at: int | None = fact("when it last changed")
 
 
-@dataclass(frozen=True)
-class FailCount:
+class FailCount(Record):
     """How often a resource has failed on a node."""
 
     resource: str = fact("the resource")
@@ -55,8 +49,7 @@ class FailCount:
     threshold: int | None = fact("the count from which on the cluster bans it there; null for none")
 
 
-@dataclass(frozen=True)
-class Score:
+class Score(Record):
     """A promotion score that a node has published."""
 
     resource: str = fact("the replica, by its name in the cluster")
@@ -64,8 +57,7 @@ class Score:
     score: int = fact("the score: 10000 is the best")
 
 
-@dataclass(frozen=True)
-class Constraint:
+class Constraint(Record):
     """A location constraint that binds or bans a resource."""
 
     id: str = fact("its id")
@@ -76,8 +68,7 @@ class Constraint:
     nodes: tuple[str, ...] | None = fact("the nodes that it applies to; null if that depends on more than their names")
 
 
-@dataclass(frozen=True)
-class FenceDevice:
+class FenceDevice(Record):
     """A device that can turn nodes off."""
 
     resource: str = fact("its name in the cluster")
@@ -90,8 +81,7 @@ class FenceDevice:
     delay_seconds: float = fact("its own delay, pcmk_delay_base")
 
 
-@dataclass(frozen=True)
-class Fencing:
+class Fencing(Record):
     """A node that was turned off, or should have been."""
 
     node: str = fact("the node that was fenced")
@@ -101,8 +91,7 @@ class Fencing:
     at: int | None = fact("when it was completed")
 
 
-@dataclass(frozen=True)
-class Votes:
+class Votes(Record):
     """Quorum, by corosync's configuration and state."""
 
     token_seconds: float = fact("how late a token may be, before its node counts as lost")
@@ -115,8 +104,7 @@ class Votes:
     third_vote_present: bool | None = fact("whether the third vote is cast; null as above")
 
 
-@dataclass(frozen=True)
-class Cluster:
+class Cluster(Record):
     """The cluster, as this node sees it."""
 
     quorum: bool | None = fact("whether this node's partition has quorum")

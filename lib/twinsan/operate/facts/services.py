@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 
 from twinsan.disk import node_differences
@@ -11,6 +10,7 @@ from twinsan.drbd import state_volume
 from twinsan.errors import Failure
 from twinsan.host import block_tree, rundir
 from twinsan.lio.lun import Lun
+from twinsan.operate.facts.fact import replace
 from twinsan.operate.facts.shape import Service
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ def find(cib: Configuration, cluster: Cluster | None, replication: Iterable[Repl
 def named(luns: Iterable[shape.Lun], cib: Configuration) -> tuple[shape.Lun, ...]:
     """Return the LUNs with the names that the cluster has for them, in the order of target and number."""
     names = {(_iqn(each, "target_iqn"), each.parameters.get("lun", "")): each.id for each in cib.of_agent("lio-lun")}
-    found = [dataclasses.replace(each, resource=names.get((each.target or "", str(each.lun)))) for each in luns]
+    found = [replace(each, resource=names.get((each.target or "", str(each.lun)))) for each in luns]
     return tuple(sorted(found, key=lambda each: (each.target or "", each.lun or 0)))
 
 

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from twinsan.operate.facts.fact import fact
+from twinsan.operate.facts.fact import Record, fact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,16 +11,14 @@ if TYPE_CHECKING:
     from twinsan.operate.facts.storage_shape import Lun, Replication, Target
 
 
-@dataclass(frozen=True)
-class NotSeen:
+class NotSeen(Record):
     """Something that could not be seen."""
 
     what: str = fact("what could not be seen")
     because: str = fact("why not")
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(Record):
     """What a node has told of itself beforehand."""
 
     node: str = fact("the node")
@@ -30,8 +26,7 @@ class Told:
     disks: dict[str, str] = fact("the limits of its disks, and what a LUN on them would be there, by DRBD resource")
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(Record):
     """What moves as one: a DRBD resource with what is made of it, by the cluster's configuration."""
 
     drbd: str = fact("the DRBD resource")
@@ -52,8 +47,7 @@ class Service:
     refusals: dict[str, str] = fact("why another node would not serve one of the LUNs, by node, by what it has told")
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(Record):
     """All of it."""
 
     format: int = fact("the version of this shape: names are only added, so it stays 1")

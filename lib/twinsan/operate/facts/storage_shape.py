@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The shape of what the kernel says of DRBD and LIO: dataclasses, each field with its description."""
+"""The shape of what the kernel says of DRBD and LIO: records, each field with its description."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from twinsan.operate.facts.fact import fact
+from twinsan.operate.facts.fact import Record, fact
 
 
-@dataclass(frozen=True)
-class Peer:
+class Peer(Record):
     """A volume's replica on a peer, as this node's DRBD knows it."""
 
     name: str = fact("the peer's host name; peer with DRBD 8.4, which does not say it")
@@ -27,8 +24,7 @@ class Peer:
     congested: bool | None = fact("whether the connection cannot keep up (DRBD 9)")
 
 
-@dataclass(frozen=True)
-class Volume:
+class Volume(Record):
     """A volume of a DRBD resource on this node."""
 
     number: int = fact("its number in the resource")
@@ -38,8 +34,7 @@ class Volume:
     peers: tuple[Peer, ...] = fact("its replicas on the peers")
 
 
-@dataclass(frozen=True)
-class Replication:
+class Replication(Record):
     """A DRBD resource that is up on this node."""
 
     drbd: str = fact("its name")
@@ -54,8 +49,7 @@ class Replication:
     volumes: tuple[Volume, ...] = fact("its volumes")
 
 
-@dataclass(frozen=True)
-class LunUse:
+class LunUse(Record):
     """What an initiator has done with a LUN since it was mapped."""
 
     lun: int = fact("the number of the LUN")
@@ -64,8 +58,7 @@ class LunUse:
     written_mib: int | None = fact("how much was written")
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(Record):
     """An initiator that the target admits, and its session, the last one if it has several."""
 
     initiator: str = fact("its iSCSI name")
@@ -82,8 +75,7 @@ class Session:
     luns: tuple[LunUse, ...] = fact("the LUNs that it sees")
 
 
-@dataclass(frozen=True)
-class Portal:
+class Portal(Record):
     """An address that a target listens on."""
 
     address: str = fact("the IP address")
@@ -91,8 +83,7 @@ class Portal:
     here: bool | None = fact("whether this node has the address")
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Record):
     """An iSCSI target in this node's kernel."""
 
     target: str = fact("its IQN")
@@ -102,8 +93,7 @@ class Target:
     failed_logins: int | None = fact("logins that were refused since the target was made")
 
 
-@dataclass(frozen=True)
-class Reservation:
+class Reservation(Record):
     """The persistent reservation of a LUN."""
 
     registrants: int = fact("how many initiators are registered")
@@ -111,8 +101,7 @@ class Reservation:
     holder: str | None = fact("the initiator that holds it; null for none")
 
 
-@dataclass(frozen=True)
-class Lun:
+class Lun(Record):
     """A LUN in this node's kernel."""
 
     target: str | None = fact("the IQN of its target; null if it is not shown by any")

@@ -3,25 +3,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from twinsan.operate.facts.fact import fact
+from twinsan.operate.facts.fact import Record, fact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.operate.facts.shape import Facts
 
 
-@dataclass(frozen=True)
-class Obstacle:
+class Obstacle(Record):
     """Something that would keep a node from serving, or that is not known of it."""
 
     because: str = fact("what it is")
     type: str = fact("what to type about it; empty if nothing can be typed")
 
 
-@dataclass(frozen=True)
-class Prediction:
+class Prediction(Record):
     """What would happen to a service if the node that serves it died now."""
 
     drbd: str = fact("the DRBD resource of the service")
@@ -34,8 +30,7 @@ class Prediction:
     rests_on: tuple[str, ...] = fact("what the time is made of, in words")
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Record):
     """Something that is not well."""
 
     about: str = fact("the resource, node or subject")
@@ -44,8 +39,7 @@ class Finding:
     type: str = fact("what to type; empty if the reason does not say it")
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(Record):
     """What ``twinsan status --json`` prints."""
 
     verdict: str = fact("well, degraded, not served, or not seen; the exit status is 0, 3, 4 or 1")

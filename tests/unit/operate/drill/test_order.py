@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import sys
@@ -21,6 +20,7 @@ from twinsan.host import command, rundir
 from twinsan.operate import luns, remote
 from twinsan.operate.drill import history, initiator, order
 from twinsan.operate.facts import gathering
+from twinsan.operate.facts.fact import replace
 from twinsan.operate.facts.shape import Facts, NotSeen
 
 CONSTRAINTS = "<constraints>"
@@ -51,7 +51,7 @@ class Pair:
         facts = pair_facts.make(node=self.node, **self.changes)  # type: ignore[arg-type]
         if self.whole:
             return facts
-        return dataclasses.replace(facts, services=tuple(dataclasses.replace(s, node=None) for s in facts.services))
+        return replace(facts, services=tuple(replace(s, node=None) for s in facts.services))
 
     def _run(self, *argv: str, deadline: Deadline, input: str = "", check: bool = True) -> command.Result:  # noqa: A002
         # What watches the writes runs beside.

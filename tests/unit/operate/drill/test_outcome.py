@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -18,6 +17,7 @@ from twinsan.operate.drill.report import Report
 from twinsan.operate.drill.unit import Unit
 from twinsan.operate.facts import services
 from twinsan.operate.facts.configuration import Configuration
+from twinsan.operate.facts.fact import replace
 
 CONFIGURATION = Configuration(pair_facts.CIB)
 LEFT = """\
@@ -41,7 +41,7 @@ SURVIVOR = (
 RIGHT += "105.300000 zeus pacemaker-controld[12]:  notice: Result of start operation for fence_atlas on zeus: OK\n"
 LEFT += "102.500000 atlas pacemaker-controld[11]:  notice: Result of stop operation for fence_zeus on atlas: OK\n"
 _SERVICE = services.find(CONFIGURATION, None, [])[0]
-UNIT = Unit(dataclasses.replace(_SERVICE, luns=("p_lun1",)), CONFIGURATION)
+UNIT = Unit(replace(_SERVICE, luns=("p_lun1",)), CONFIGURATION)
 UNIT.luns["p_lun2"] = ""
 
 

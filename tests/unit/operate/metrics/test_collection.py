@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from tests.unit.operate import pair_facts
 from tests.unit.operate.metrics import openmetrics
 from twinsan.operate.facts import storage_shape
+from twinsan.operate.facts.fact import replace
 from twinsan.operate.facts.shape import Facts, NotSeen
 from twinsan.operate.metrics import collection, families
 from twinsan.operate.metrics.text import Family
@@ -61,7 +61,7 @@ def numbers(facts: Facts, **more: object) -> dict[str, float]:
 
 
 def test_a_pair_that_is_well() -> None:
-    found = numbers(dataclasses.replace(pair_facts.make(), luns=(LUN,), targets=(TARGET,)))
+    found = numbers(replace(pair_facts.make(), luns=(LUN,), targets=(TARGET,)))
     expected = {
         "collected_timestamp_seconds": pair_facts.AT,
         "unseen_sources": 0,
@@ -129,13 +129,13 @@ def test_a_peer_that_is_gone_says_nothing_of_its_disk() -> None:
 
 def test_what_could_not_be_seen_is_counted_and_left_out() -> None:
     facts = pair_facts.make(not_seen=[NotSeen("DRBD on this node", "it hangs")], replicated=False)
-    found = numbers(dataclasses.replace(facts, cluster=None))
+    found = numbers(replace(facts, cluster=None))
     assert (found["unseen_sources"], found["unseen DRBD on this node"]) == (1, 1)
     assert not [name for name in found if name.startswith(("drbd_", "served", "cluster_", "standby_ready"))]
     assert found["standby_known san"] == 0
-    unnamed = dataclasses.replace(LUN, resource=None)
-    assert numbers(dataclasses.replace(facts, luns=(unnamed,)))["lun_size_bytes 5ab1"] == 1 << 30
-    assert not [name for name in numbers(dataclasses.replace(facts, cluster=None, luns=(unnamed,))) if "lun_" in name]
+    unnamed = replace(LUN, resource=None)
+    assert numbers(replace(facts, luns=(unnamed,)))["lun_size_bytes 5ab1"] == 1 << 30
+    assert not [name for name in numbers(replace(facts, cluster=None, luns=(unnamed,))) if "lun_" in name]
 
 
 def test_pools_and_failovers() -> None:
