@@ -4,28 +4,32 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 
 from twinsan import __version__
-from twinsan.commands import fence
 from twinsan.errors import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# What DRBD calls.
-_HANDLERS = ("fence-peer", "unfence-peer", "split-brain")
+# The modules of the commands, in the order of the help: what an operator types first, then what Pacemaker and DRBD call.
+_MODULES = (
+    *("status", "init", "render", "apply", "adopt", "check", "drill", "grow", "replace_disk", "stop", "remove"),
+    *("metrics", "reservations", "alert", "fence"),
+)
+# Commands that are in a module of another name.
+_DECLARED_BY = {"inventory": "init", "fence-peer": "fence", "unfence-peer": "fence", "split-brain": "fence"}
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line `words`, by default that of the process. Returns the exit status."""
     _open_standard_streams()
     words = sys.argv[1:] if words is None else words
-    # A promotion waits for its handler: that reads no command line but its own.
-    handlers_only = bool(words) and words[0] in _HANDLERS
-    arguments = parser(handlers_only=handlers_only).parse_args(words)
+    # A promotion waits for its handler, and a person for a look: neither reads a command line but its own.
+    arguments = parser(words[0] if words else "").parse_args(words)
     try:
         ended: int = arguments.run(arguments)
         return ended
@@ -48,32 +52,15 @@ def _open_standard_streams() -> None:
     os.close(descriptor)
 
 
-def parser(*, handlers_only: bool = False) -> argparse.ArgumentParser:
-    """Return the parser of the command line, or of DRBD's handlers alone. The manual page is generated from it."""
+def parser(command: str = "") -> argparse.ArgumentParser:
+    """Return the parser of the command line; where `command` is the name of a command, with that one alone. The manual
+    page is generated from it.
+    """
     parser = argparse.ArgumentParser(prog="twinsan", description="Two Linux servers as one iSCSI SAN.")
     parser.add_argument("--version", action="version", version=f"twinsan {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    if not handlers_only:
-        from twinsan.commands import (
-            adopt,
-            alert,
-            apply,
-            check,
-            drill,
-            grow,
-            init,
-            metrics,
-            remove,
-            render,
-            replace_disk,
-            reservations,
-            status,
-            stop,
-        )
-
-        # In the order of the help: what an operator types first, then what Pacemaker and DRBD call.
-        typed = (status, init, render, apply, adopt, check, drill, grow, replace_disk, stop, remove, metrics)
-        for subject in (*typed, reservations, alert):
-            subject.declare(commands)
-    fence.declare(commands)
+    # Without `prog`, argparse formats its usage to find that, and imports what measures the terminal.
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, prog="twinsan")
+    named = _DECLARED_BY.get(command, command.replace("-", "_"))
+    for module in (named,) if named in _MODULES else _MODULES:
+        importlib.import_module(f"twinsan.commands.{module}").declare(commands)
     return parser
