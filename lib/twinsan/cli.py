@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# The modules of the commands, in the order of the help: what an operator types first, then what Pacemaker and DRBD call.
+# The modules of the commands, as the help has them: what an operator types first, then what Pacemaker and DRBD call.
 _MODULES = (
     *("status", "init", "render", "apply", "adopt", "check", "drill", "grow", "replace_disk", "stop", "remove"),
     *("metrics", "reservations", "alert", "fence"),

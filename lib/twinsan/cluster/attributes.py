@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _NO_SUCH_ATTRIBUTE = 105
 _NO_SUCH_ATTRIBUTE_3 = "attribute does not exist"
 
+_QUERY = ("attrd_updater", "--query", "--all", "--name")
+
 _UNSAFE = frozenset("\"'<>&\\\n\r")
 
 UNSAFE_VALUE = Reason(
@@ -53,7 +55,16 @@ def set_on_every_node(name: str, value: str, deadline: Deadline) -> None:
 
 def get_node_attributes(name: str, deadline: Deadline) -> dict[str, str]:
     """The values of an attribute, by the names of the nodes that have it. Raises CommandFailed if no daemon answers."""
-    result = command.run("attrd_updater", "--query", "--all", "--name", name, deadline=deadline, check=False)
+    return answer(command.run(*_QUERY, name, deadline=deadline, check=False))
+
+
+def start_query(name: str) -> command.Started:
+    """Start the program whose result `answer` takes."""
+    return command.start(*_QUERY, name)
+
+
+def answer(result: command.Result) -> dict[str, str]:
+    """What `get_node_attributes` returns, of the result of its program."""
     if result.status == _NO_SUCH_ATTRIBUTE or _NO_SUCH_ATTRIBUTE_3 in result.stderr:
         return {}
     if not result.ok:

@@ -21,10 +21,17 @@ _MEMBER_STATES = (
     "S_ELECTION",
 )
 
+_QUERY = ("cibadmin", "--query", "--local")
+
 
 def query(deadline: Deadline) -> str:
     """The whole CIB as this node has it, in XML. Raises CommandFailed if no cluster runs."""
-    return command.run("cibadmin", "--query", "--local", deadline=deadline).stdout
+    return command.run(*_QUERY, deadline=deadline).stdout
+
+
+def start_query() -> command.Started:
+    """Start the program whose output `query` returns."""
+    return command.start(*_QUERY)
 
 
 def query_version(deadline: Deadline) -> str:

@@ -211,19 +211,21 @@ def _result(report: str, doing: str) -> str:
         return text
     if not kind:
         raise KILLED(work=doing)
-    failure = getattr(errors, kind, RuntimeError)
-    raise failure(text)
+    raise getattr(errors, kind, RuntimeError)(text)
 
 
 # The kinds of messages of such a child.
 _PIECE, _END = b"p", b"e"
 
 
-def side_by_side(works: Mapping[str, Callable[[], Iterable[bytes]]], deadline: Deadline) -> dict[str, Report]:
-    """Do all `works` at the same time, each in a child, and return what each has sent until `deadline`, by its name.
+def side_by_side(
+    works: Mapping[str, Callable[[], Iterable[bytes]]], deadline: Deadline, meanwhile: Callable[[], object] = tuple
+) -> dict[str, Report]:
+    """Do all `works` at the same time, each in a child, and `meanwhile` in this process. Return what each work has sent
+    until `deadline`, by its name, which completes "... hangs in the kernel".
 
     For works that only look: nothing kills a child if this process is killed. A work returns or yields pieces, and each
-    is sent at once: what was seen before a hang counts. The name of a work completes "... hangs in the kernel".
+    is sent at once: what was seen before a hang counts.
     """
     from twinsan.host.message import Report
 
@@ -237,14 +239,11 @@ def side_by_side(works: Mapping[str, Callable[[], Iterable[bytes]]], deadline: D
             _send_pieces(work, writing)
         os.close(writing)
         children[reading] = (name, pid, bytearray())
-    while children:
-        ready, _, _ = select.select(list(children), [], [], deadline.remaining())
-        if not ready:
-            break
+    meanwhile()
+    while children and (ready := select.select(list(children), [], [], deadline.remaining())[0]):
         for reading in ready:
             name, pid, received = children[reading]
-            data = os.read(reading, 1 << 16)
-            received += data
+            received += (data := os.read(reading, 1 << 16))
             if not data:
                 os.close(reading)
                 os.waitpid(pid, 0)

@@ -112,12 +112,43 @@ def run(
     environment: Mapping[str, str] | None = None,
 ) -> Result:
     """Run a program to its end and return its result. `input` is its standard input, `environment` what is added to its
-    small environment.
-
-    Raises NotInstalled if the program is missing; CommandFailed for a status other than 0, unless `check` is False;
-    TooSlow if `deadline` passes; Failure if it prints more than 16 MiB. In the last two cases the program and its
-    helpers are killed, unless they hang in the kernel.
+    small environment. Raises NotInstalled if the program is missing, and as `Started.result` does.
     """
+    return start(*argv, input=input, environment=environment).result(deadline, check=check)
+
+
+class Started:
+    """A program that runs beside this one. Its result has to be asked for, or it stays a zombie. It is held up while
+    more of its output than a pipe takes (64 KiB) is unread.
+    """
+
+    __slots__ = ("_argv", "_pid", "_pipes")
+
+    def __init__(self, argv: tuple[str, ...], pid: int, pipes: _Pipes) -> None:
+        self._argv = argv
+        self._pid = pid
+        self._pipes = pipes
+
+    def result(self, deadline: Deadline, *, check: bool = True) -> Result:
+        """Wait for its end and return its result.
+
+        Raises CommandFailed for a status other than 0, unless `check` is False; TooSlow if `deadline` passes; Failure
+        if it prints more than 16 MiB. In the last two cases the program and its helpers are killed, unless they hang in
+        the kernel.
+        """
+        status, stdout, stderr = _attend(self._argv, self._pid, deadline, self._pipes)
+        result = Result(self._argv, status, stdout, stderr)
+        if check and status != 0:
+            raise CommandFailed(result)
+        return result
+
+
+def start(
+    *argv: str,
+    input: str = "",  # noqa: A002  as in subprocess
+    environment: Mapping[str, str] | None = None,
+) -> Started:
+    """Start a program and return at once; otherwise as `run`. Raises NotInstalled if it is missing."""
     program = find(argv[0])
     stdin_read, stdin_write = os.pipe() if input else (os.open(os.devnull, os.O_RDONLY), -1)
     stdout_read, stdout_write = os.pipe()
@@ -145,11 +176,7 @@ def run(
     finally:
         for descriptor in (stdin_read, stdout_write, stderr_write):
             os.close(descriptor)
-    status, stdout, stderr = _attend(argv, pid, deadline, _Pipes(stdin_write, input.encode(), stdout_read, stderr_read))
-    result = Result(argv, status, stdout, stderr)
-    if check and status != 0:
-        raise CommandFailed(result)
-    return result
+    return Started(argv, pid, _Pipes(stdin_write, input.encode(), stdout_read, stderr_read))
 
 
 def find(name: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Ask all sources side by side, each in a child of its own, and make the facts of what they have answered in time."""
+"""Ask all sources side by side, and make the facts of what they have answered in time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import time
 
 from twinsan.cluster import cib
 from twinsan.deadline import Deadline
-from twinsan.errors import Failure, TooSlow
+from twinsan.errors import Failure
 from twinsan.host import child
 from twinsan.operate.facts import cluster, left_behind, overview, replication, services, storage, told, votes
-from twinsan.operate.facts.cluster_shape import Cluster, Votes
 from twinsan.operate.facts.configuration import Configuration
 from twinsan.operate.facts.shape import Facts, NotSeen
 from twinsan.operate.facts.storage_shape import Lun, Replication, Target
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import TypeVar
 
+    from twinsan.host import command
+    from twinsan.operate.facts.cluster_shape import Cluster, Votes
+
     Kind = TypeVar("Kind")
 
 # All together. A source that has not answered by then is not seen; a command that looks has 5 s.
@@ -29,10 +31,10 @@ SECONDS = 4.0
 # Kept by a child, to report before it is given up.
 _SECONDS_TO_REPORT = 0.3
 
-_CIBADMIN, _CRM_MON = "cibadmin", "crm_mon"
-_CLUSTER, _DRBD, _LIO = "asking the cluster", "asking DRBD", "reading LIO"
+_LIO = "reading LIO"
 _LIO_READER = "twinsan-lio"
-_WHAT = {_CLUSTER: "the cluster", _DRBD: "DRBD on this node", _LIO: "LIO on this node"}
+_CIB, _STATE = "the configuration of the cluster", "the state of the cluster"
+_DRBD_HERE, _LIO_HERE = "DRBD on this node", "LIO on this node"
 
 
 def gather(seconds: float = SECONDS) -> Facts:
@@ -41,25 +43,15 @@ def gather(seconds: float = SECONDS) -> Facts:
     """
     begun, deadline = time.monotonic(), Deadline(seconds)
     own = Deadline(seconds - _SECONDS_TO_REPORT)
-    # One child for each party that can hang by itself: a fork is dear, and so is one more program at the same time.
-    reports = child.side_by_side(
-        {
-            _CLUSTER: _pickled(lambda: _ask_cluster(own)),
-            _DRBD: _pickled(lambda: replication.look(own)),
-            _LIO: _pickled(lambda: _read_lio(own)),
-        },
-        deadline,
-    )
+    asked = _Programs(own)
+    # What is read in this process could hang with it; only reading LIO can. A program that hangs is given up.
+    reports = child.side_by_side({_LIO: lambda: map(pickle.dumps, _read_lio(own))}, deadline, asked.ask)
     # What a child of ours has sent.
-    pieces = {name: [pickle.loads(each) for each in report.pieces] for name, report in reports.items()}  # noqa: S301
-    unseen = _of_kind(pieces[_CLUSTER], NotSeen)
-    for name, report in reports.items():
-        # A child that was too slow to end has said before what it waited for in vain.
-        told_before = isinstance(report.failure, TooSlow) and _of_kind(pieces[name], NotSeen)
-        if report.failure is not None and not told_before:
-            unseen.append(NotSeen(_WHAT[name], str(report.failure)))
-    configuration, seen = _cluster(pieces[_CLUSTER], unseen)
-    resources, luns = _of_kind(pieces[_DRBD], Replication), _of_kind(pieces[_LIO], Lun)
+    pieces = [pickle.loads(each) for each in reports[_LIO].pieces]  # noqa: S301
+    unseen = asked.not_seen
+    if reports[_LIO].failure is not None:
+        unseen.append(NotSeen(_LIO_HERE, str(reports[_LIO].failure)))
+    configuration, seen, luns = asked.configuration, asked.cluster, _of_kind(pieces, Lun)
     return Facts(
         format=1,
         node=own_name(os.uname().nodename, [] if seen is None else [each.name for each in seen.nodes]),
@@ -67,12 +59,12 @@ def gather(seconds: float = SECONDS) -> Facts:
         seconds=round(time.monotonic() - begun, 2),
         not_seen=tuple(unseen),
         cluster=seen,
-        votes=next(iter(_of_kind(pieces[_CLUSTER], Votes)[-1:]), None),
-        services=tuple(services.find(configuration, seen, resources) if configuration is not None else ()),
-        replication=tuple(resources) if reports[_DRBD].failure is None else None,
-        targets=tuple(_of_kind(pieces[_LIO], Target)),
-        luns=services.named(luns, configuration) if configuration is not None else tuple(luns),
-        told=told.by_node(_of_kind(pieces[_CLUSTER], told.Answer)),
+        votes=asked.votes,
+        services=tuple(services.find(configuration, seen, asked.replication or ())) if configuration else (),
+        replication=asked.replication,
+        targets=tuple(_of_kind(pieces, Target)),
+        luns=services.named(luns, configuration) if configuration else tuple(luns),
+        told=told.by_node(asked.told),
     )
 
 
@@ -83,34 +75,8 @@ def own_name(host: str, nodes: list[str]) -> str:
     return host if host in nodes or not alike else alike[0]
 
 
-def _pickled(look: Callable[[], Iterable[object]]) -> Callable[[], Iterator[bytes]]:
-    return lambda: map(pickle.dumps, look())
-
-
 def _of_kind(pieces: Iterable[object], kind: type[Kind]) -> list[Kind]:
     return [each for each in pieces if isinstance(each, kind)]
-
-
-class _Printed:
-    """What a program has printed: of `cibadmin` or `crm_mon`."""
-
-    __slots__ = ("program", "text")
-
-    def __init__(self, program: str, text: str) -> None:
-        self.program = program
-        self.text = text
-
-
-def _ask_cluster(deadline: Deadline) -> Iterator[object]:
-    """Yield what corosync and the cluster say, and what could not be asked. What the nodes have told comes last: it
-    takes the names from the CIB, and more programs.
-    """
-    yield from _attempt(lambda: votes.look(deadline), "corosync's time-outs and votes")
-    found = list(_attempt(lambda: [_Printed(_CIBADMIN, cib.query(deadline))], "the configuration of the cluster"))
-    yield from found
-    yield from _attempt(lambda: [_Printed(_CRM_MON, overview.query(deadline))], "the state of the cluster")
-    for printed in _of_kind(found, _Printed):
-        yield from told.ask(Configuration(printed.text), deadline)
 
 
 def _read_lio(deadline: Deadline) -> Iterator[object]:
@@ -118,22 +84,57 @@ def _read_lio(deadline: Deadline) -> Iterator[object]:
     yield from storage.look()
 
 
-def _attempt(look: Callable[[], Iterable[object]], what: str) -> Iterator[object]:
-    try:
-        yield from look()
-    except (Failure, OSError) as failure:
-        yield NotSeen(what, str(failure))
+class _Programs:
+    """What programs say of the cluster and of DRBD, all asked at the same time; and what could not be seen."""
 
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self.not_seen: list[NotSeen] = []
+        self.configuration: Configuration | None = None
+        self.cluster: Cluster | None = None
+        self.votes: Votes | None = None
+        self.replication: tuple[Replication, ...] | None = None
+        self.told: list[told.Answer] = []
 
-def _cluster(pieces: list[object], unseen: list[NotSeen]) -> tuple[Configuration | None, Cluster | None]:
-    """The configuration, and the cluster's facts if crm_mon has answered, too; adds to `unseen`."""
-    texts = {each.program: each.text for each in _of_kind(pieces, _Printed)}
-    configuration = None
-    try:
-        if _CIBADMIN in texts:
-            configuration = Configuration(texts[_CIBADMIN])
-            if _CRM_MON in texts:
-                return configuration, cluster.join(configuration, overview.Overview(texts[_CRM_MON]), time.time())
-    except Failure as failure:
-        unseen.append(NotSeen(_WHAT[_CLUSTER], str(failure)))
-    return configuration, None
+    def ask(self) -> None:
+        """Ask, and wait for the answers. What the nodes have told is asked last: it takes the names from the CIB."""
+        configuration = self._try(cib.start_query, _CIB)
+        state = self._try(overview.start_query, _STATE)
+        # It may hang, and must not take the time of the others.
+        patience = self._deadline.within(self._deadline.remaining() / 2)
+        self.replication = self._try(lambda: tuple(replication.look(patience)), _DRBD_HERE)
+        self._try(self._see_votes, "corosync's time-outs and votes")
+        questions: list[told.Answer | told.Question | NotSeen] = []
+        if configuration is not None:
+            printed = self._try(lambda: configuration.result(self._deadline).stdout, _CIB)
+            self.configuration = None if printed is None else self._try(lambda: Configuration(printed), "the cluster")
+        if self.configuration is not None:
+            questions += told.ask(self.configuration)
+        if state is not None:
+            self._try(lambda: self._see_state(state), _STATE)
+        for each in questions:
+            answer = each.answer(self._deadline) if isinstance(each, told.Question) else each
+            if isinstance(answer, NotSeen):
+                self.not_seen.append(answer)
+            else:
+                self.told.append(answer)
+
+    def _see_votes(self) -> None:
+        for known in votes.look(self._deadline):
+            self.votes = known
+
+    def _see_state(self, program: command.Started) -> None:
+        text = overview.text(program.result(self._deadline, check=False))
+        if self.configuration is not None:
+            self.cluster = cluster.join(self.configuration, overview.Overview(text), time.time())
+
+    def _try(self, look: Callable[[], Kind], what: str) -> Kind | None:
+        """What a look returns; None if it failed, also by a defect, which is noted."""
+        try:
+            return look()
+        except (Failure, OSError) as failure:
+            because = str(failure)
+        except Exception as defect:  # noqa: BLE001  all else is seen
+            because = f"{type(defect).__name__}: {defect}"
+        self.not_seen.append(NotSeen(what, because))
+        return None

@@ -14,8 +14,6 @@ from twinsan.operate.facts import cluster_shape as shape
 from twinsan.operate.facts.configuration import without_number
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from twinsan.deadline import Deadline
 
 # How much of crm_mon: what cibadmin does not say.
 _INCLUDE = "--include=none,dc,nodes,resources,failures,fencing"
@@ -27,10 +25,13 @@ REFUSED = Reason(Failure, "crm_mon: {error}")
 UNREADABLE = Reason(Failure, "crm_mon prints what is no XML: {error}", "try: crm_mon --one-shot")
 
 
-def query(deadline: Deadline) -> str:
-    """What crm_mon prints. Raises Failure if no cluster answers."""
-    argv = ("crm_mon", "--one-shot", "--output-as=xml", "--inactive", _INCLUDE, "--fence-history=2")
-    result = command.run(*argv, deadline=deadline, check=False)
+def start_query() -> command.Started:
+    """Start crm_mon, whose result `text` takes."""
+    return command.start("crm_mon", "--one-shot", "--output-as=xml", "--inactive", _INCLUDE, "--fence-history=2")
+
+
+def text(result: command.Result) -> str:
+    """What crm_mon printed. Raises Failure if no cluster answers."""
     if not result.ok:
         raise REFUSED(error=_complaint(result))
     return result.stdout

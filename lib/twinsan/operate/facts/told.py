@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from twinsan.deadline import Deadline
+    from twinsan.host import command
     from twinsan.operate.facts.configuration import Configuration
 
 # Of the two kinds of attributes: what would keep a node from taking an address, and what its disks can do.
@@ -39,27 +40,49 @@ class Answer:
         self.texts = texts
 
 
-def ask(cib: Configuration, deadline: Deadline) -> Iterator[Answer | NotSeen]:
-    """Yield what the nodes have told of each portal address and DRBD resource that is configured."""
+class Question:
+    """A question for what the nodes have told, of a `kind` and `about` as in the answer, which `program` asks."""
+
+    def __init__(self, kind: str, about: str, program: command.Started) -> None:
+        self._kind = kind
+        self._about = about
+        self._program = program
+
+    def answer(self, deadline: Deadline) -> Answer | NotSeen:
+        """Wait for the answer."""
+        # A daemon that is well answers at once. One that hangs must not take the time of all other answers.
+        patience = deadline.within(deadline.remaining() / 2)
+        try:
+            result = self._program.result(patience, check=False)
+            return Answer(self._kind, self._about, attributes.answer(result))
+        except (Failure, OSError) as failure:
+            return _not_seen(self._kind, self._about, failure)
+
+
+def ask(cib: Configuration) -> Iterator[Answer | Question | NotSeen]:
+    """Yield what the nodes have told of each portal address and DRBD resource that is configured, as far as it is noted
+    here, and questions for the rest, all at the same time.
+    """
     for portal in cib.of_agent("portal-ip"):
         address, nic = portal.parameters.get("ip", ""), portal.parameters.get("nic", "")
         name = f"twinsan-portal-{address}-{nic}" if nic else f"twinsan-portal-{address}"
-        yield _ask(PORTAL, address, name.replace(":", "-"), deadline)
+        yield _question(PORTAL, address, name.replace(":", "-"))
     for replica in cib.of_agent("drbd-vaai"):
         drbd = replica.parameters.get("drbd_resource", "")
         noted = _noted_limits(drbd)
-        attribute = f"twinsan-device-limits-{drbd}"
-        yield Answer(DISKS, drbd, noted) if noted else _ask(DISKS, drbd, attribute, deadline)
+        yield Answer(DISKS, drbd, noted) if noted else _question(DISKS, drbd, f"twinsan-device-limits-{drbd}")
 
 
-def _ask(kind: str, about: str, attribute: str, deadline: Deadline) -> Answer | NotSeen:
-    # A daemon that is well answers at once. One that hangs must not take the time of all other questions.
-    patience = deadline.within(deadline.remaining() / 2)
+def _question(kind: str, about: str, attribute: str) -> Question | NotSeen:
     try:
-        return Answer(kind, about, attributes.get_node_attributes(attribute, patience))
+        return Question(kind, about, attributes.start_query(attribute))
     except (Failure, OSError) as failure:
-        what = "whether the nodes could take" if kind == PORTAL else "what the nodes would serve of"
-        return NotSeen(f"{what} {about}", str(failure))
+        return _not_seen(kind, about, failure)
+
+
+def _not_seen(kind: str, about: str, failure: Exception) -> NotSeen:
+    what = "whether the nodes could take" if kind == PORTAL else "what the nodes would serve of"
+    return NotSeen(f"{what} {about}", str(failure))
 
 
 def _noted_limits(drbd: str) -> dict[str, str]:

@@ -9,7 +9,6 @@ import pytest
 
 from tests.unit.operate import pair_facts
 from tests.unit.operate.pair_facts import CIB, OVERVIEW, Changes, changed
-from twinsan.deadline import Deadline
 from twinsan.errors import Failure
 from twinsan.host import command
 from twinsan.operate.facts import cluster, overview
@@ -148,15 +147,14 @@ def test_what_is_no_xml_is_a_failure() -> None:
             parse("<cib")
 
 
-def test_crm_mon_without_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crm_mon_without_a_cluster() -> None:
     """It says so in the XML that its output would be."""
     text = (
         '<pacemaker-result api-version="2.38" request="crm_mon"><status code="102" message="Not connected"><errors>'
         "<error>error: Could not connect to launcher: Connection refused</error></errors></status></pacemaker-result>"
     )
-    monkeypatch.setattr(command, "run", lambda *argv, **_: command.Result(argv, 102, text, ""))
     with pytest.raises(Failure, match=r"^crm_mon: Could not connect to launcher: Connection refused$"):
-        overview.query(Deadline(1))
+        overview.text(command.Result(("crm_mon",), 102, text, ""))
 
 
 def test_several_sets_of_options() -> None:

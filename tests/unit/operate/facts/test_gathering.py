@@ -21,7 +21,7 @@ from twinsan.lio import configfs
 from twinsan.operate.facts import gathering, storage, told, votes
 from twinsan.operate.facts.configuration import Configuration
 from twinsan.operate.facts.fact import as_json, replace
-from twinsan.operate.facts.shape import Facts, NotSeen, Told
+from twinsan.operate.facts.shape import Facts, Told
 
 PORTAL = 'name="twinsan-portal-10.0.5.50" host="zeus" value="ready"\n'
 LIMITS = "".join(f'name="twinsan-device-limits-san" host="{node}" value="{DISKS}"\n' for node in ("atlas", "zeus"))
@@ -31,7 +31,7 @@ class Programs:
     """What each program prints; a Failure in its place is raised, and a function is called."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-        self.printed: dict[str, str | Failure | Callable[[], str]] = {
+        self.printed: dict[str, str | Failure | Callable[[Deadline], str]] = {
             "cibadmin": CIB,
             "crm_mon": OVERVIEW,
             "drbdsetup": DRBD,
@@ -39,6 +39,7 @@ class Programs:
             "twinsan-device-limits-san": LIMITS,
         }
         monkeypatch.setattr(command, "run", self.run)
+        monkeypatch.setattr(command, "start", lambda *argv: Program(self, argv))
         monkeypatch.setattr(setup, "loaded", lambda: True)
         monkeypatch.setattr(setup, "has_devices", lambda: True)
         monkeypatch.setattr(setup, "version", lambda: "")
@@ -51,7 +52,18 @@ class Programs:
         printed = self.printed[argv[-1] if argv[0] == "attrd_updater" else argv[0]]
         if isinstance(printed, Failure):
             raise printed
-        return command.Result(argv, 0, printed() if callable(printed) else printed, "")
+        return command.Result(argv, 0, printed(deadline) if callable(printed) else printed, "")
+
+
+class Program:
+    """A program that was started."""
+
+    def __init__(self, programs: Programs, argv: tuple[str, ...]) -> None:
+        self.programs = programs
+        self.argv = argv
+
+    def result(self, deadline: Deadline, *, check: bool = True) -> command.Result:
+        return self.programs.run(*self.argv, deadline=deadline, check=check)
 
 
 @pytest.fixture
@@ -59,9 +71,9 @@ def programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Programs:
     return Programs(monkeypatch, tmp_path)
 
 
-def hang() -> str:
-    time.sleep(60)
-    return ""
+def hang(deadline: Deadline) -> str:
+    time.sleep(deadline.remaining())
+    raise TooSlow("it did not end in time")
 
 
 @pytest.mark.runs_programs
@@ -103,7 +115,7 @@ def test_what_hangs_holds_nothing_else_up(programs: Programs, monkeypatch: pytes
 
     def look() -> Iterator[object]:
         yield from ()
-        hang()
+        hang(Deadline(60))
 
     programs.printed["drbdsetup"] = programs.printed["twinsan-portal-10.0.5.50"] = hang
     monkeypatch.setattr(storage, "look", look)
@@ -116,13 +128,13 @@ def test_what_hangs_holds_nothing_else_up(programs: Programs, monkeypatch: pytes
 
 @pytest.mark.runs_programs
 def test_a_defect_is_said_beside_what_was_not_seen(programs: Programs) -> None:
-    def broken() -> str:
+    def broken(deadline: Deadline) -> str:
         raise LookupError("a defect")
 
     Path(votes.path).unlink()
     programs.printed["crm_mon"] = broken
     found = gathering.gather(60)
-    assert [each.what for each in found.not_seen] == ["corosync's time-outs and votes", "the cluster"]
+    assert [each.what for each in found.not_seen] == ["corosync's time-outs and votes", "the state of the cluster"]
     assert "a defect" in found.not_seen[1].because
 
 
@@ -150,21 +162,23 @@ def test_the_name_of_this_node(host: str, nodes: list[str], name: str) -> None:
     assert gathering.own_name(host, nodes) == name
 
 
+def answers(cib: str) -> list[told.Answer]:
+    asked = [each.answer(Deadline(1)) for each in told.ask(Configuration(cib)) if isinstance(each, told.Question)]
+    return [each for each in asked if isinstance(each, told.Answer)]
+
+
 def test_the_attribute_of_a_portal_with_a_device(programs: Programs) -> None:
     cib = CIB.replace(
         '<nvpair id="p_portal-ip" name="ip" value="10.0.5.50"/>',
         '<nvpair id="p_portal-ip" name="ip" value="2001:db8::50"/><nvpair id="n" name="nic" value="eth0"/>',
     )
     programs.printed["twinsan-portal-2001-db8--50-eth0"] = PORTAL
-    answers = list(told.ask(Configuration(cib), Deadline(1)))
-    assert [each.about for each in answers if isinstance(each, told.Answer)] == ["2001:db8::50", "san"]
+    assert [each.about for each in answers(cib)] == ["2001:db8::50", "san"]
 
 
 def test_nobody_has_told_anything(programs: Programs) -> None:
     programs.printed["twinsan-portal-10.0.5.50"] = programs.printed["twinsan-device-limits-san"] = ""
-    answers = list(told.ask(Configuration(CIB), Deadline(1)))
-    assert not [each for each in answers if isinstance(each, NotSeen)]
-    assert told.by_node([each for each in answers if isinstance(each, told.Answer)]) == ()
+    assert told.by_node(answers(CIB)) == ()
 
 
 def matches(value: Any, rule: dict[str, Any], whole: dict[str, Any]) -> bool:  # noqa: ANN401
