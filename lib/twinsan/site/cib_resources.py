@@ -102,8 +102,11 @@ def _add_targets(resources: _Element, resource: Resource, policy: Policy) -> Non
 
 
 def _seconds_between_monitors(site: Site) -> int:
-    """The seconds between two monitors of a LUN: a node that serves 60 LUNs or fewer starts at most one in a second."""
-    return min(sum(len(each.luns) for each in site.resources), _MOST_SECONDS_BETWEEN_MONITORS)
+    """The seconds between two monitors of a LUN: a node that serves 60 LUNs or fewer starts at most one in a second. In
+    tens, so that one more LUN seldom changes the operations of the others.
+    """
+    tens = -(-sum(len(each.luns) for each in site.resources) // 10)
+    return min(10 * tens, _MOST_SECONDS_BETWEEN_MONITORS)
 
 
 def _add_lun(holder: _Element, lun: Lun, resource: Resource, meta: dict[str, str], seconds: int) -> None:

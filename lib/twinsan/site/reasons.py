@@ -88,8 +88,8 @@ _PRIORITY_OF_RESOURCES = (
 )
 _TIMEOUTS = (
     "The intervals and time-outs of the operations are those that the agents advise. An action ends before its "
-    "time-out by itself, with a reason. Of more than ten LUNs each is looked at every as many seconds as there are "
-    "LUNs, at most every 60: a node that serves them all starts one of these monitors in a second."
+    "time-out by itself, with a reason. Of more than ten LUNs each is looked at every 20 s, of more than twenty every "
+    "30 s, and so on to 60: a node that serves them all starts one of these monitors in a second."
 )
 _CHAIN = (
     "The orders of kind Mandatory and the colocations of score INFINITY are the chain at the head of this file. "
