@@ -40,11 +40,9 @@ class Refused(Failure):
 
 
 class Simulator:
-    """A pair with the configuration as it is: both nodes online, complete data on both, nothing that runs. Its copy is
-    in a folder that goes with `close`.
-    """
+    """A cluster of two nodes, such as `clean_cluster`, in a folder that goes with `close`."""
 
-    def __init__(self, configuration: Configuration, nodes: tuple[str, str], deadline: Deadline) -> None:
+    def __init__(self, cib: bytes, nodes: tuple[str, str], deadline: Deadline) -> None:
         self._deadline = deadline
         self._folder = private_folder.make()
         self._file = os.path.join(self._folder, "cib.xml")
@@ -52,7 +50,7 @@ class Simulator:
         self.nodes = nodes
         self.running: dict[str, set[str]] = {}
         self.promoted: dict[str, set[str]] = {}
-        self.load(_cluster(configuration, nodes))
+        self.load(cib)
 
     def close(self) -> None:
         """Remove the copy."""
@@ -133,8 +131,10 @@ class Simulator:
         self.load(etree.tostring(root))
 
 
-def _cluster(configuration: Configuration, nodes: tuple[str, str]) -> bytes:
-    """The configuration with the state of a clean cluster, without what is there for a time only."""
+def clean_cluster(configuration: Configuration, nodes: tuple[str, str]) -> bytes:
+    """A pair with a configuration as it is, without what is there for a time only: both nodes online, complete data on
+    both, nothing that runs.
+    """
     cib = etree.Element("cib", {"validate-with": configuration.cib.get("validate-with") or _schema(configuration)})
     cib.attrib.update({"crm_feature_set": "3.16.1", "admin_epoch": "0", "epoch": "1", "num_updates": "0"})
     cib.set("have-quorum", "1")

@@ -16,7 +16,7 @@ from twinsan import cli
 from twinsan.cluster import cib
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure
-from twinsan.host import child, command, kernel_files
+from twinsan.host import child, command, kernel_files, rundir
 from twinsan.host.message import Report as Answer
 from twinsan.operate import remote
 from twinsan.operate.checks import host_facts, live, situations
@@ -49,9 +49,12 @@ class World:
         return command.Result(argv, 0, printed, "")
 
 
-def one_after_the_other(works: Mapping[str, Callable[[], Iterable[bytes]]], _: Deadline) -> dict[str, Answer]:
+def one_after_the_other(
+    works: Mapping[str, Callable[[], Iterable[bytes]]], _: Deadline, meanwhile: Callable[[], None]
+) -> dict[str, Answer]:
     """All works, in this process."""
     answers = {}
+    meanwhile()
     for name, work in works.items():
         answers[name] = Answer()
         try:
@@ -62,8 +65,8 @@ def one_after_the_other(works: Mapping[str, Callable[[], Iterable[bytes]]], _: D
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    """A pair that is well, seen from atlas."""
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
+    """A pair that is well, seen from atlas. What would be done in the background is done at once."""
     made = World()
     files = {live._COROSYNC: host.corosync(), live._SAVED: ""}
 
@@ -73,6 +76,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
     monkeypatch.setattr(os, "uname", Names)
     monkeypatch.setattr(child, "side_by_side", one_after_the_other)
+    monkeypatch.setattr(child, "run_detached", lambda work: work())
+    monkeypatch.setattr(rundir, "DIRECTORY", str(tmp_path / "run"))
     monkeypatch.setattr(cib, "query", made.query)
     monkeypatch.setattr(remote.Node, "run", made.run)
     monkeypatch.setattr(remote.Node, "run", lambda node, *argv, **more: made.run(node, *argv, **more))
