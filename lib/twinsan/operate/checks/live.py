@@ -103,7 +103,7 @@ def _cluster(conf: dict[str, str], report: Report, deadline: Deadline) -> Iterat
         report.not_seen(what, failure)
         return
     yield configuration
-    watchdog = seconds(services.sbd()["watchdog"]) or 0.0
+    watchdog = seconds(services.sbd([])["watchdog"]) or 0.0
     report.join(cluster.read(configuration, third_vote=votes.third_vote(conf), watchdog=watchdog))
     report.join(outcome.of_pair(configuration, deadline))
 

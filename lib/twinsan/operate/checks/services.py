@@ -61,9 +61,9 @@ def _names(listed: object, key: str) -> list[str]:
     return [str(each[key]) for each in entries if isinstance(each, dict) and key in each]
 
 
-def firewall(root: str = "") -> dict[str, Any]:
-    """Whether a packet filter starts at boot, and whether its files mention iSCSI."""
-    on = [name for name in ("firewalld.service", "ufw.service", "nftables.service") if name in enabled(root)]
+def firewall(at_boot: list[str], root: str = "") -> dict[str, Any]:
+    """Whether a packet filter is among the units that start at boot, and whether its files mention iSCSI."""
+    on = [name for name in ("firewalld.service", "ufw.service", "nftables.service") if name in at_boot]
     patterns = ("/etc/firewalld/zones/*.xml", "/etc/ufw/*.rules", "/etc/nftables.conf", "/etc/nftables.d/*")
     text = "".join(kernel_files.text(path) for each in patterns for path in sorted(glob.glob(root + each)))
     if on == ["nftables.service"] and "drop" not in text and "reject" not in text:
@@ -91,13 +91,13 @@ def _tail(path: str) -> str:
         return ""
 
 
-def sbd(root: str = "") -> dict[str, Any]:
-    """The settings of SBD, and whether its watchdog is the kernel's own."""
+def sbd(at_boot: list[str], root: str = "") -> dict[str, Any]:
+    """The settings of SBD, whether it is among those that start at boot, and whether its watchdog is softdog."""
     text = kernel_files.text(f"{root}/etc/sysconfig/sbd") or kernel_files.text(f"{root}/etc/default/sbd")
     values = dict(re.findall(r'^\s*(SBD_\w+)\s*=\s*"?([^"\n]*?)"?\s*$', text, re.MULTILINE))
     soft = any(line.startswith("softdog ") for line in kernel_files.text(f"{root}/proc/modules").splitlines())
     return {
-        "enabled": "sbd.service" in enabled(root),
+        "enabled": "sbd.service" in at_boot,
         "watchdog": values.get("SBD_WATCHDOG_TIMEOUT", ""),
         "devices": values.get("SBD_DEVICE", ""),
         "soft": soft,

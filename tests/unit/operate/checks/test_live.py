@@ -16,7 +16,7 @@ from twinsan import cli
 from twinsan.cluster import cib
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure
-from twinsan.host import child, command, kernel_files, rundir
+from twinsan.host import child, command, kernel_files
 from twinsan.host.message import Report as Answer
 from twinsan.operate import remote
 from twinsan.operate.checks import host_facts, live, situations
@@ -65,7 +65,7 @@ def one_after_the_other(
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A pair that is well, seen from atlas. What would be done in the background is done at once."""
     made = World()
     files = {live._COROSYNC: host.corosync(), live._SAVED: ""}
@@ -77,7 +77,6 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     monkeypatch.setattr(os, "uname", Names)
     monkeypatch.setattr(child, "side_by_side", one_after_the_other)
     monkeypatch.setattr(child, "run_detached", lambda work: work())
-    monkeypatch.setattr(rundir, "DIRECTORY", str(tmp_path / "run"))
     monkeypatch.setattr(cib, "query", made.query)
     monkeypatch.setattr(remote.Node, "run", made.run)
     monkeypatch.setattr(remote.Node, "run", lambda node, *argv, **more: made.run(node, *argv, **more))
