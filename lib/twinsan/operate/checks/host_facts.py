@@ -120,7 +120,8 @@ def _held(resources: dict[str, Any]) -> dict[str, list[str]]:
     devices = [
         path for each in resources.values() for volume in each["volumes"].values() for path in volume["device"].values()
     ]
-    return {device: holders.of(device) for device in dict.fromkeys(each.split()[0] for each in devices if each)}
+    names = dict.fromkeys(each.split()[0] for each in devices if each)
+    return {device: [services.holder(each) for each in holders.of(device)] for device in names}
 
 
 def is_whole(seen: object) -> bool:

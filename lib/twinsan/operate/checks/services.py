@@ -7,8 +7,10 @@ import glob
 import json
 import os
 import re
+import time
 
 from twinsan.host import kernel_files
+from twinsan.operate import packages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +41,27 @@ def running() -> list[str]:
     """
     names = {kernel_files.text(f"{kernel_files.PROCESSES}/{pid}/comm").strip() for pid in kernel_files.pids()}
     return [name for name in _DAEMONS if name in names]
+
+
+def holder(words: str) -> str:
+    """Return who holds a device in more words: of a process also whose it is, and since when, if psutil is there. Its
+    import takes longer than all else here, so that it is for what should not be there.
+    """
+    process = re.search(r"\(pid (\d+)\)$", words)
+    if process is None:
+        return words
+    packages.find()
+    try:
+        import psutil  # type: ignore[import-untyped]
+    except ImportError:
+        return words
+    try:
+        found = psutil.Process(int(process[1]))
+        begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.create_time()))
+        return f"{words} of {found.username()} since {begun}"
+    except psutil.Error:
+        # It has ended.
+        return words
 
 
 def saved_target(root: str = "") -> dict[str, dict[str, list[str]]]:

@@ -155,9 +155,9 @@ def test_without_any_configuration_the_hosts_are_still_compared(
 
 
 def test_what_a_node_could_not_see_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.facts["zeus"]["running"] = None
-    world.facts["zeus"]["unseen"] = [["the programs that run", "No module named 'psutil'"]]
-    assert check(capsys)[1]["unseen"] == [{"what": "the programs that run on zeus", "why": "No module named 'psutil'"}]
+    world.facts["zeus"]["held"] = None
+    world.facts["zeus"]["unseen"] = [["who holds the devices", "Permission denied"]]
+    assert check(capsys)[1]["unseen"] == [{"what": "who holds the devices on zeus", "why": "Permission denied"}]
 
 
 def test_the_clock_is_compared_with_the_time_of_the_answer(world: World, capsys: pytest.CaptureFixture[str]) -> None:

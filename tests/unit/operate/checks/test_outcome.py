@@ -242,7 +242,7 @@ def test_a_file_is_answered_from_the_note(scheduler: Scheduler, notes: Path) -> 
 
 
 @pytest.fixture
-def gate(tmp_path: Path, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch) -> Path:
+def gate(tmp_path: Path, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Each simulation adds a line to a file, and ends once the file `gate` is there; in a process of its own."""
     monkeypatch.undo()
     place = tmp_path / "gate"
@@ -256,7 +256,12 @@ def gate(tmp_path: Path, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(situations, "find", find)
     monkeypatch.setattr(rundir, "DIRECTORY", str(tmp_path / "run"))
     monkeypatch.setattr(command, "find", lambda _: str(scheduler.program))
-    return place
+    yield place
+    place.touch()
+    # A command ends before what it leaves in the background; the tests do not.
+    with pytest.raises(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
 
 
 @pytest.mark.runs_programs
