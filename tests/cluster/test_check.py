@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,17 @@ pytestmark = pytest.mark.soak
 
 _FILE = f"/etc/drbd.d/{RESOURCE}.res"
 _WANTS = "/etc/systemd/system/multi-user.target.wants"
+
+# A check takes up to 2 s if all is well and the simulation is known. Times are judged only on a host that has little
+# else to do, as those of a status are.
+_SECONDS_IF_WELL = 2.0
+# Prints how long the command in its argument took, its status, and what it printed.
+_TIMED = """
+import subprocess, sys, time
+begun = time.monotonic()
+done = subprocess.run(sys.argv[1], shell=True, capture_output=True, text=True)
+print(time.monotonic() - begun, done.returncode, done.stdout)
+"""
 
 # What is honestly wrong with the lab: it writes the password of its BMCs into the template.
 _OF_THE_LAB = [("secret-in-cib", "fence_atlas"), ("secret-in-cib", "fence_zeus")]
@@ -120,6 +132,38 @@ def test_nothing_is_found_on_a_pair_that_is_well(prepared: Pair) -> None:
         assert told["findings"] == []
         with progress.step(f"{server} answered in {told['took']:.1f} s"):
             pass
+
+
+def test_all_is_seen_in_2_s_once_the_simulation_is_known(prepared: Pair) -> None:
+    """The best of five looks, from either server; a changed configuration is simulated in the background."""
+    for server in prepared.servers:
+        _whole(server)
+        looks = [_timed(server) for _ in range(5)]
+        assert all(unseen == [] for _, unseen, _ in looks), looks
+        assert not any(judged for _, _, judged in looks) or min(took for took, _, _ in looks) < _SECONDS_IF_WELL, looks
+        with progress.step(f"{server} answered in {', '.join(f'{took:.2f}' for took, _, _ in looks)} s"):
+            pass
+
+
+def _timed(server: Machine) -> tuple[float, list[Any], bool]:
+    """How long a check took there, what it has not seen, and whether the host has little else to do."""
+    took, code, text = server.succeed(["python3", "-c", _TIMED, "twinsan check --json"]).split(" ", 2)
+    assert int(code) in (0, 1, 3), text
+    return float(took), json.loads(text)["unseen"], os.getloadavg()[0] < (os.cpu_count() or 1) + 1
+
+
+def test_what_takes_longer_is_told_and_known_soon(prepared: Pair) -> None:
+    """A look of one second at a configuration that is new: what is missing is told, and the next looks have it."""
+    active = prepared.wait_until_serving()
+    active.succeed("crm_attribute --name priority-fencing-delay --update 4s")
+    try:
+        told = _check(active, 1)
+        assert any(each["what"] == "all that the scheduler would do" for each in told["unseen"]), told["unseen"]
+        _whole(active)
+        assert _timed(active)[1] == []
+    finally:
+        active.succeed("crm_attribute --name priority-fencing-delay --update 3s")
+    _whole(active)
 
 
 def test_seeded_faults_are_found(prepared: Pair) -> None:

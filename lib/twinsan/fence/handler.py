@@ -16,17 +16,13 @@ from twinsan.errors import Failure, Reason
 from twinsan.fence import decision, journal, patience, replica
 from twinsan.fence.decision import PEER_FENCED, PEER_OUTDATED, UNDECIDED, Call
 from twinsan.fence.failures import Undecided
-from twinsan.fence.patience import SECONDS_FOR_QUERY
+from twinsan.fence.patience import SECONDS_FOR_PROMOTION, SECONDS_FOR_QUERY
 from twinsan.fence.view import View
 from twinsan.host import lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from twinsan.drbd.events2 import Resource
-
-# A promotion waits inside the kernel for the answer; the agent gives it 180 s. Fencing takes no time here, because the
-# cluster promotes only after it is confirmed.
-SECONDS_FOR_PROMOTION = 60.0
 
 # The I/O of a Primary is frozen until there is an answer, so giving up early would only make an operator resume it by
 # hand. After 600 s drbdadm, which is between the kernel and this handler, gives up itself.

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 # How long one query of DRBD or of the cluster may take, within the time for all attempts.
 SECONDS_FOR_QUERY = 10.0
 
+# A promotion waits inside the kernel for the answer; the agent gives it 180 s. Fencing takes no time here, because the
+# cluster promotes only after it is confirmed.
+SECONDS_FOR_PROMOTION = 60.0
+
 _POLL_SECONDS = 0.25
 _SLOW_POLL_SECONDS = 2.0
 _POLLS_BEFORE_SLOW = 240

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from twinsan.host.message import Report
 
 _DONE = "done"
+# The kinds of messages of a child that sends pieces.
+_PIECE, _END = b"p", b"e"
 
 # Time for a child that gives up at the same deadline, while it waits for a lock perhaps, to report that.
 _SECONDS_TO_REPORT = 0.2
@@ -144,9 +146,7 @@ def _report_of(work: Callable[[], str | None]) -> str:
 
 
 def _common_kind(failure: Failure) -> str:
-    """The name of the failure's class if it is one of ``twinsan.errors``, which the parent knows; else of its base
-    class there.
-    """
+    """The name of the failure's class in ``twinsan.errors``, which the parent knows, or of its base class there."""
     return next(kind.__name__ for kind in type(failure).__mro__ if kind.__module__ == errors.__name__)
 
 
@@ -214,18 +214,14 @@ def _result(report: str, doing: str) -> str:
     raise getattr(errors, kind, RuntimeError)(text)
 
 
-# The kinds of messages of such a child.
-_PIECE, _END = b"p", b"e"
-
-
 def side_by_side(
-    works: Mapping[str, Callable[[], Iterable[bytes]]], deadline: Deadline, meanwhile: Callable[[], object] = tuple
+    works: Mapping[str, Callable[[], Iterable[bytes]]], deadline: Deadline, meanwhile: Callable[[], None] | None = None
 ) -> dict[str, Report]:
-    """Do all `works` at the same time, each in a child, and `meanwhile` in this process. Return what each work has sent
-    until `deadline`, by its name, which completes "... hangs in the kernel".
+    """Do all `works` at the same time, each in a child, and return what each has sent until `deadline`, by its name.
+    What cannot hang may be done `meanwhile` here, and ends before the deadline.
 
     For works that only look: nothing kills a child if this process is killed. A work returns or yields pieces, and each
-    is sent at once: what was seen before a hang counts.
+    is sent at once: what was seen before a hang counts. The name of a work completes "... hangs in the kernel".
     """
     from twinsan.host.message import Report
 
@@ -239,7 +235,8 @@ def side_by_side(
             _send_pieces(work, writing)
         os.close(writing)
         children[reading] = (name, pid, bytearray())
-    meanwhile()
+    if meanwhile is not None:
+        meanwhile()
     while children and (ready := select.select(list(children), [], [], deadline.remaining())[0]):
         for reading in ready:
             name, pid, received = children[reading]

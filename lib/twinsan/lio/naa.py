@@ -8,7 +8,7 @@ is unique and the same on both nodes: the target's IQN and the LUN's number.
 
 from __future__ import annotations
 
-import sys
+from twinsan.host import digest
 
 # The kernel's default company id. It is Datera's, and kept because existing disks have it in their names.
 COMPANY = "001405"
@@ -22,19 +22,7 @@ _HEXADECIMAL = frozenset("0123456789abcdef")
 
 def serial(iqn: str, lun: int) -> str:
     """The unit serial of LUN number `lun` of the target `iqn`: 32 hexadecimal digits."""
-    return _sha256(f"{iqn}\n{lun}".encode("ascii"))[:32]
-
-
-def _sha256(data: bytes) -> str:
-    """Python's own SHA-256: the import of hashlib loads OpenSSL first, which takes as long as all else in a start."""
-    try:
-        # Not one after the other: each that is missing is looked for in all of sys.path.
-        return str(__import__("_sha2" if sys.version_info >= (3, 12) else "_sha256").sha256(data).hexdigest())
-    except ImportError:
-        # A distribution may omit it.
-        import hashlib
-
-        return hashlib.sha256(data).hexdigest()
+    return digest.sha256(f"{iqn}\n{lun}".encode("ascii"))[:32]
 
 
 def digits(unit_serial: str) -> str:

@@ -37,7 +37,6 @@ def check(name: str | None, *, as_json: bool, most: float | None = None) -> int:
     """
     # Before the imports, which count as well.
     deadline = Deadline(most or (SECONDS if name is None else _SECONDS_FOR_FILE))
-    packages.find()
     try:
         report = _of_pair(deadline) if name is None else _of_file(name, deadline)
     except Failure as failure:
@@ -50,7 +49,6 @@ def check(name: str | None, *, as_json: bool, most: float | None = None) -> int:
 def facts(most: float | None = None) -> int:
     """Print what this node sees of itself, for the other node. Returns the exit status."""
     deadline = Deadline(most or SECONDS)
-    packages.find()
     from twinsan.operate.checks import live
 
     print(live.facts_as_json(deadline))
@@ -65,6 +63,7 @@ def _of_pair(deadline: Deadline) -> Report:
 
 def _of_file(name: str, deadline: Deadline) -> Report:
     """Raises Failure, with all mistakes of a site file."""
+    packages.find()
     from twinsan.operate.checks import cluster, site_file
     from twinsan.operate.checks.configuration import Configuration
     from twinsan.site import reader

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from twinsan.operate.checks import (
     chain,
-    cluster,
     fencing,
     hosts,
     identity,
@@ -13,6 +12,7 @@ from twinsan.operate.checks import (
     paths,
     replicas,
     replication,
+    simulation,
     site_file,
     storage,
     structure,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # In the order of the manual page.
 SUBJECTS: tuple[tuple[str, tuple[Fault, ...]], ...] = (
-    ("the chain of promotion, target, LUNs and addresses", (*cluster.FAULTS, *chain.FAULTS)),
+    ("the chain of promotion, target, LUNs and addresses", (*simulation.FAULTS, *chain.FAULTS)),
     ("clones and roles", structure.FAULTS),
     ("fencing", fencing.FAULTS),
     ("operations and what follows their failure", times.FAULTS),

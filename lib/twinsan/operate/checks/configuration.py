@@ -109,7 +109,10 @@ class Configuration:
         """Read XML. Raises Failure for what is no configuration."""
         if etree is None:
             raise NO_LXML()  # noqa: RSE102  a Reason, which makes the exception
-        parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
+        # Without blanks, of which an element that comes and goes leaves some.
+        parser = etree.XMLParser(
+            resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True, remove_blank_text=True
+        )
         try:
             root = etree.fromstring(text, parser)
         except (etree.XMLSyntaxError, ValueError) as error:

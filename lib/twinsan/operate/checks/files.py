@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+
+from twinsan.host import digest as digest_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,6 @@ def of(paths: list[str], root: str = "") -> dict[str, dict[str, Any]]:
             status = os.stat(root + path)
         except OSError:
             continue
-        digest = hashlib.sha256(content).hexdigest()
+        digest = digest_of.sha256(content)
         found[path] = {"digest": digest, "mode": f"{status.st_mode & 0o777:o}", "owner": status.st_uid}
     return found

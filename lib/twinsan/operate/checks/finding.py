@@ -46,6 +46,11 @@ class Finding:
         self._values = {"where": where, "node": node, **values}
 
     @property
+    def values(self) -> dict[str, object]:
+        """What fills the templates, besides where and on which node."""
+        return {key: value for key, value in self._values.items() if key not in ("where", "node")}
+
+    @property
     def what(self) -> str:
         """What is wrong."""
         return self.fault.what.format(**self._values)

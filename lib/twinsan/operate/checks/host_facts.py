@@ -49,6 +49,7 @@ def collect(deadline: Deadline, root: str = "") -> dict[str, Any]:
     """Return what this node sees of itself. `root` is where its file system begins."""
     statements, drbd_conf = drbd_files.read(root)
     resources = drbd_files.resources(statements)
+    at_boot = services.enabled(root)
     unseen: list[list[str]] = []
     corosync = kernel_files.text(f"{root}/etc/corosync/corosync.conf")
     found: dict[str, Any] = {
@@ -61,11 +62,11 @@ def collect(deadline: Deadline, root: str = "") -> dict[str, Any]:
         "corosync": corosync_conf.parse(corosync),
         "agents": all(os.access(f"{root}{_AGENTS}/{name}", os.X_OK) for name in _NAMES),
         "handler": os.access(f"{root}{_HANDLER}", os.X_OK),
-        "enabled": services.enabled(root),
+        "enabled": at_boot,
         "saved_target": services.saved_target(root),
-        "firewall": services.firewall(root),
+        "firewall": services.firewall(at_boot, root),
         "selinux": services.selinux(root),
-        "sbd": services.sbd(root),
+        "sbd": services.sbd(at_boot, root),
         "lvm": storage_facts.lvm(root),
         "multipath": storage_facts.multipath(root),
         "disks": storage_facts.disks(resources, os.uname().nodename, root),
@@ -109,16 +110,18 @@ def _drbd_utils(resources: dict[str, Any], deadline: Deadline) -> str:
 
 
 def _running(deadline: Deadline) -> dict[str, str]:
-    printed = command.run("corosync-cmapctl", deadline=deadline.within(deadline.remaining() / 2)).stdout
-    kept = ("totem.", "nodelist.", "quorum.", "runtime.config.totem.token", "runtime.config.totem.consensus")
-    return {key: value for key, value in corosync_conf.running(printed).items() if key.startswith(kept)}
+    # It asks for each key of its own, and there are hundreds of others.
+    wanted = ("totem.", "nodelist.", "quorum.", "runtime.config.totem.token", "runtime.config.totem.consensus")
+    printed = command.run("corosync-cmapctl", *wanted, deadline=deadline.within(deadline.remaining() / 2)).stdout
+    return {key: value for key, value in corosync_conf.running(printed).items() if key.startswith(wanted)}
 
 
 def _held(resources: dict[str, Any]) -> dict[str, list[str]]:
     devices = [
         path for each in resources.values() for volume in each["volumes"].values() for path in volume["device"].values()
     ]
-    return {device: holders.of(device) for device in dict.fromkeys(each.split()[0] for each in devices if each)}
+    names = dict.fromkeys(each.split()[0] for each in devices if each)
+    return {device: [services.holder(each) for each in holders.of(device)] for device in names}
 
 
 def is_whole(seen: object) -> bool:

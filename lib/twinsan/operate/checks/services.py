@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import glob
 import json
 import os
 import re
+import time
 
 from twinsan.host import kernel_files
+from twinsan.operate import packages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,11 +36,32 @@ def enabled(root: str = "") -> list[str]:
 
 
 def running() -> list[str]:
-    """The daemons of interest that run. Raises ImportError without psutil."""
-    import psutil  # type: ignore[import-untyped]
-
-    names = {process.info["name"] for process in psutil.process_iter(["name"])}
+    """The daemons of interest that run. The kernel keeps 15 characters of a name, which is enough for
+    these; the import of psutil would take longer than all else here.
+    """
+    names = {kernel_files.text(f"{kernel_files.PROCESSES}/{pid}/comm").strip() for pid in kernel_files.pids()}
     return [name for name in _DAEMONS if name in names]
+
+
+def holder(words: str) -> str:
+    """Return who holds a device in more words: of a process also whose it is, and since when, if psutil is there. Its
+    import takes longer than all else here, so that it is for what should not be there.
+    """
+    process = re.search(r"\(pid (\d+)\)$", words)
+    if process is None:
+        return words
+    packages.find()
+    try:
+        import psutil  # type: ignore[import-untyped]
+    except ImportError:
+        return words
+    try:
+        found = psutil.Process(int(process[1]))
+        begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.create_time()))
+        return f"{words} of {found.username()} since {begun}"
+    except psutil.Error:
+        # It has ended.
+        return words
 
 
 def saved_target(root: str = "") -> dict[str, dict[str, list[str]]]:
@@ -62,9 +84,9 @@ def _names(listed: object, key: str) -> list[str]:
     return [str(each[key]) for each in entries if isinstance(each, dict) and key in each]
 
 
-def firewall(root: str = "") -> dict[str, Any]:
-    """Whether a packet filter starts at boot, and whether its files mention iSCSI."""
-    on = [name for name in ("firewalld.service", "ufw.service", "nftables.service") if name in enabled(root)]
+def firewall(at_boot: list[str], root: str = "") -> dict[str, Any]:
+    """Whether a packet filter is among the units that start at boot, and whether its files mention iSCSI."""
+    on = [name for name in ("firewalld.service", "ufw.service", "nftables.service") if name in at_boot]
     patterns = ("/etc/firewalld/zones/*.xml", "/etc/ufw/*.rules", "/etc/nftables.conf", "/etc/nftables.d/*")
     text = "".join(kernel_files.text(path) for each in patterns for path in sorted(glob.glob(root + each)))
     if on == ["nftables.service"] and "drop" not in text and "reject" not in text:
@@ -92,13 +114,13 @@ def _tail(path: str) -> str:
         return ""
 
 
-def sbd(root: str = "") -> dict[str, Any]:
-    """The settings of SBD, and whether its watchdog is the kernel's own."""
+def sbd(at_boot: list[str], root: str = "") -> dict[str, Any]:
+    """The settings of SBD, whether it is among those that start at boot, and whether its watchdog is softdog."""
     text = kernel_files.text(f"{root}/etc/sysconfig/sbd") or kernel_files.text(f"{root}/etc/default/sbd")
     values = dict(re.findall(r'^\s*(SBD_\w+)\s*=\s*"?([^"\n]*?)"?\s*$', text, re.MULTILINE))
     soft = any(line.startswith("softdog ") for line in kernel_files.text(f"{root}/proc/modules").splitlines())
     return {
-        "enabled": "sbd.service" in enabled(root),
+        "enabled": "sbd.service" in at_boot,
         "watchdog": values.get("SBD_WATCHDOG_TIMEOUT", ""),
         "devices": values.get("SBD_DEVICE", ""),
         "soft": soft,
@@ -107,6 +129,7 @@ def sbd(root: str = "") -> dict[str, Any]:
 
 def synchronised() -> bool | None:
     """Whether the kernel says that something keeps its clock right; None if it does not say."""
+    import ctypes
 
     class Timex(ctypes.Structure):
         """struct timex up to its status, and room for the rest."""

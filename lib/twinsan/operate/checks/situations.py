@@ -8,7 +8,7 @@ from __future__ import annotations
 from twinsan.cluster.values import is_true, score, seconds
 from twinsan.errors import Failure
 from twinsan.operate.checks import chain
-from twinsan.operate.checks.simulator import Simulator
+from twinsan.operate.checks.simulator import Simulator, clean_cluster
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ def find(configuration: Configuration, stacks: list[Stack], deadline: Deadline) 
     """
     if not stacks:
         return
-    listed = list(dict.fromkeys([*configuration.nodes(), *_NODES]))
-    simulator = Simulator(configuration, (listed[0], listed[1]), deadline)
+    simulator = Simulator(begin(configuration), _nodes(configuration), deadline)
     look = chain.Look(simulator, stacks)
     failed: Failure | None = None
     try:
@@ -45,6 +44,16 @@ def find(configuration: Configuration, stacks: list[Stack], deadline: Deadline) 
     yield from look.findings()
     if failed is not None:
         raise failed
+
+
+def begin(configuration: Configuration) -> bytes:
+    """The cluster from which all is simulated."""
+    return clean_cluster(configuration, _nodes(configuration))
+
+
+def _nodes(configuration: Configuration) -> tuple[str, str]:
+    listed = list(dict.fromkeys([*configuration.nodes(), *_NODES]))
+    return listed[0], listed[1]
 
 
 class _Situations:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from twinsan.cluster.values import INFINITY, is_true, score, seconds
-from twinsan.fence import handler
+from twinsan.fence.patience import SECONDS_FOR_PROMOTION
 from twinsan.operate.checks.configuration import DEFAULT_TIMEOUT
 from twinsan.operate.checks.fencing import APD_SECONDS
 from twinsan.operate.checks.finding import ERROR, WARNING, Fault
@@ -148,7 +148,7 @@ def _timeouts(resource: Resource) -> Iterator[Finding]:
 
 def _budget(replica: Resource) -> float:
     """How long a promotion may wait for the handler of DRBD, and what else it does."""
-    return handler.SECONDS_FOR_PROMOTION + _MARGIN if replica.agent == REPLICAS[0] else _HANDLER_OF_LINBIT
+    return SECONDS_FOR_PROMOTION + _MARGIN if replica.agent == REPLICAS[0] else _HANDLER_OF_LINBIT
 
 
 def _promotion(replica: Resource) -> Iterator[Finding]:

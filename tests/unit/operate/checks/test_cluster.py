@@ -8,14 +8,17 @@ import os
 import pytest
 from lxml import etree
 
+from lab import pacemaker_tools
 from lab.bench import incumbents
 from tests.unit.operate.checks import mutation
 from tests.unit.operate.checks.mutation import Change, add, give, last, live, location, more, option, remove, value
+from tests.unit.simulation import VERSIONS
 from twinsan.deadline import Deadline
 from twinsan.errors import NotInstalled, TooSlow
 from twinsan.host import command
-from twinsan.operate.checks import cluster, situations
+from twinsan.operate.checks import cluster, simulator, situations
 from twinsan.operate.checks.configuration import Configuration
+from twinsan.operate.checks.plan import Plan
 from twinsan.operate.checks.report import Report
 
 TEMPLATES = sorted(path.stem for path in mutation.TEMPLATES.glob("*.xml"))
@@ -498,6 +501,62 @@ def test_the_scheduler_is_not_asked_more_often_than_needed(monkeypatch: pytest.M
     monkeypatch.setattr(command, "run", run)
     assert report(mutation.changed("san")).findings() == []
     assert runs == ["crm_simulate"] * 9
+
+
+@pytest.mark.runs_programs
+@pytest.mark.parametrize("refused", [False, True])
+def test_a_configuration_is_validated_once(monkeypatch: pytest.MonkeyPatch, refused: bool) -> None:
+    """Or each time, by a version that does not do without."""
+    real, schemas = command.run, []
+
+    def run(*argv: str, deadline: Deadline, check: bool) -> command.Result:
+        schema = etree.parse(argv[3]).getroot().get("validate-with")
+        schemas.append(schema)
+        if refused and schema == "none":
+            return command.Result(argv, 78, "", "none is not allowed")
+        return real(*argv, deadline=deadline, check=check)
+
+    monkeypatch.setattr(command, "run", run)
+    without = remove("rsc_order[@id='promote-before-san']")
+    assert found(mutation.changed("san", without)) == [("served-before-promotion", "error")]
+    assert schemas[0] != "none"
+    assert schemas.count("none") == (1 if refused else len(schemas) - 1)
+
+
+@pytest.mark.runs_programs
+@pytest.mark.parametrize("version", pacemaker_tools.VERSIONS)
+def test_plans_are_the_same_without_a_validation(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    """On each version of Pacemaker."""
+    real, trusting = command.run, simulator.Simulator.step
+    text = mutation.changed("san").decode()
+    if version == "2.0.5":
+        # It knows the former names alone, and prints what runs in another form, which ends this after the start.
+        text = text.replace('role="Promoted"', 'role="Master"').replace('role="Unpromoted"', 'role="Slave"')
+    configuration = Configuration.read(text.encode(), "cib.xml")
+    configuration.cib.set("validate-with", VERSIONS[version].schema)
+
+    def run(*argv: str, deadline: Deadline, check: bool) -> command.Result:
+        words = (*pacemaker_tools.command(version, argv[0]), *argv[1:])
+        schemas = {"PCMK_schema_directory": str(pacemaker_tools.schemas(version))}
+        return real(*words, deadline=deadline, check=check, environment=schemas)
+
+    def plans(trusts: bool) -> list[object]:
+        told: list[object] = []
+
+        def step(self: simulator.Simulator, *words: str) -> Plan:
+            self._trusts = trusts
+            plan = trusting(self, *words)
+            told.append((plan.actions, plan.delays, self.running, self.promoted))
+            return plan
+
+        monkeypatch.setattr(simulator.Simulator, "step", step)
+        assert cluster.check(configuration, Deadline(60)).unseen == []
+        return told
+
+    monkeypatch.setattr(command, "run", run)
+    told = plans(True)
+    assert len(told) > 3
+    assert told == plans(False)
 
 
 def test_nothing_stays_in_tmp(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import sys
+import time
+import types
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.operate.checks import host
+from twinsan.host import kernel_files
 from twinsan.operate.checks import corosync_conf, drbd_files, services
 
 PIECES = 'resource san { } ; " # on volume 0 net common include * : \\ é node ring0_addr'.split()
@@ -78,3 +82,34 @@ def test_what_is_kept_from_starting_is_not_enabled(tmp_path: Path) -> None:
     assert services.enabled(str(tmp_path)) == ["target.service"]
     (tmp_path / "etc/systemd/system/target.service").symlink_to("/dev/null")
     assert services.enabled(str(tmp_path)) == []
+
+
+class Process:
+    """One of psutil, of which there is 411 alone."""
+
+    def __init__(self, pid: int) -> None:
+        if pid != 411:
+            raise LookupError
+
+    def username(self) -> str:
+        return "backup"
+
+    def create_time(self) -> float:
+        return time.mktime((2026, 7, 1, 2, 30, 0, 0, 0, -1))
+
+
+def test_whose_a_process_is_that_holds_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psutil", types.SimpleNamespace(Process=Process, Error=LookupError))
+    assert services.holder("dd (pid 411)") == "dd (pid 411) of backup since 2026-07-01 02:30"
+    assert services.holder("dd (pid 412)") == "dd (pid 412)"
+    assert services.holder("mounted on /mnt") == "mounted on /mnt"
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    assert services.holder("dd (pid 411)") == "dd (pid 411)"
+
+
+def test_the_daemons_that_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for pid, name in enumerate(("systemd", "corosync", "iscsi-scstd"), 1):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "comm").write_text(f"{name}\n")
+    monkeypatch.setattr(kernel_files, "PROCESSES", str(tmp_path))
+    assert services.running() == ["iscsi-scstd", "corosync"]

@@ -49,9 +49,12 @@ class World:
         return command.Result(argv, 0, printed, "")
 
 
-def one_after_the_other(works: Mapping[str, Callable[[], Iterable[bytes]]], _: Deadline) -> dict[str, Answer]:
+def one_after_the_other(
+    works: Mapping[str, Callable[[], Iterable[bytes]]], _: Deadline, meanwhile: Callable[[], None]
+) -> dict[str, Answer]:
     """All works, in this process."""
     answers = {}
+    meanwhile()
     for name, work in works.items():
         answers[name] = Answer()
         try:
@@ -63,7 +66,7 @@ def one_after_the_other(works: Mapping[str, Callable[[], Iterable[bytes]]], _: D
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    """A pair that is well, seen from atlas."""
+    """A pair that is well, seen from atlas. What would be done in the background is done at once."""
     made = World()
     files = {live._COROSYNC: host.corosync(), live._SAVED: ""}
 
@@ -73,6 +76,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
     monkeypatch.setattr(os, "uname", Names)
     monkeypatch.setattr(child, "side_by_side", one_after_the_other)
+    monkeypatch.setattr(child, "run_detached", lambda work: work())
     monkeypatch.setattr(cib, "query", made.query)
     monkeypatch.setattr(remote.Node, "run", made.run)
     monkeypatch.setattr(remote.Node, "run", lambda node, *argv, **more: made.run(node, *argv, **more))
@@ -151,9 +155,9 @@ def test_without_any_configuration_the_hosts_are_still_compared(
 
 
 def test_what_a_node_could_not_see_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    world.facts["zeus"]["running"] = None
-    world.facts["zeus"]["unseen"] = [["the programs that run", "No module named 'psutil'"]]
-    assert check(capsys)[1]["unseen"] == [{"what": "the programs that run on zeus", "why": "No module named 'psutil'"}]
+    world.facts["zeus"]["held"] = None
+    world.facts["zeus"]["unseen"] = [["who holds the devices", "Permission denied"]]
+    assert check(capsys)[1]["unseen"] == [{"what": "who holds the devices on zeus", "why": "Permission denied"}]
 
 
 def test_the_clock_is_compared_with_the_time_of_the_answer(world: World, capsys: pytest.CaptureFixture[str]) -> None:
