@@ -10,6 +10,10 @@ import os
 
 from twinsan.host import block_tree, kernel_files
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 # The tests set other places.
 LIO_BACKSTORES = "/sys/kernel/config/target/core"
 BLOCK_DEVICES = "/sys/block"
@@ -19,8 +23,21 @@ def of(device: str) -> list[str]:
     """Return the holders of a device such as /dev/drbd0, in words: backstores of LIO, devices on top, mounts in this
     mount namespace, and processes. Empty where nobody holds it.
     """
-    name = os.path.basename(device)
-    return [*backstores(device), *_devices_on_top(name), *_mounts(name), *_processes(device)]
+    return of_each([device])[device]
+
+
+def of_each(devices: Iterable[str]) -> dict[str, list[str]]:
+    """Return the holders of each device, as `of`: the files of all processes are looked at once."""
+    found = {}
+    for device in devices:
+        name = os.path.basename(device)
+        found[device] = [*backstores(device), *_devices_on_top(name), *_mounts(name)]
+    for pid in kernel_files.pids():
+        folder = f"{kernel_files.PROCESSES}/{pid}/fd"
+        opened = {kernel_files.link(f"{folder}/{number}") for number in kernel_files.entries(folder)}
+        for device in opened.intersection(found):
+            found[device].append(kernel_files.process_name(pid))
+    return found
 
 
 def backstores(device: str) -> list[str]:
@@ -47,12 +64,3 @@ def _mounts(name: str) -> list[str]:
     number = kernel_files.text(f"{BLOCK_DEVICES}/{name}/dev").strip()
     lines = kernel_files.text(f"{kernel_files.PROCESSES}/self/mountinfo").splitlines()
     return [f"mounted on {line.split()[4]}" for line in lines if number and line.split()[2] == number]
-
-
-def _processes(device: str) -> list[str]:
-    return [kernel_files.process_name(pid) for pid in kernel_files.pids() if _has_open(pid, device)]
-
-
-def _has_open(pid: int, device: str) -> bool:
-    folder = f"{kernel_files.PROCESSES}/{pid}/fd"
-    return any(kernel_files.link(f"{folder}/{number}") == device for number in kernel_files.entries(folder))

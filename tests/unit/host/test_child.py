@@ -77,6 +77,21 @@ def test_none_is_waited_for_once_all_have_ended() -> None:
     assert time.monotonic() - begun < 10
 
 
+def test_something_else_is_done_meanwhile() -> None:
+    reading, writing = os.pipe()
+
+    def waiting() -> Iterator[bytes]:
+        yield os.read(reading, 1)
+
+    def tell() -> None:
+        os.write(writing, b"1")
+
+    found = child.side_by_side({"it": waiting}, Deadline(60), tell)
+    assert found["it"].pieces == [b"1"]
+    os.close(reading)
+    os.close(writing)
+
+
 def test_they_run_at_the_same_time() -> None:
     def nap() -> Iterator[bytes]:
         time.sleep(1)

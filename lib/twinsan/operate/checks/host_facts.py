@@ -121,7 +121,7 @@ def _held(resources: dict[str, Any]) -> dict[str, list[str]]:
         path for each in resources.values() for volume in each["volumes"].values() for path in volume["device"].values()
     ]
     names = dict.fromkeys(each.split()[0] for each in devices if each)
-    return {device: [services.holder(each) for each in holders.of(device)] for device in names}
+    return {device: [services.holder(each) for each in found] for device, found in holders.of_each(names).items()}
 
 
 def is_whole(seen: object) -> bool:
