@@ -31,6 +31,12 @@ PASSING = ("cli-prefer-", "cli-ban-", "cli-standby-", "drbd-fence-by-handler-")
 # In the outermost element, the first one.
 _VALIDATION = re.compile(rb'validate-with="([^"]*)"')
 
+# The features of the oldest version: an older scheduler than these carries nothing out.
+_FEATURES = "3.6.1"
+
+# Between what was and what will be; Pacemaker 2.0 has small letters.
+_REVISED = re.compile("Revised Cluster Status", re.IGNORECASE)
+
 # What a clean cluster has of each node: all data, and nothing that runs.
 _ONLINE = {"in_ccm": "true", "crmd": "online", "join": "member", "expected": "member"}
 _SCORE = "10000"
@@ -79,15 +85,14 @@ class Simulator:
         The first one validates the configuration, and the others trust it: that takes about half of the time.
         """
         ended = self._simulate(words)
-        if not os.path.exists(self._graph) and self._trusted:
+        if not self._carried_out(ended) and self._trusted:
             # A version that trusts nobody.
             self._trusts = self._trusted = False
             ended = self._simulate(words)
-        # A plan that a failure blocks is saved as well, with another exit status.
-        if not os.path.exists(self._graph):
+        if not self._carried_out(ended):
             raise Refused(UNUSABLE.text(complaint=_complaint(ended)))
         self._trusted = self._trusts
-        before, _, after = ended.stdout.rpartition("Revised Cluster Status")
+        before, after = _REVISED.split(ended.stdout, 1)
         self.running, self.promoted = _located(after)
         with open(self._graph, "rb") as file:
             plan = Plan(file.read(), _located(before.partition("Transition Summary")[0])[0])
@@ -99,6 +104,10 @@ class Simulator:
         self.load(_VALIDATION.sub(b'validate-with="' + schema + b'"', self.saved(), count=1))
         files = ("--xml-file", self._file, "--save-output", self._file, "--save-graph", self._graph)
         return command.run("crm_simulate", "--simulate", *files, *words, deadline=self._deadline, check=False)
+
+    def _carried_out(self, ended: command.Result) -> bool:
+        """Whether a plan was saved and carried out. One that a failure blocks is as well, with another exit status."""
+        return os.path.exists(self._graph) and _REVISED.search(ended.stdout) is not None
 
     def settle(self, *words: str) -> list[Plan]:
         """Carry out plans until there is none; the first one with `words`. The last one does something if it does not
@@ -156,7 +165,7 @@ def clean_cluster(configuration: Configuration, nodes: tuple[str, str]) -> bytes
     both, nothing that runs.
     """
     cib = etree.Element("cib", {"validate-with": configuration.cib.get("validate-with") or _schema(configuration)})
-    cib.attrib.update({"crm_feature_set": "3.16.1", "admin_epoch": "0", "epoch": "1", "num_updates": "0"})
+    cib.attrib.update({"crm_feature_set": _FEATURES, "admin_epoch": "0", "epoch": "1", "num_updates": "0"})
     cib.set("have-quorum", "1")
     copied = deepcopy(configuration.element)
     cib.append(copied)
@@ -223,16 +232,18 @@ def _state(identity: str, node: str, scores: set[str]) -> _Element:
 
 
 def _located(printed: str) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-    """On which nodes each resource runs, and is promoted, as crm_simulate prints it; a clone by its own name."""
+    """On which nodes each resource runs, and is promoted, as crm_simulate prints it; a clone by its own name.
+    Pacemaker 2.0 prints no asterisks.
+    """
     running: dict[str, set[str]] = {}
     promoted: dict[str, set[str]] = {}
     clone = ""
     for line in printed.splitlines():
-        header = re.match(r"\s*\* Clone Set: (\S+) ", line)
+        header = re.match(r"[ *]*Clone Set: (\S+) ", line)
         one = re.match(
-            r"\s*\* (\S+)\s+\(\S+\):\s+(?:(?:Started|FAILED|Promoted|Master|Unpromoted|Slave)\s+)+(\S+)", line
+            r"[ *]*(\S+)\s+\(\S+\):\s+(?:(?:Started|FAILED|Promoted|Master|Unpromoted|Slave)\s+)+(\S+)", line
         )
-        several = re.match(r"\s*\* (Promoted|Masters|Unpromoted|Slaves|Started): \[ (.*) \]", line)
+        several = re.match(r"[ *]*(Promoted|Masters|Unpromoted|Slaves|Started): \[ (.*) \]", line)
         if header:
             clone = header[1]
         elif several and clone:
