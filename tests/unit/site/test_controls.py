@@ -7,6 +7,7 @@ constraint that other templates have besides; `make soak` weakens everything, on
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
@@ -72,6 +73,7 @@ LIKELY = [
 OFTEN = ("cold start", "outdated", "no_target", "p_target", "p_drbd monitor")
 
 
+@functools.cache
 def all_of(name: str) -> list[str]:
     """The names of all weakenings of a template."""
     return [each.name for each in weakenings.of_template(simulated_sites.template(name))]
