@@ -43,9 +43,12 @@ check: ## Run what needs no guests: linters, types, unit and contract tests
 	@$(BOOTSTRAP) check
 	@$(PYTHON) -m ruff format --check --quiet
 	@$(PYTHON) -m ruff check --quiet
-	@$(PYTHON) -m mypy --no-error-summary
+	@# The types beside the tests: without a cache mypy takes a quarter of a minute, and one processor.
 	@# 5: the words are about tests on a cluster alone.
-	@$(PYTHON) -m pytest --numprocesses $$(($$(nproc) + 1)) --dist worksteal $(ARGS) $(if $(ARGS),|| test $$? = 5)
+	@$(PYTHON) -m mypy --no-error-summary >build/log/types 2>&1 & types=$$!; \
+	$(PYTHON) -m pytest --numprocesses $$(($$(nproc) + 1)) --dist worksteal $(ARGS); tests=$$?; \
+	wait $$types || { cat build/log/types; exit 1; }; \
+	test $$tests = 0 $(if $(ARGS),|| test $$tests = 5)
 
 format: ## Format the code
 	@$(BOOTSTRAP) check

@@ -3,10 +3,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import configuration, settings
+
+# Compiled tests stay in build/, also where PYTHONDONTWRITEBYTECODE keeps them out of the checkout: each process that
+# runs tests would compile all of them anew. Programs that a test starts do not inherit it.
+sys.pycache_prefix = str(Path(__file__).resolve().parents[1] / "build" / "pycache")
+sys.dont_write_bytecode = False
 
 # A machine that others share may be slow, and a slow example is no defect.
 settings.register_profile("twinsan", deadline=None)

@@ -63,6 +63,8 @@ _ANYTHING = """\
   </choice></zeroOrMore></element></define>
 </grammar>"""
 _BEGIN = int(time.time())
+# Clusters as they are after a configuration was loaded, by version and configuration.
+_LOADED: dict[tuple[str, str], str] = {}
 
 
 def in_words_of(version: str, template: str) -> str:
@@ -87,9 +89,17 @@ class Cluster:
         nodes = "".join(f'<node id="{number}" uname="{node}"/>' for number, node in enumerate(NODES, 1))
         states = "".join(_NODE.format(number=number, node=node) for number, node in enumerate(NODES, 1))
         self._cib.write_text(_BASE.format(nodes=nodes, states=states, **known._asdict()))
-        loaded = folder / "loaded.xml"
-        loaded.write_text(in_words_of(version, template.read_text()))
-        self._run("cibadmin", "--modify", "--allow-create", "--xml-file", str(loaded))
+        self._load(in_words_of(version, template.read_text()))
+
+    def _load(self, template: str) -> None:
+        """Load a configuration into the cluster as it is made. That is the same for each test, and done once."""
+        key = (self.version, template)
+        if key not in _LOADED:
+            file = self._cib.with_name("loaded.xml")
+            file.write_text(template)
+            self._run("cibadmin", "--modify", "--allow-create", "--xml-file", str(file))
+            _LOADED[key] = self._cib.read_text()
+        self._cib.write_text(_LOADED[key])
 
     def go(self, *failing: str, seconds: int = 0, inject: str = "") -> list[str]:
         """Let `seconds` pass, and have the scheduler's next plan carried out.
@@ -204,10 +214,13 @@ class Cluster:
         variables = self.variables
         if program == "crm_simulate":
             variables["PCMK_schema_directory"] = str(self._anything)
-        argv = self.words(program, *words)
-        done = subprocess.run(argv, env=variables, capture_output=True, text=True, timeout=60, check=False)
+        done = self._start(self.words(program, *words), variables)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def _start(self, argv: list[str], variables: dict[str, str], given: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a program to its end, with `given` as its standard input."""
+        return subprocess.run(argv, env=variables, input=given, capture_output=True, text=True, timeout=60, check=False)
 
 
 def _one(tree: ET.ElementTree[ET.Element] | ET.Element, what: str) -> ET.Element:

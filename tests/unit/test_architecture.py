@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,9 +50,15 @@ def everything() -> list[Path]:
     return [*sources(LIBRARY), agents.ROOT / "bin" / "twinsan", *(agents.FOLDER / name for name in agents.NAMES)]
 
 
+@functools.cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All nodes of a file's syntax tree, which is parsed once."""
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
 def imports(path: Path) -> Iterator[str]:
     """The full names of all that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -61,7 +68,7 @@ def imports(path: Path) -> Iterator[str]:
 
 def os_functions(path: Path) -> Iterator[str]:
     """The names of the functions of `os` that a file mentions."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os":
             yield node.attr
         elif isinstance(node, ast.ImportFrom) and node.module in ("os", "posix"):
@@ -95,6 +102,7 @@ ROOMS = {
 }
 
 
+@functools.cache
 def modules() -> dict[str, set[str]]:
     """The modules of the library, and which of it each imports when it runs: wherever in it, but not for its types."""
     names = {name(path): path for path in sources(LIBRARY)}
@@ -108,14 +116,13 @@ def name(path: Path) -> str:
 
 def imported_modules(path: Path, known: set[str]) -> Iterator[str]:
     """The modules of the library that a file imports when it runs."""
-    tree = ast.parse(path.read_text())
     for_types = {
         id(part)
-        for node in ast.walk(tree)
+        for node in nodes(path)
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
         for part in ast.walk(node)
     }
-    for node in ast.walk(tree):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and node.module and id(node) not in for_types:
             for imported in (f"{node.module}.{alias.name}" for alias in node.names):
                 yield from (each for each in (imported, node.module) if each in known - {"twinsan"})

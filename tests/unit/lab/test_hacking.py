@@ -22,11 +22,30 @@ def _table() -> dict[str, list[str]]:
     return {first.strip("`"): others for first, *others in rows}
 
 
-def _files(which: str) -> set[str]:
-    """The files that have tests of this kind, as the lab selects them."""
-    command = [sys.executable, "-m", "pytest", str(_FOLDER), "--collect-only", "-qq", "-m", which]
-    collected = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True).stdout
-    return {line.partition(":")[0].rpartition("/")[2] for line in collected.splitlines() if line.startswith("tests/")}
+# Prints the name of each test with what selects it, by pytest's own words for `-m`.
+_COLLECT = """
+import sys
+import pytest
+from _pytest.mark import MarkMatcher
+from _pytest.mark.expression import Expression
+
+class Selected:
+    def pytest_collection_modifyitems(self, items):
+        for item in items:
+            matcher = MarkMatcher.from_markers(item.iter_markers())
+            for which in sys.argv[2:]:
+                if Expression.compile(which).evaluate(matcher):
+                    print(f"{which}: {item.path.name}")
+
+sys.exit(pytest.main([sys.argv[1], "--collect-only", "-qq", "-m", ""], plugins=[Selected()]))
+"""
+
+
+def _files(*kinds: str) -> dict[str, set[str]]:
+    """The files that have tests of each kind, as the lab selects them."""
+    command = [sys.executable, "-c", _COLLECT, str(_FOLDER), *kinds]
+    collected = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return {which: {line.rpartition(" ")[2] for line in collected if line.startswith(f"{which}: ")} for which in kinds}
 
 
 @pytest.mark.runs_programs
@@ -34,7 +53,7 @@ def test_the_table_says_what_runs_where() -> None:
     table = _table()
     files = {path.name for path in _FOLDER.glob("test_*.py")}
     assert not files - set(table), "no row"
-    found = {which: _files(which) for which in (tests.TEST, tests.SOAK)}
+    found = _files(tests.TEST, tests.SOAK)
     assert set.union(*found.values()) == files, "nobody runs its tests"
     for column, (which, names) in enumerate(found.items(), start=1):
         assert {name for name in files if table[name][column] not in ("", "-")} == names, which

@@ -6,6 +6,7 @@ scheduler's plans.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from twinsan.site.model import Site
 
 # Clusters that serve, by their configuration: a start that a test has seen is not simulated for the next one.
 _SERVING: dict[str, str] = {}
+# What programs did, by all that they were given: how they ended, and what was in the files that they write then.
+_DONE: dict[str, tuple[subprocess.CompletedProcess[str], list[str | None]]] = {}
 
 
 class Running(Pair):
@@ -30,10 +33,9 @@ class Running(Pair):
     def __init__(self, folder: Path, site: Site) -> None:
         template = folder / "of-site.xml"
         template.write_text(cib.text(site))
-        self._known = template.read_text() in _SERVING
         # What is tested may start the programs of this machine with the same file.
+        self.file = folder / "cib.xml"
         super().__init__(folder, template, site, pacemaker_tools.installed())
-        self.file = self._cib
         self._settled = ""
         self.done: list[list[str]] = []
         self.patches: list[str] = []
@@ -45,9 +47,22 @@ class Running(Pair):
             _SERVING[self.template] = self.saved()
         self.done.clear()
 
-    def _run(self, program: str, *words: str) -> str:
-        """What is known already need not be loaded."""
-        return "" if self._known and "--modify" in words else super()._run(program, *words)
+    def _start(self, argv: list[str], variables: dict[str, str], given: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a program to its end. What it did with the same words, files and cluster it has not to do again."""
+        outputs = [word for option, word in zip(argv, argv[1:]) if option in ("--save-output", "--save-graph")]
+        read = [Path(word).read_bytes() if os.path.isfile(word) and word not in outputs else b"" for word in argv]
+        words = [Path(word).name if os.path.isabs(word) else word for word in argv]
+        schemas = Path(variables["PCMK_schema_directory"]).name
+        key = repr((words, read, schemas, given, self.text()))
+        written = [*map(Path, outputs), self.file]
+        if key not in _DONE:
+            ended = super()._start(argv, variables, given)
+            _DONE[key] = ended, [file.read_text() if file.exists() else None for file in written]
+        ended, contents = _DONE[key]
+        for file, content in zip(written, contents):
+            if content is not None:
+                file.write_text(content)
+        return ended
 
     def settle(self) -> list[str]:
         """Carry out plans until there is none. Returns what was done."""
@@ -104,15 +119,7 @@ class Running(Pair):
         if argv[0] == "cibadmin" and "--patch" in argv:
             self.before_patch()
             self.patches.append(input)
-        ended = subprocess.run(
-            self.words(*argv),
-            env=self.variables,
-            input=input,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        ended = self._start(self.words(*argv), self.variables, input)
         result = command.Result(argv, ended.returncode, ended.stdout, ended.stderr)
         if check and not result.ok:
             raise command.CommandFailed(result)

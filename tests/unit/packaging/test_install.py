@@ -259,7 +259,8 @@ def test_an_agent_that_runs_goes_on_with_its_own_library(copy: Path, tmp_path: P
     assert 'version="9.2"' in run(agent, "meta-data")
 
 
-def test_no_monitor_meets_half_a_library(copy: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [2, pytest.param(10, marks=pytest.mark.soak)])
+def test_no_monitor_meets_half_a_library(copy: Path, tmp_path: Path, times: int) -> None:
     """Agents are started one after the other while versions replace each other."""
     root = tmp_path / "root"
     edit(copy, 0)
@@ -278,14 +279,14 @@ def test_no_monitor_meets_half_a_library(copy: Path, tmp_path: Path) -> None:
     watching = threading.Thread(target=look)
     watching.start()
     try:
-        for number in range(1, 6):
+        for number in range(1, times + 1):
             edit(copy, number)
             run("make", "--silent", "install", f"DESTDIR={root}", folder=copy)
     finally:
         ended.set()
         watching.join()
     assert failed == []
-    assert len(printed) >= 5
+    assert len(printed) >= times
 
 
 def python(folder: Path, version: str) -> Path:

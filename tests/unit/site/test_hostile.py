@@ -8,6 +8,7 @@ TWINSAN_EXAMPLES=5000 make check ARGS="-k hostile_site"
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -115,6 +116,12 @@ def mutations(draw: st.DrawFn) -> str:
         if not site:
             break
     return "\n".join(f"{written(key)} = {written(value)}" for key, value in site.items())
+
+
+@pytest.fixture(autouse=True)
+def _one_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line is the same each time, and to declare it takes longer than to read a file."""
+    monkeypatch.setattr(cli, "parser", functools.cache(cli.parser))
 
 
 def everything(folder: Path) -> set[str]:
