@@ -153,12 +153,12 @@ def _timed(server: Machine) -> tuple[float, list[Any], bool]:
 
 
 def test_what_takes_longer_is_told_and_known_soon(prepared: Pair) -> None:
-    """A look of two seconds at a configuration that is new: what is missing is told, and the next looks have it."""
+    """A look of one second at a configuration that is new: what is missing is told, and the next looks have it."""
     active = prepared.wait_until_serving()
     active.succeed("crm_attribute --name priority-fencing-delay --update 4s")
     try:
-        # A busy host may not even answer with the configuration by then, which is told instead.
-        assert _check(active, 2)["unseen"] != []
+        # Too little for nine plans; a busy host may not even have the configuration by then, which is told instead.
+        assert _check(active, 1)["unseen"] != []
         _whole(active)
     finally:
         active.succeed("crm_attribute --name priority-fencing-delay --update 3s")
