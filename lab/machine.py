@@ -131,12 +131,14 @@ class Machine:
             self._process.wait()
 
     def crash(self) -> None:
-        """Let the guest's kernel panic."""
+        """Let the guest's kernel panic. By the end of this it may have been fenced, and be on again."""
+        kernel = self._process
+        assert kernel is not None
         try:
             self.run("echo c >/proc/sysrq-trigger", timeout=10)
         except (MachineLost, WaitTimedOut):
             pass
-        wait_until(lambda: not self.is_on, f"{self.name} has crashed", 30)
+        wait_until(lambda: kernel.poll() is not None, f"{self.name} has crashed", 30)
         # The trace of a panic that was asked for is no sign of a defect.
         self.console_judged = self.console.stat().st_size
 
