@@ -8,11 +8,9 @@ failure says what to type until it does.
 
 from __future__ import annotations
 
-import base64
 import math
 import os
 import shlex
-import threading
 
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure, NotInstalled, NotPermitted, Reason, TooSlow
@@ -109,18 +107,25 @@ class Node:
         """
         if self.is_here:
             return command.run(*argv, deadline=deadline, input=input, check=check)
-        typed = ("ssh", self.name, *argv)
         try:
             ended = command.run(*self._ssh(argv, deadline), deadline=deadline, input=input, check=False)
         except TooSlow:
-            raise TOO_LATE(command=" ".join(typed)) from None
-        if ended.status == _SSH_FAILED:
-            raise self._unreachable(ended)
-        if ended.status == _MISSING and ended.stderr.startswith("env: "):
-            raise NOT_THERE(node=self.name, program=argv[0])
-        result = command.Result(typed, ended.status, ended.stdout, ended.stderr)
-        if check and not result.ok:
-            raise command.CommandFailed(result)
+            raise self._too_late(argv) from None
+        return self._result(argv, ended, check=check)
+
+    def start(self, *argv: str, deadline: Deadline) -> Callable[[Deadline], command.Result]:
+        """Start a program on the other node, which it ends by `deadline`. Returns a function that waits for its end
+        until another deadline, and returns and raises as `run`. Raises NotInstalled if ssh is missing.
+        """
+        started = command.start(*self._ssh(argv, deadline))
+
+        def result(until: Deadline) -> command.Result:
+            try:
+                ended = started.result(until, check=False)
+            except TooSlow:
+                raise self._too_late(argv) from None
+            return self._result(argv, ended, check=True)
+
         return result
 
     def put(
@@ -129,6 +134,8 @@ class Node:
         """Replace the file at `path` atomically, and on the disk, by one with this content, mode and owner. Its folder
         has to be there. Raises Failure.
         """
+        import base64
+
         data = content.encode() if isinstance(content, str) else content
         coded = base64.encodebytes(data).decode()
         ended = self._on_file(_PUT, path, f"{mode:o}", owner, str(len(data)), deadline=deadline, input=coded)
@@ -138,6 +145,8 @@ class Node:
 
     def read(self, path: str, *, deadline: Deadline) -> bytes | None:
         """Return the content of a file; None if there is no such file. Raises Failure."""
+        import base64
+
         ended = self._on_file(_READ, path, deadline=deadline)
         if not ended.ok:
             raise NOT_READ(path=path, node=self.name, complaint=ended.complaint or f"exit status {ended.status}")
@@ -168,6 +177,20 @@ class Node:
         bounded = ["timeout", "--kill-after=5", seconds, "env", "-i", f"PATH={command.PATH}", "LC_ALL=C", *argv]
         return ["ssh", *_OPTIONS, *_shared(), f"root@{self.name}", shlex.join(bounded)]
 
+    def _too_late(self, argv: tuple[str, ...]) -> Failure:
+        return TOO_LATE(command=" ".join(("ssh", self.name, *argv)))
+
+    def _result(self, argv: tuple[str, ...], ended: command.Result, *, check: bool) -> command.Result:
+        """The result of a program there, by that of ssh. Raises as `run`."""
+        if ended.status == _SSH_FAILED:
+            raise self._unreachable(ended)
+        if ended.status == _MISSING and ended.stderr.startswith("env: "):
+            raise NOT_THERE(node=self.name, program=argv[0])
+        result = command.Result(("ssh", self.name, *argv), ended.status, ended.stdout, ended.stderr)
+        if check and not result.ok:
+            raise command.CommandFailed(result)
+        return result
+
     def _unreachable(self, ended: command.Result) -> Failure:
         complaint = ended.complaint or "ssh says nothing"
         reason = next((reason for words, reason in _CAUSES if words in complaint), UNREACHABLE)
@@ -186,6 +209,8 @@ def on_each(nodes: Iterable[Node], work: Callable[[Node], Found]) -> list[Found]
     """Do `work` for all nodes at the same time and return what it returned for each, in their order. If it raised,
     raises what it raised for the first of them, once all have ended.
     """
+    import threading
+
     found: dict[str, Found] = {}
     raised: dict[str, BaseException] = {}
 

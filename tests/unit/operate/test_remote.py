@@ -84,6 +84,23 @@ def test_a_program_that_does_not_end_is_given_up_and_ended_there(programs: Path)
     assert " timeout --kill-after=5 3 " in (programs / "calls").read_text()
 
 
+@pytest.mark.runs_programs
+def test_one_that_is_started_runs_beside_this_program(programs: Path, tmp_path: Path) -> None:
+    """It waits for what comes after it has been started."""
+    os.mkfifo(tmp_path / "fifo")
+    answer = ZEUS.start("cat", str(tmp_path / "fifo"), deadline=in_time())
+    (tmp_path / "fifo").write_text("text")
+    assert answer(in_time()).stdout == "text"
+    with pytest.raises(command.CommandFailed, match=r"^ssh zeus false: no message \(exit status 1\)$"):
+        ZEUS.start("false", deadline=in_time())(in_time())
+    with pytest.raises(TooSlow, match=r"^ssh zeus sleep 60 did not end in time"):
+        ZEUS.start("sleep", "60", deadline=Deadline(0.5))(Deadline(0.5))
+    (programs / "ssh").unlink()
+    script(programs / "ssh", "#!/bin/sh\necho 'Host key verification failed.' >&2\nexit 255\n")
+    with pytest.raises(Failure, match="accept it, once"):
+        ZEUS.start("uname", deadline=in_time())(in_time())
+
+
 CAUSES = [
     ("ssh: Could not resolve hostname zeus: Name or service not known", Failure, "ADDRESS zeus"),
     ("Host key verification failed.", Failure, "accept it, once"),

@@ -17,21 +17,20 @@ from twinsan.operate.checks.report import Report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from twinsan.deadline import Deadline
-    from twinsan.host.message import Report as Answer
     from twinsan.operate.checks.configuration import Configuration
 
-# A child that has seen enough tells it before its parent gives it up.
+# A look that has seen enough tells it before it is given up.
 _SECONDS_TO_TELL = 0.3
 
 # Where the cluster keeps its configuration while it does not run.
 _SAVED = "/var/lib/pacemaker/cib/cib.xml"
 _COROSYNC = "/etc/corosync/corosync.conf"
 
-_HERE, _THERE = "looking at this node", "asking the other node"
+_HERE = "looking at this node"
 OTHER_VERSION = Reason(Failure, "what it answers is of another version of twinsan", "make install there, and here")
 NO_PEER = Reason(Failure, "corosync.conf names no other node", "see: crm_node --list")
 
@@ -40,25 +39,22 @@ def check(deadline: Deadline) -> Report:
     """Return what is wrong with the pair. Never raises Failure: what could not be seen until then is in the report."""
     report = Report()
     conf = corosync_conf.parse(kernel_files.text(_COROSYNC))
-    peer = _peer(conf)
-    works = {_HERE: lambda: _here(deadline)}
-    if peer:
-        works = {_THERE: lambda: _there(peer, deadline), **works}
-    else:
-        report.not_seen("the other node", NO_PEER.text())
     configurations: list[Configuration] = []
+    seen: list[object] = []
+    until = deadline.within(deadline.remaining() - _SECONDS_TO_TELL)
+    ask = _question(_peer(conf), report, until)
 
-    def look_at_the_cluster() -> None:
-        configurations.extend(_cluster(conf, report, deadline.within(deadline.remaining() - _SECONDS_TO_TELL)))
+    def look_at_the_others() -> None:
+        configurations.extend(_cluster(conf, report, until))
+        seen.extend(ask())
 
-    answers = child.side_by_side(works, deadline, look_at_the_cluster)
-    names = {_HERE: "this node", _THERE: f"the other node, {peer}"}
-    for name in (_HERE, _THERE):
-        if name in answers and answers[name].failure is not None:
-            report.not_seen(names[name], answers[name].failure)
+    # Only a look at this node can hang in the kernel.
+    answers = child.side_by_side({_HERE: lambda: [facts_as_json(until).encode()]}, deadline, look_at_the_others)
+    if answers[_HERE].failure is not None:
+        report.not_seen("this node", answers[_HERE].failure)
     from twinsan.operate.checks import comparison
 
-    facts = dict(_facts(answers, report))
+    facts = dict(_whole([*map(json.loads, answers[_HERE].pieces), *seen], report))
     comparison.try_large_packets(facts, deadline)
     if not comparison.compare(configurations[0] if configurations else None, facts, report):
         report.not_seen("some of the other node", OTHER_VERSION.text())
@@ -108,18 +104,37 @@ def _cluster(conf: dict[str, str], report: Report, deadline: Deadline) -> Iterat
     report.join(outcome.of_pair(configuration, deadline))
 
 
-def _here(deadline: Deadline) -> Iterator[bytes]:
-    yield facts_as_json(deadline.within(deadline.remaining() - _SECONDS_TO_TELL)).encode()
-
-
-def _there(peer: str, deadline: Deadline) -> Iterator[bytes]:
-    """Ask the other node; its clock is compared with the time of the question and of the answer."""
+def _question(peer: str, report: Report, until: Deadline) -> Callable[[], Iterator[object]]:
+    """Begin to ask the other node what it sees of itself. Returns a function that waits for that and yields it, or
+    reports why there is none.
+    """
+    if not peer:
+        report.not_seen("the other node", NO_PEER.text())
+        return lambda: iter(())
     from twinsan.operate import remote
 
+    what = f"the other node, {peer}"
+    words = ("twinsan", "check", "--facts", "--seconds", str(max(1, int(until.remaining()))))
     asked = time.time()
-    bound = deadline.within(deadline.remaining() - _SECONDS_TO_TELL)
-    words = ("twinsan", "check", "--facts", "--seconds", str(max(1, int(bound.remaining()))))
-    answer = remote.Node(peer).run(*words, deadline=bound).stdout
+    try:
+        answer = remote.Node(peer).start(*words, deadline=until)
+    except Failure as failure:
+        report.not_seen(what, failure)
+        return lambda: iter(())
+
+    def wait() -> Iterator[object]:
+        try:
+            yield _with_difference(answer(until).stdout, asked)
+        except Failure as failure:
+            report.not_seen(what, failure)
+
+    return wait
+
+
+def _with_difference(answer: str, asked: float) -> object:
+    """The facts of the other node, with how far its clock is from this one's: it was read between the question and the
+    answer. Raises Failure if they are no facts.
+    """
     answered = time.time()
     try:
         facts = json.loads(answer)
@@ -127,21 +142,19 @@ def _there(peer: str, deadline: Deadline) -> Iterator[bytes]:
         facts["clock"]["apart"] = max(asked - now, now - answered, 0.0)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise OTHER_VERSION() from None  # noqa: RSE102  a Reason, which makes the exception
-    yield json.dumps(facts).encode()
+    return facts
 
 
-def _facts(answers: dict[str, Answer], report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What each node sees of itself, by its name, this one first."""
+def _whole(looks: list[Any], report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What each node sees of itself, by its name, this one first; reports what it has not seen, or is not whole."""
     from twinsan.operate.checks import host_facts
 
-    for look in (_HERE, _THERE):
-        for piece in answers[look].pieces if look in answers else ():
-            seen = json.loads(piece)
-            if not host_facts.is_whole(seen):
-                report.not_seen("the other node", OTHER_VERSION.text())
-                continue
-            name = str(seen["node"] or seen["host"])
-            for told in seen["unseen"]:
-                what, why = told if isinstance(told, list) and len(told) == 2 else ("something", told)
-                report.not_seen(f"{what} on {name}", why)
-            yield name, seen
+    for seen in looks:
+        if not host_facts.is_whole(seen):
+            report.not_seen("the other node", OTHER_VERSION.text())
+            continue
+        name = str(seen["node"] or seen["host"])
+        for told in seen["unseen"]:
+            what, why = told if isinstance(told, list) and len(told) == 2 else ("something", told)
+            report.not_seen(f"{what} on {name}", why)
+        yield name, seen

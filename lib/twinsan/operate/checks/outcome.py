@@ -15,7 +15,7 @@ from twinsan.deadline import Deadline
 from twinsan.errors import DeadlinePassed, Failure, Reason, TooSlow
 from twinsan.host import child, command, digest, lock, rundir
 from twinsan.host.note import Note
-from twinsan.operate.checks import chain, simulation, situations
+from twinsan.operate.checks import chain, simulation, situations, times
 from twinsan.operate.checks import stack as stack_of
 from twinsan.operate.checks.report import Report
 from twinsan.operate.checks.xml import etree
@@ -53,7 +53,7 @@ NO_OUTCOME = Reason(
     "cib.xml",
 )
 
-_FAULTS = {fault.key: fault for fault in (*simulation.FAULTS, *chain.FAULTS)}
+_FAULTS = {fault.key: fault for fault in (*simulation.FAULTS, *chain.FAULTS, *times.FAULTS)}
 
 
 def of_file(configuration: Configuration, deadline: Deadline) -> Report:
@@ -62,7 +62,7 @@ def of_file(configuration: Configuration, deadline: Deadline) -> Report:
     """
     stacks = stack_of.of(configuration)
     if not simulation.is_due(configuration, stacks):
-        return Report()
+        return simulation.advised(stacks)
     known = None
     try:
         # The folder is made by what runs in a cluster, not by a look at a file.
@@ -80,7 +80,7 @@ def of_pair(configuration: Configuration, deadline: Deadline) -> Report:
     """
     stacks = stack_of.of(configuration)
     if not simulation.is_due(configuration, stacks):
-        return Report()
+        return simulation.advised(stacks)
     try:
         key = _key(configuration, stacks)
         known = _known(key)
@@ -88,10 +88,10 @@ def of_pair(configuration: Configuration, deadline: Deadline) -> Report:
         return simulation.run(configuration, stacks, deadline)
     if known is not None:
         return known
-    report = Report()
     try:
         return _found_aside(configuration, stacks, key, deadline)
     except (Failure, OSError) as failure:
+        report = simulation.advised(stacks)
         report.not_seen(simulation.ALL, failure)
     return report
 

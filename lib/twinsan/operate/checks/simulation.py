@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What Pacemaker's scheduler would do wrong with a configuration."""
+"""What takes longest to find in a configuration: what Pacemaker's scheduler would do wrong with it, and what is less
+than the agents advise.
+"""
 
 from __future__ import annotations
 
 from twinsan.errors import Failure
-from twinsan.operate.checks import identity, situations, structure
+from twinsan.operate.checks import identity, situations, structure, times
 from twinsan.operate.checks.finding import ERROR, Fault
 from twinsan.operate.checks.report import Report
 from twinsan.operate.checks.simulator import Refused
@@ -39,12 +41,19 @@ def is_due(configuration: Configuration, stacks: list[Stack]) -> bool:
 
 
 def run(configuration: Configuration, stacks: list[Stack], deadline: Deadline) -> Report:
-    """Simulate, and return what was found, and what was not seen until the deadline."""
-    report = Report()
+    """Ask the agents and simulate. Return what was found, and what was not seen until the deadline."""
+    report = advised(stacks)
     try:
         report.add(situations.find(configuration, stacks, deadline))
     except Refused as refused:
         report.add([INVALID.at("configuration", complaint=str(refused))])
     except Failure as failure:
         report.not_seen(ALL, failure)
+    return report
+
+
+def advised(stacks: list[Stack]) -> Report:
+    """Ask the agents alone."""
+    report = Report()
+    report.add(times.advised(stacks))
     return report

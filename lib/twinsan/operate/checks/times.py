@@ -9,7 +9,6 @@ from twinsan.operate.checks.configuration import DEFAULT_TIMEOUT
 from twinsan.operate.checks.fencing import APD_SECONDS
 from twinsan.operate.checks.finding import ERROR, WARNING, Fault
 from twinsan.operate.checks.stack import REPLICAS, all_of
-from twinsan.site import declarations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ _MARGIN = 10.0
 
 
 def find(configuration: Configuration, stacks: list[Stack]) -> Iterator[Finding]:
-    """Yield what is wrong with operations, and with what follows their failure."""
+    """Yield what is wrong with operations, and with what follows their failure, but for `advised`."""
     ours = {each.id: each for what in ("targets", "luns", "addresses") for each in all_of(stacks, what)}
     replicas = {stack.replica.id: stack.replica for stack in stacks if stack.replica}
     for resource in (*replicas.values(), *ours.values()):
@@ -138,8 +137,6 @@ def find(configuration: Configuration, stacks: list[Stack]) -> Iterator[Finding]
 def _timeouts(resource: Resource) -> Iterator[Finding]:
     if resource.agent in REPLICAS:
         yield from _promotion(resource)
-    if resource.agent.startswith("ocf:twinsan:"):
-        yield from _advised(resource)
     for operation in ("start", "stop") if resource.agent in _TARGETCLI else ():
         given = resource.timeout(operation)
         if given < _LEAST_OF_TARGETCLI:
@@ -157,8 +154,20 @@ def _promotion(replica: Resource) -> Iterator[Finding]:
         yield SHORT_PROMOTION.at(replica.id, given=given, advised=least, right=least + 2 * _MARGIN)
 
 
-def _advised(resource: Resource) -> Iterator[Finding]:
-    """Compare the time-outs with those that an agent of twinsan advises."""
+def advised(stacks: list[Stack]) -> Iterator[Finding]:
+    """Yield the time-outs that are shorter than an agent of twinsan advises. The agents are imported for that, which
+    takes longer than all other rules.
+    """
+    replicas = [stack.replica for stack in stacks if stack.replica]
+    others = [each for what in ("targets", "luns", "addresses") for each in all_of(stacks, what)]
+    for resource in {each.id: each for each in (*replicas, *others)}.values():
+        if resource.agent.startswith("ocf:twinsan:"):
+            yield from _shorter_than_advised(resource)
+
+
+def _shorter_than_advised(resource: Resource) -> Iterator[Finding]:
+    from twinsan.site import declarations
+
     for advised in declarations.operations(resource.agent.rpartition(":")[2]):
         if advised.name == "monitor":
             same = [each.timeout for each in resource.monitors() if (each.role or None) == advised.role]

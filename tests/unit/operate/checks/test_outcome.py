@@ -16,7 +16,7 @@ from tests.unit.operate.checks.mutation import add, give, live, location, option
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure, NotInstalled, TooSlow
 from twinsan.host import child, command, rundir
-from twinsan.operate.checks import chain, cluster, outcome, situations
+from twinsan.operate.checks import chain, cluster, outcome, simulation, situations, times
 from twinsan.operate.checks.configuration import Configuration
 from twinsan.operate.checks.finding import Finding
 from twinsan.operate.checks.report import Report
@@ -63,6 +63,24 @@ def test_what_was_found_is_found_again(scheduler: Scheduler) -> None:
     assert [each["fault"] for each in first["findings"]] == ["moves-back"]  # type: ignore[attr-defined]
     assert first["unseen"] == []
     assert scheduler.asked == 1
+
+
+def test_the_agents_are_asked_once(scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their import takes longer than a look may."""
+    short = give("op[@id='p_lun1-start']", timeout="9s")
+    first = look(short).json()
+    assert "timeout-short" in [each["fault"] for each in first["findings"]]  # type: ignore[attr-defined]
+    monkeypatch.setattr(times, "advised", lambda _: pytest.fail("asked again"))
+    assert look(short).json() == first
+
+
+def test_what_the_agents_advise_needs_no_simulation(scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+    short = give("op[@id='p_lun1-start']", timeout="9s")
+    monkeypatch.setattr(child, "run_detached", lambda work: None)
+    told = look(short)
+    assert ([each.fault.key for each in told.findings()], len(told.unseen)) == (["timeout-short"], 1)
+    monkeypatch.setattr(simulation, "is_due", lambda *_: False)
+    assert [each.fault.key for each in look(short).findings()] == ["timeout-short"]
 
 
 def test_numbers_keep_their_form(notes: Path) -> None:
