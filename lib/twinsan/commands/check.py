@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = (
     "Finds what is wrong with a pair before it matters. Without a file: the cluster's configuration, this node, and "
-    "the other node over ssh, within 2 s if all answer and within 5 s in any case, typed on either node. With a "
+    "the other node over ssh, in about 2 s on a small server and within 5 s in any case, typed on either node. With a "
     "file: a configuration of the cluster, written by whatever tool, for the agents of twinsan or of ClusterLabs "
     "and LINBIT; or a site file. Pacemaker's scheduler is asked what it would do with the configuration when a node "
     "dies and comes back, at a standby, after faults of a disk, a LUN or a target, and after a failed stop. Each "

@@ -45,7 +45,10 @@ def check(deadline: Deadline) -> Report:
     ask = _question(_peer(conf), report, until)
 
     def look_at_the_others() -> None:
-        configurations.extend(_cluster(conf, report, until))
+        try:
+            configurations.extend(_cluster(conf, report, until))
+        except Exception as defect:  # noqa: BLE001  all else is told
+            report.not_seen("all that is wrong with the configuration", f"{type(defect).__name__}: {defect}")
         seen.extend(ask())
 
     # Only a look at this node can hang in the kernel.
@@ -95,7 +98,7 @@ def _cluster(conf: dict[str, str], report: Report, deadline: Deadline) -> Iterat
         from twinsan.operate.checks.configuration import Configuration
 
         configuration = Configuration.read(text.encode(), what)
-    except Failure as failure:
+    except (Failure, OSError) as failure:
         report.not_seen(what, failure)
         return
     yield configuration
@@ -118,14 +121,14 @@ def _question(peer: str, report: Report, until: Deadline) -> Callable[[], Iterat
     asked = time.time()
     try:
         answer = remote.Node(peer).start(*words, deadline=until)
-    except Failure as failure:
+    except (Failure, OSError) as failure:
         report.not_seen(what, failure)
         return lambda: iter(())
 
     def wait() -> Iterator[object]:
         try:
             yield _with_difference(answer(until).stdout, asked)
-        except Failure as failure:
+        except (Failure, OSError) as failure:
             report.not_seen(what, failure)
 
     return wait

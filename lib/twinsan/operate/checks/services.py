@@ -36,8 +36,8 @@ def enabled(root: str = "") -> list[str]:
 
 
 def running() -> list[str]:
-    """The daemons of interest that run. The kernel keeps 15 characters of a name, which is enough for
-    these; the import of psutil would take longer than all else here.
+    """The daemons of interest that run. The kernel keeps 15 characters of a name, which is enough for these; the import
+    of psutil would take longer than all else here.
     """
     names = {kernel_files.text(f"{kernel_files.PROCESSES}/{pid}/comm").strip() for pid in kernel_files.pids()}
     return [name for name in _DAEMONS if name in names]

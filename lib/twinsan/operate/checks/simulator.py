@@ -101,7 +101,8 @@ class Simulator:
 
     def _simulate(self, words: tuple[str, ...]) -> command.Result:
         schema = b"none" if self._trusted else self._schema
-        self.load(_VALIDATION.sub(b'validate-with="' + schema + b'"', self.saved(), count=1))
+        # A function, since a text would be read for backslashes.
+        self.load(_VALIDATION.sub(lambda _: b'validate-with="' + schema + b'"', self.saved(), count=1))
         files = ("--xml-file", self._file, "--save-output", self._file, "--save-graph", self._graph)
         return command.run("crm_simulate", "--simulate", *files, *words, deadline=self._deadline, check=False)
 

@@ -524,6 +524,15 @@ def test_a_configuration_is_validated_once(monkeypatch: pytest.MonkeyPatch, refu
 
 
 @pytest.mark.runs_programs
+@pytest.mark.parametrize("schema", ["\\9", "\\g<x>", '"&<'])
+def test_a_schema_that_nobody_has_is_refused(schema: str) -> None:
+    """Whatever its name: the scheduler says so."""
+    configuration = Configuration.read(mutation.changed("san"), "cib.xml")
+    configuration.cib.set("validate-with", schema)
+    assert "configuration-refused" in [each.fault.key for each in cluster.check(configuration, Deadline(60)).findings()]
+
+
+@pytest.mark.runs_programs
 @pytest.mark.parametrize("version", pacemaker_tools.VERSIONS)
 def test_plans_are_the_same_without_a_validation(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     """On each version of Pacemaker."""

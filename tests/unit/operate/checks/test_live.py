@@ -19,7 +19,7 @@ from twinsan.errors import Failure
 from twinsan.host import child, command, kernel_files
 from twinsan.host.message import Report as Answer
 from twinsan.operate import remote
-from twinsan.operate.checks import host_facts, live, situations
+from twinsan.operate.checks import host_facts, leftovers, live, situations
 
 CIB = mutation.changed("san", mutation.live(), mutation.value("password", "lrm://"))
 
@@ -112,6 +112,20 @@ def test_a_dead_peer_hides_nothing_of_this_node(world: World, capsys: pytest.Cap
     assert printed["unseen"] == [{"what": "the other node, zeus", "why": str(world.there)}]
     world.facts["atlas"]["enabled"].append("drbd.service")
     assert check(capsys)[0] == 3
+
+
+def test_a_defect_in_a_rule_hides_nothing_else(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise LookupError("a defect")
+
+    monkeypatch.setattr(leftovers, "find", broken)
+    world.facts["zeus"]["enabled"].append("target.service")
+    status, printed = check(capsys)
+    assert [each["fault"] for each in printed["findings"]] == ["target-service-enabled"]
+    assert printed["unseen"] == [{"what": "all that is wrong with the configuration", "why": "LookupError: a defect"}]
+    assert status == 4
 
 
 @pytest.mark.parametrize(
