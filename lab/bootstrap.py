@@ -2,13 +2,15 @@
 """Install what a purpose needs and this machine lacks: Debian packages, and the tools of tests/requirements.txt.
 
 ``python3 -m lab.bootstrap check`` for linters and unit tests, ``lab`` for the demonstration and the cluster tests. For
-check that is also the tools of other versions of Pacemaker, which are not installed but kept in the cache.
+check that is also the tools of other versions of Pacemaker, for lab the guests' kernel, which are not installed but
+kept in the cache.
 Needs nothing but the standard library. When all is there already it takes a fraction of a second.
 """
 
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import os
 import platform
@@ -17,12 +19,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from lab import image, pacemaker_root, progress, xstate
+from lab import apt, kernel, pacemaker_root, progress
 from lab.errors import LabError
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -39,7 +41,6 @@ _PACKAGES = {
     "check": ("python3-venv", "pacemaker-common", "pacemaker-cli-utils", "drbd-utils", "groff-base"),
     "lab": (
         "python3-venv",
-        "user-mode-linux",
         "mmdebstrap",
         "debian-archive-keyring",
         "openipmi",
@@ -85,8 +86,8 @@ _CAUSES = (
     ),
     (
         ("does not have a Release file", "no longer has a Release file"),
-        "the mirror does not have that release of Debian any more; give the address of one that has it, as in: "
-        f"{pacemaker_root.MIRROR}=ADDRESS make check",
+        "the mirror does not have that release of Debian; give the address of one that has it, as in: "
+        f"{apt.MIRROR}=ADDRESS make check",
     ),
     (
         ("Unable to locate package", "has no installation candidate", "No matching distribution found"),
@@ -114,7 +115,9 @@ def main(purposes: Sequence[str]) -> int:
             ensure_venv()
             if "check" in purposes:
                 ensure_pacemakers()
-    except BootstrapError as error:
+            if "lab" in purposes:
+                ensure_kernel()
+    except (BootstrapError, LabError) as error:
         print(f"twinsan: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -134,7 +137,7 @@ def require_architecture(purposes: Sequence[str]) -> None:
 def missing_packages(purposes: Sequence[str]) -> list[str]:
     """The Debian packages that are declared and not installed."""
     wanted = list(dict.fromkeys(package for purpose in purposes for package in _PACKAGES[purpose]))
-    if "lab" in purposes and xstate.is_needed():
+    if "lab" in purposes and kernel.needs_xstate():
         wanted += _COMPILER
     if shutil.which("dpkg-query") is None or shutil.which("apt-get") is None:
         if "lab" in purposes:
@@ -215,26 +218,37 @@ def ensure_pacemakers() -> None:
         return
     mirror = _mirror()
     for version in versions:
-        with progress.step(f"Fetching the simulator of Pacemaker {version}") as step:
-            try:
-                pacemaker_root.make(version, mirror, _LOG, step.note)
-            except pacemaker_root.ProgramFailed as error:
-                raise BootstrapError(f"Pacemaker {version} could not be fetched: {error}: {_cause()}") from error
-            except LabError as error:
-                raise BootstrapError(str(error)) from error
+        make = functools.partial(pacemaker_root.make, version, mirror, _LOG)
+        _fetch(f"the simulator of Pacemaker {version}", make)
+
+
+def ensure_kernel() -> None:
+    """Fetch the guests' kernel, unless it is there."""
+    if kernel.is_missing():
+        _fetch(f"the guests' kernel from Debian's {kernel.suite()}", functools.partial(kernel.make, _mirror(), _LOG))
+
+
+def _fetch(what: str, make: Callable[[Callable[[str], None]], None]) -> None:
+    with progress.step(f"Fetching {what}") as step:
+        try:
+            make(step.note)
+        except apt.ProgramFailed as error:
+            raise BootstrapError(f"{what} could not be fetched: {error}: {_cause()}") from error
+        except LabError as error:
+            raise BootstrapError(str(error)) from error
 
 
 def _mirror() -> str:
     """The mirror of this machine, where root has no lists after apt-get update."""
     try:
-        return image.mirror()
+        return apt.mirror()
     except LabError as error:
         if os.geteuid() != 0 or _run(["apt-get", "update"]) != 0:
-            raise BootstrapError(f"the tests need packages of three releases of Debian: {error}") from error
+            raise BootstrapError(f"the tests need packages of other releases of Debian: {error}") from error
     try:
-        return image.mirror()
+        return apt.mirror()
     except LabError as error:
-        raise BootstrapError(f"the tests need packages of three releases of Debian: {error}") from error
+        raise BootstrapError(f"the tests need packages of other releases of Debian: {error}") from error
 
 
 def _choose_python() -> Path:

@@ -15,11 +15,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from lab import progress
+from lab import apt, kernel, progress
 from lab.errors import LabError
 
 GUEST_FILES = Path(__file__).parent / "guest"
-MODULES = Path("/usr/lib/uml/modules")
 SUITES = ("trixie", "bookworm")
 # Not /tmp, which is often a small memory disk.
 _WORK = Path("/var/tmp")  # noqa: S108
@@ -68,24 +67,11 @@ _WITHOUT_RULES = "multipath-tools kpartx sg3-utils-udev"
 _DISABLED = ("iscsid.socket", "iscsid.service", "corosync-qnetd.service", "corosync-qdevice.service")
 
 
-def cache() -> Path:
-    """The folder that keeps images between checkouts."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "twinsan"
-
-
-def kernel_release() -> str:
-    """The release of the user-mode kernel that the host's package brings."""
-    releases = sorted(path.name for path in MODULES.glob("*") if path.is_dir())
-    if not releases:
-        raise LabError(f"{MODULES} holds no kernel modules; type: apt-get install user-mode-linux")
-    return releases[-1]
-
-
 def build(suite: str, packages: Sequence[str] = ()) -> Path:
     """The image of `suite` with further packages, from the cache or newly built."""
     if suite not in SUITES:
         raise LabError(f"suite {suite!r} is not known; choose {' or '.join(SUITES)}")
-    image = cache() / f"{suite}-{_key(suite, packages)}.img"
+    image = apt.cache() / f"{suite}-{_key(suite, packages)}.img"
     with _alone(image):
         if not image.exists():
             with progress.step(f"Building the guests' image ({' with '.join((suite, *packages))})") as step:
@@ -113,7 +99,7 @@ def _used(image: Path) -> Path:
 
 def _key(suite: str, packages: Sequence[str]) -> str:
     digest = hashlib.sha256()
-    for text in (suite, kernel_release(), Path(__file__).read_text(encoding="utf-8"), " ".join(sorted(packages))):
+    for text in (suite, kernel.release(), Path(__file__).read_text(encoding="utf-8"), " ".join(sorted(packages))):
         digest.update(text.encode())
     for path in sorted(GUEST_FILES.rglob("*")):
         digest.update(str(path.relative_to(GUEST_FILES)).encode())
@@ -162,9 +148,8 @@ def _command(suite: str, packages: Sequence[str], image: Path) -> Iterator[str]:
     for folder in ("man", "locale", "doc"):
         yield f"--dpkgopt=path-exclude=/usr/share/{folder}/*"
     yield f"--include={','.join([*_PACKAGES, *_PACKAGES_OF[suite], *packages])}"
-    modules = MODULES / kernel_release()
-    yield f"--customize-hook=mkdir -p $1/usr/lib/modules && cp -a {modules} $1/usr/lib/modules/"
-    yield f"--customize-hook=chroot $1 depmod {kernel_release()}"
+    yield f"--customize-hook=mkdir -p $1/usr/lib/modules && cp -a {kernel.modules()} $1/usr/lib/modules/"
+    yield f"--customize-hook=chroot $1 depmod {kernel.release()}"
     yield f"--customize-hook=cp -a {GUEST_FILES}/. $1/ && chown -R 0:0 $1/usr/local $1/etc/fstab"
     yield f"--customize-hook=chroot $1 systemctl disable --quiet {' '.join(_DISABLED)}"
     yield f"--customize-hook=for u in {' '.join(_MASKED)}; do ln -sf /dev/null $1/etc/systemd/system/$u; done"
@@ -181,22 +166,7 @@ def _command(suite: str, packages: Sequence[str], image: Path) -> Iterator[str]:
     options = "-q -t ext4 -O ^has_journal -E lazy_itable_init=0,lazy_journal_init=0"
     yield f"--customize-hook=mke2fs {options} -d {view} {image} 2G"
     yield f"--customize-hook=umount {view} && rmdir {view} && tune2fs -j {image} >/dev/null"
-    yield from (suite, "-", f"deb {mirror()} {suite} main")
-
-
-def mirror() -> str:
-    """The Debian mirror that the host's own apt uses."""
-    listed = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)", "Created-By: Packages"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    for line in listed.stdout.splitlines():
-        origin, label, address = [*line.split(), "", "", ""][:3]
-        if origin == "Debian" and label == "Debian":
-            return address
-    raise LabError("apt knows no Debian mirror: its sources name none, or its lists are empty; type: apt-get update")
+    yield from (suite, "-", f"deb {apt.mirror()} {suite} main")
 
 
 def _require_room(folder: Path) -> None:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab import control, counts, image, network, xstate
+from lab import control, counts, kernel, network
 from lab.control import Result
 from lab.errors import CommandFailed, LabError, MachineLost, WaitTimedOut
 
@@ -83,8 +83,9 @@ class Machine:
                         "PATH": os.environ["PATH"],
                         "TMPDIR": str(self._folder),
                         "HOME": str(self._folder),
-                        **xstate.environment(image.cache()),
+                        **kernel.environment(),
                     },
+                    cwd=kernel.folder(),
                     start_new_session=True,
                 )
             self.boots += 1
@@ -210,7 +211,7 @@ class Machine:
             for index, wire in enumerate(network.WIRES)
         ]
         return [
-            "linux.uml", f"umid={self.name}", f"uml_dir={self._folder}/", f"mem={self._memory}",
+            *kernel.command(), f"umid={self.name}", f"uml_dir={self._folder}/", f"mem={self._memory}",
             *disks, *cables,
             "root=/dev/ubda", "rw", "con0=null,fd:1", "con=null", "ssl=null",
             # A panic ends the process, as it resets a server; an oops is a panic, so that none is missed.

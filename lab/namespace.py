@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
+from lab import kernel
 from lab.errors import LabError
 
 # include/uapi/linux/sched.h, prctl.h and mount.h
@@ -39,9 +40,10 @@ def require_host() -> None:
     """Raise LabError, saying what to do, where this machine cannot hold a lab."""
     if platform.machine() != "x86_64":
         raise LabError(f"the lab needs x86-64: user-mode Linux does not run on {platform.machine()}; all else does")
-    for program, package in (("linux.uml", "user-mode-linux"), ("ipmi_sim", "openipmi"), ("ip", "iproute2")):
+    for program, package in (("ipmi_sim", "openipmi"), ("ip", "iproute2")):
         if shutil.which(program) is None:
             raise LabError(f"{program} is missing; type: apt-get install {package}")
+    kernel.release()
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         raise LabError(
             "no network taps: /dev/net/tun cannot be opened for writing; as root type: modprobe tun"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import bootstrap, image, pacemaker_root, pacemaker_tools
+from lab import apt, bootstrap, pacemaker_root, pacemaker_tools
 from lab.errors import LabError
 
 DEPENDS = """\
@@ -80,7 +80,7 @@ def test_a_version_is_its_packages_with_their_libraries(tmp_path: Path, monkeypa
     assert pacemaker_root.missing() == ["3.0.0"]
     make(monkeypatch, programs, tmp_path / "log")
     assert len(programs.seen) == 8, "made once"
-    assert not list(image.cache().glob("*.??????*/packages")), "nothing is left of the work"
+    assert not list(apt.cache().glob("*.??????*/packages")), "nothing is left of the work"
 
 
 def test_a_mirror_with_another_version_is_refused_and_leaves_nothing(
@@ -95,17 +95,18 @@ def test_a_mirror_without_the_release_is_explained(tmp_path: Path, monkeypatch: 
     log = tmp_path / "log"
     log.write_text("E: The repository 'mirror: bullseye Release' does not have a Release file.\n")
     monkeypatch.setattr(bootstrap, "_LOG", log)
-    monkeypatch.setattr(image, "mirror", lambda: "mirror:/debian")
+    monkeypatch.setattr(apt, "mirror", lambda: "mirror:/debian")
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(subprocess, "run", Programs("2.0.5", failing="update"))
     with pytest.raises(
-        bootstrap.BootstrapError, match=r"2\.0\.5 could not be .*any more; .*TWINSAN_DEBIAN_MIRROR=ADDR"
+        bootstrap.BootstrapError,
+        match=r"2\.0\.5 could not be .*have that release of Debian; .*_MIRROR=ADDR",
     ):
         bootstrap.ensure_pacemakers()
 
 
 def test_what_nobody_has_used_for_a_week_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old, used = image.cache() / "pacemaker-2.0.5-old", image.cache() / "pacemaker-3.0.0-used"
+    old, used = apt.cache() / "pacemaker-2.0.5-old", apt.cache() / "pacemaker-3.0.0-used"
     for folder, days in ((old, 8), (used, 6)):
         folder.mkdir(parents=True)
         os.utime(folder, (time.time() - days * 86400,) * 2)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The guests' kernel: user-mode Linux of one release of Debian, with its modules and the C library that it needs.
+
+It is unpacked into the cache. With a library of its own the kernel of a newer release runs on an older one.
+The variable KERNEL chooses another than the newest: forky (Linux 7.2 in 2026), trixie (6.12) or bookworm (6.1).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from lab import apt, xstate
+from lab.errors import LabError
+
+CHOICE = "KERNEL"
+# The releases, each with the arguments that its kernel alone knows. From 6.16 on (arch/um/os-Linux/start_up.c) a
+# guest's processes may run below a seccomp filter in place of ptrace, if the host allows it: a program starts in a
+# fourth of the time.
+SUITES = {"forky": ("seccomp=auto",), "trixie": (), "bookworm": ()}
+
+_PACKAGES = ("user-mode-linux", "libc6")
+_LIBRARIES = ("ld-linux-x86-64.so.2", "libc.so.6")
+_INTERPRETER = b"/lib64/ld-linux-x86-64.so.2\0"
+_ROOM_MB = 600
+
+
+def suite() -> str:
+    """The release of Debian whose kernel the guests have. Raises LabError."""
+    chosen = os.environ.get(CHOICE) or next(iter(SUITES))
+    if chosen not in SUITES:
+        raise LabError(f"{CHOICE}={chosen} is no release with a kernel for the lab; choose {', '.join(SUITES)}")
+    return chosen
+
+
+def folder() -> Path:
+    """Where it is, or is to be."""
+    key = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    return apt.cache() / f"kernel-{suite()}-{key[:16]}"
+
+
+def is_missing() -> bool:
+    """Whether it has to be made. One that is there is marked as used."""
+    if not folder().is_dir():
+        return True
+    folder().touch()
+    return False
+
+
+def make(mirror: str, log: Path, note: Callable[[str], None]) -> None:
+    """Make its folder from the packages of a mirror. Raises LabError."""
+    with apt.making(folder(), suite(), mirror, log, _ROOM_MB) as making:
+        if making is None:
+            return
+        packages, made = making
+        note("the package lists")
+        packages.run("apt-get", "update")
+        note("the packages")
+        unpacked = made / "unpacked"
+        packages.unpack(_PACKAGES, unpacked)
+        (made / "lib").mkdir()
+        for library in _LIBRARIES:
+            # The link of libc6 that names its loader is absolute in some releases.
+            found = next(path for path in sorted(unpacked.rglob(library)) if not path.is_symlink())
+            found.rename(made / "lib" / library)
+        (unpacked / "usr" / "lib" / "uml" / "modules").rename(made / "modules")
+        program = made / "linux"
+        program.write_bytes(_with_own_loader((unpacked / "usr" / "bin" / "linux.uml").read_bytes()))
+        program.chmod(0o755)
+        shutil.rmtree(unpacked)
+    apt.forget_old("kernel-*", [folder()])
+
+
+def release() -> str:
+    """Its release, as uname tells it. Raises LabError where it is not there."""
+    releases = sorted(path.name for path in (folder() / "modules").glob("*"))
+    if not releases:
+        raise LabError("the guests' kernel has not been fetched; type: python3 -m lab.bootstrap lab")
+    return releases[-1]
+
+
+def modules() -> Path:
+    """The folder with its modules."""
+    return folder() / "modules" / release()
+
+
+def command() -> list[str]:
+    """The program, with the arguments that it alone knows. It must be started in `folder()`."""
+    return [str(folder() / "linux"), *SUITES[suite()]]
+
+
+def environment() -> dict[str, str]:
+    """The variables that it has to be started with. Raises LabError."""
+    found = {"LD_LIBRARY_PATH": str(folder() / "lib")}
+    return {**found, **xstate.environment(apt.cache())} if needs_xstate() else found
+
+
+def needs_xstate() -> bool:
+    """Whether it has to be helped on this machine's processor (see lab.xstate)."""
+    return not SUITES[suite()] and xstate.is_needed()
+
+
+def _with_own_loader(program: bytes) -> bytes:
+    """A program that takes its loader from the folder lib of the working directory.
+
+    The loader cannot be started in its place: then the heap would be elsewhere, where this kernel does not expect it.
+    """
+    own = f"lib/{_LIBRARIES[0]}".encode()
+    if program.count(_INTERPRETER) != 1:
+        raise LabError("the kernel of user-mode-linux names its loader in a way that is not known here")
+    return program.replace(_INTERPRETER, own.ljust(len(_INTERPRETER), b"\0"))

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which kernel the guests have, where it comes from, and what is said where it cannot be had."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab import apt, bootstrap, kernel, xstate
+from lab.errors import LabError
+
+LOADER = b"/lib64/ld-linux-x86-64.so.2\0"
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv(kernel.CHOICE, raising=False)
+
+
+class Programs:
+    """Stands for apt-get and dpkg-deb: the packages have `program` and the modules of Linux 7.2.7."""
+
+    def __init__(self, program: bytes, failing: str = "") -> None:
+        self._program = program
+        self._failing = failing
+        self.seen: list[str] = []
+
+    def __call__(self, argv: list[str], cwd: Path, stderr: object, **_: object) -> subprocess.CompletedProcess[str]:
+        words = [word for word in argv if not word.startswith("--option")]
+        self.seen.append(" ".join(words[:2]))
+        if words[1] == "download":
+            (cwd / "user-mode-linux.deb").touch()
+        if words[1] == "--extract":
+            root = Path(words[3]) / "usr"
+            libraries = root / "lib" / "x86_64-linux-gnu"
+            for folder in (root / "bin", libraries, root / "lib64", root / "lib" / "uml" / "modules" / "7.2.7"):
+                folder.mkdir(parents=True)
+            (root / "bin" / "linux.uml").write_bytes(self._program)
+            for library in ("ld-linux-x86-64.so.2", "libc.so.6"):
+                (libraries / library).write_text(library)
+            (root / "lib64" / "ld-linux-x86-64.so.2").symlink_to("/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
+        return subprocess.CompletedProcess(argv, int(words[1] == self._failing), stdout="")
+
+
+def make(monkeypatch: pytest.MonkeyPatch, programs: Programs, log: Path) -> None:
+    monkeypatch.setattr(subprocess, "run", programs)
+    kernel.make("mirror:/debian", log, lambda _: None)
+
+
+def test_it_is_the_packages_with_a_loader_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kernel.is_missing()
+    programs = Programs(b"ELF " + LOADER + b" code")
+    make(monkeypatch, programs, tmp_path / "log")
+    assert not kernel.is_missing()
+    folder = kernel.folder()
+    assert sorted(path.name for path in folder.iterdir()) == ["lib", "linux", "modules"]
+    program = (folder / "linux").read_bytes()
+    assert program == b"ELF lib/ld-linux-x86-64.so.2\0\0\0\0 code"
+    assert (folder / "lib" / "ld-linux-x86-64.so.2").read_text() == "ld-linux-x86-64.so.2"
+    assert kernel.release() == "7.2.7"
+    assert kernel.modules() == folder / "modules" / "7.2.7"
+    assert os.access(kernel.command()[0], os.X_OK)
+    make(monkeypatch, programs, tmp_path / "log")
+    assert programs.seen == ["apt-get update", "apt-get download", "dpkg-deb --extract"], "made once"
+
+
+def test_a_program_without_that_loader_is_refused_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(LabError, match="names its loader in a way that is not known"):
+        make(monkeypatch, Programs(b"ELF code"), tmp_path / "log")
+    assert kernel.is_missing()
+    assert [path.name for path in apt.cache().iterdir()] == [f"{kernel.folder().name}.lock"]
+
+
+def test_where_it_was_not_fetched_the_lab_says_what_to_type() -> None:
+    with pytest.raises(LabError, match=r"not been fetched; type: python3 -m lab\.bootstrap lab"):
+        kernel.release()
+
+
+def test_the_newest_runs_below_seccomp_and_needs_no_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xstate, "is_needed", lambda: True)
+    assert kernel.suite() == "forky"
+    assert kernel.command()[1:] == ["seccomp=auto"]
+    assert list(kernel.environment()) == ["LD_LIBRARY_PATH"]
+
+
+@pytest.mark.parametrize("needed", [False, True])
+def test_an_older_one_can_be_chosen_which_the_processor_may_ask_to_help(
+    monkeypatch: pytest.MonkeyPatch, needed: bool
+) -> None:
+    monkeypatch.setenv(kernel.CHOICE, "bookworm")
+    monkeypatch.setattr(xstate, "is_needed", lambda: needed)
+    monkeypatch.setattr(xstate, "environment", lambda _: {"LD_PRELOAD": "xstate.so"} if needed else {})
+    assert kernel.folder().name.startswith("kernel-bookworm-")
+    assert kernel.command()[1:] == []
+    assert ("LD_PRELOAD" in kernel.environment()) is needed
+
+
+def test_an_unknown_choice_names_the_known_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bootstrap, "_BUILD", tmp_path)
+    monkeypatch.setattr(bootstrap, "_LOG", tmp_path / "log" / "bootstrap.log")
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setenv(kernel.CHOICE, "sarge")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    assert bootstrap.main(["lab"]) == 1
+    told = capsys.readouterr().err
+    assert "KERNEL=sarge " in told
+    assert "choose forky, trixie, bookworm" in told
+
+
+def test_a_mirror_without_the_release_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "log"
+    log.write_text("E: The repository 'mirror: forky Release' does not have a Release file.\n")
+    monkeypatch.setattr(bootstrap, "_LOG", log)
+    monkeypatch.setattr(apt, "mirror", lambda: "mirror:/debian")
+    monkeypatch.setattr(subprocess, "run", Programs(b"", failing="update"))
+    with pytest.raises(
+        bootstrap.BootstrapError, match=r"kernel from Debian's forky could not be .*TWINSAN_DEBIAN_MIRROR=ADDR"
+    ):
+        bootstrap.ensure_kernel()
