@@ -6,6 +6,7 @@ The vocabulary of tests: start, power_off, crash, unplug, plug, run, succeed, fa
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shlex
@@ -124,12 +125,14 @@ class Machine:
                 return
             if self.is_on and counted_as:
                 counts.add(counted_as)
-            # The user-mode kernel keeps one host process for each address space of the guest; they share its group.
-            try:
+            # The user-mode kernel keeps one host process for each address space of the guest. They share its group, and
+            # are this process's children once it is gone (see lab.namespace).
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             self._process.wait()
+            with contextlib.suppress(ChildProcessError):
+                while True:
+                    os.waitpid(-self._process.pid, 0)
 
     def crash(self) -> None:
         """Let the guest's kernel panic. By the end of this it may have been fenced, and be on again."""

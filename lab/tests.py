@@ -138,6 +138,8 @@ class _Counting:
             crash = getattr(report.longrepr, "reprcrash", None)
             why = crash.message.splitlines() if crash else ["see above"]
             self._tell(f"{report.nodeid} ({report.when}): {why[0]:.200}")
+            # pytest tells it at the end, which may be an hour away.
+            print(f"\n{report.longreprtext}", flush=True)
 
     def pytest_sessionfinish(self) -> None:
         """When all is torn down."""

@@ -20,6 +20,11 @@ _CHECK_CONDITION = 0x02
 _UNIT_ATTENTION = 0x06
 _MISCOMPARE = (0x0E, 0x1D, 0x00)
 _COMPARE_AND_WRITE = 0x89
+_INVALID_FIELD = (0x05, 0x24, 0x00)
+_MODE_SENSE_10 = 0x5A
+# The mode page of I/O hints and its subpage (SBC-5): Linux as an initiator asks every disk for it from 6.10 on, and LIO
+# has none.
+_IO_HINTS = (0x0A, 0x05)
 # INQUIRY, READ CAPACITY of 10 and 16 bytes, REPORT LUNS: what a disk is. No failover changes the answer.
 _IDENTITY = (0x12, 0x25, 0x9E, 0xA0)
 _NO_TASK = b"\xff" * 4
@@ -163,10 +168,11 @@ class Session:
         if status not in _LAWFUL_STATUS:
             self._accuse(when, f"{name} to command {command[0]:02x}")
         elif status == _CHECK_CONDITION:
-            self._sense(command[0], sense, when)
+            self._sense(command, sense, when)
         self._compare(lun, command, self._answers.pop(pdu.task, b""), when)
 
-    def _sense(self, operation: int, sense: bytes, when: float) -> None:
+    def _sense(self, command: bytes, sense: bytes, when: float) -> None:
+        operation = command[0]
         if len(sense) < 14 and not (len(sense) >= 4 and sense[0] & 0x7E == 0x72):
             self._accuse(when, f"CHECK CONDITION to command {operation:02x} without sense data")
             return
@@ -178,7 +184,7 @@ class Session:
         self._result.count(f"sense {text}")
         if found == _MISCOMPARE and operation == _COMPARE_AND_WRITE:
             self._result.count(verdict.MISCOMPARES)
-        elif found[0] != _UNIT_ATTENTION:
+        elif found[0] != _UNIT_ATTENTION and not (found == _INVALID_FIELD and _asks_for_hints(command)):
             self._accuse(when, f"sense {text} to command {operation:02x}")
 
     def _compare(self, lun: bytes, command: bytes, answer: bytes, when: float) -> None:
@@ -189,3 +195,8 @@ class Session:
             self._accuse(
                 when, f"command {command.hex()} was answered with {before.hex()} before, and now with {answer.hex()}"
             )
+
+
+def _asks_for_hints(command: bytes) -> bool:
+    """Whether it is MODE SENSE (SPC-4, 6.14) for a page that a disk need not have."""
+    return command[0] == _MODE_SENSE_10 and (command[2] & 0x3F, command[3]) == _IO_HINTS

@@ -93,8 +93,8 @@ class Link:
         self.from_target(payload=pdu(iscsi.LOGIN_RESPONSE, fields={36: struct.pack("!H", status)}))
         return self
 
-    def command(self, operation: int, task: int = 1, data: bytes = b"") -> None:
-        fields = {16: struct.pack("!I", task), 32: bytes([operation])}
+    def command(self, operation: int, task: int = 1, data: bytes = b"", further: bytes = b"") -> None:
+        fields = {16: struct.pack("!I", task), 32: bytes([operation]) + further}
         self.from_initiator(payload=pdu(iscsi.SCSI_COMMAND, fields=fields, data=data))
 
     def response(self, status: int = 0, sense: bytes = b"", task: int = 1, response: int = 0) -> None:

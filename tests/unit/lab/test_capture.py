@@ -147,6 +147,15 @@ def test_a_miscompare_is_lawful_for_compare_and_write_alone(scene: Scene, link: 
     assert found.counts[verdict.MISCOMPARES] == 1
 
 
+def test_a_disk_need_not_have_the_page_of_hints_and_none_else_may_be_refused(scene: Scene, link: Link) -> None:
+    link.command(0x5A, further=b"\x08\x0a\x05")
+    link.response(0x02, fixed(0x05, 0x24, 0x00))
+    assert scene.clean()["sense 05/24/00"] == 1
+    link.command(0x5A, task=2, further=b"\x08\x08\x00")
+    link.response(0x02, fixed(0x05, 0x24, 0x00), task=2)
+    scene.accused("sense 05/24/00 to command 5a")
+
+
 def test_a_target_that_is_silent(scene: Scene, link: Link) -> None:
     """The initiator's question stays without an answer, and it hangs up."""
     link.from_initiator(payload=pdu(iscsi.NOP_OUT, fields={16: b"\0\0\0\7"}))
