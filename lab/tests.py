@@ -139,7 +139,7 @@ class _Counting:
             why = crash.message.splitlines() if crash else ["see above"]
             self._tell(f"{report.nodeid} ({report.when}): {why[0]:.200}")
             # pytest tells it at the end, which may be an hour away.
-            print(f"\n{report.longreprtext}", flush=True)
+            print(f"\n{report.longreprtext}\n{report.capstdout}", flush=True)
 
     def pytest_sessionfinish(self) -> None:
         """When all is torn down."""

@@ -233,32 +233,34 @@ def _serve_otherwise(pair: Pair, active: Machine, **fields: str) -> None:
 
 @pytest.mark.soak
 def test_another_kernel(pair: Pair, active: Machine, passive: Machine, parameters: Parameters) -> None:
-    """A later kernel served: what this one does otherwise is served within 30 s of the move, said, accepted, and then
-    well in both directions.
+    """Another kernel served, older or later: what this one does otherwise is served within 30 s of the move, said,
+    accepted, and then well in both directions.
     """
-    # What a later kernel on the other node tells beforehand.
+    # What another kernel on the other node tells beforehand. Those from 6.3 on have REPORT SUPPORTED OPCODES.
     told = active.succeed(f"attrd_updater --query --all --name {_LIMITS} | grep host=.{passive.name}.")
-    value = told.partition(' value="')[2].rpartition('"')[0].replace("emulate_rsoc=0", "emulate_rsoc=1")
-    assert "emulate_rsoc=1" in value
+    value = told.partition(' value="')[2].rpartition('"')[0]
+    own, other = ("1", "0") if "emulate_rsoc=1" in value else ("0", "1")
+    assert f"emulate_rsoc={own}" in value
+    value = value.replace(f"emulate_rsoc={own}", f"emulate_rsoc={other}")
     active.succeed(f"attrd_updater --name {_LIMITS} --update '{value}' --node {passive} --private")
     _ask_peer(active)
-    _said(active, f"{passive.name} would serve emulate_rsoc=1; accept: crm_resource -r p_lun1 -p accepted_diff")
+    _said(active, f"{passive.name} would serve emulate_rsoc={other}; accept: crm_resource -r p_lun1 -p accepted_diff")
     passive.succeed("rm -f /run/twinsan/device-limits.san")
     passive.wait_until(
-        f"attrd_updater --query --all --name {_LIMITS} | grep -c emulate_rsoc=0 | grep -qx 2", "as is", 60
+        f"attrd_updater --query --all --name {_LIMITS} | grep -c emulate_rsoc={own} | grep -qx 2", "as is", 60
     )
     _ask_peer(active)
 
-    _serve_otherwise(pair, active, rtpi="4711", emulate_rsoc="1")
+    _serve_otherwise(pair, active, rtpi="4711", emulate_rsoc=other)
     passive.succeed(f"crm_resource --resource g_san --move --node {passive}")
     pair.wait_until_serving(on=passive, timeout=30)
     passive.succeed("crm_resource --resource g_san --clear")
-    said = _said(passive, f"{passive.name} serves emulate_rsoc=0 rtpi=1; accept: crm_resource -r p_lun1 -p accepted")
+    said = _said(passive, f"{passive.name} serves emulate_rsoc={own} rtpi=1; accept: crm_resource -r p_lun1 -p acc")
     parameters.type(said)
     parameters.check_lun(passive)
     # A reload does not make it void, and what is accepted is so for the way back.
     parameters.set("p_lun1", "max_unmap_lba_count", "8192")
-    _serve_otherwise(pair, passive, rtpi="4711", emulate_rsoc="1")
+    _serve_otherwise(pair, passive, rtpi="4711", emulate_rsoc=other)
     pair.move(active)
     parameters.check_lun(active)
 

@@ -48,8 +48,13 @@ hide() { mv "$1" "$1.hidden"; }
 show() { mv "$1.hidden" "$1"; }
 queue() { echo "/sys/block/$(basename "$(readlink -f "$1")")/queue"; }
 thick() { echo 0 >"$(queue "$1")/discard_max_bytes"; }
-# What the device can at most is no multiple of its granularity, and would be refused.
-thin() { echo 1073741824 >"$(queue "$1")/discard_max_bytes"; }
+# The loop device is removed and made anew (LOOP_CTL_REMOVE of linux/loop.h): later kernels (7.2) refuse any other limit
+# once it is 0.
+thin() {
+    device=$(readlink -f "$1") && losetup --detach "$device" && until_ "! losetup $device" &&
+        python3 -c 'import fcntl, sys; fcntl.ioctl(open("/dev/loop-control"), 0x4C81, int(sys.argv[1]))' "${device#/dev/loop}" &&
+        ln -sfn "$(losetup --find --show "$1.img")" "$1"
+}
 freezable() {
     hide $RUN/disk && ln -s /dev/drbd$MINOR $RUN/disk && drbdadm up $NAME && in_sync && drbdadm primary $NAME
 }
