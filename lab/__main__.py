@@ -7,7 +7,7 @@ import argparse
 import os
 import sys
 
-from lab import image, namespace, session
+from lab import image, kernel, namespace, session
 from lab.errors import LabError
 
 
@@ -49,13 +49,14 @@ def _run(arguments: argparse.Namespace, words: list[str]) -> int:
     if arguments.command == "bench":
         from lab.bench import data_path
 
-        image.build(arguments.suite, data_path.PACKAGES)
+        image.build(arguments.suite, data_path.PACKAGES, kernel.chosen_with_iptables())
         return namespace.enter(lambda: _bench(arguments))
     image.build(arguments.suite)
     if arguments.command == "soak" or "-m" in words:
         from lab import bare
 
         image.build(arguments.suite, bare.PACKAGES)
+        image.build(arguments.suite, (), kernel.chosen_with_iptables())
     if arguments.command == "up":
         return session.up(arguments.suite)
     if arguments.command in ("test", "soak"):

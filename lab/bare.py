@@ -38,7 +38,7 @@ def make(pair: Pair) -> None:
 def replace(pair: Pair, server: Machine) -> None:
     """Have a bare server in place of one that is dead."""
     server.power_off(counted_as="")
-    server.renew(image.build(pair.suite, PACKAGES))
+    server.renew(image.build(pair.suite, PACKAGES, pair.kernel))
     server.wait_for_boot()
     # The cluster may fence it as it boots.
     pair.peer_of(server).wait_until(f"crm_mon -1 | grep -q 'OFFLINE: .* {server} '", "it was given up", 60)

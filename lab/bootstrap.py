@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from lab import apt, kernel, pacemaker_root, progress
+from lab import apt, kernel, pacemaker_root, progress, xstate
 from lab.errors import LabError
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -116,7 +116,7 @@ def main(purposes: Sequence[str]) -> int:
             if "check" in purposes:
                 ensure_pacemakers()
             if "lab" in purposes:
-                ensure_kernel()
+                ensure_kernels()
     except (BootstrapError, LabError) as error:
         print(f"twinsan: {error}", file=sys.stderr)
         return 1
@@ -137,7 +137,7 @@ def require_architecture(purposes: Sequence[str]) -> None:
 def missing_packages(purposes: Sequence[str]) -> list[str]:
     """The Debian packages that are declared and not installed."""
     wanted = list(dict.fromkeys(package for purpose in purposes for package in _PACKAGES[purpose]))
-    if "lab" in purposes and kernel.needs_xstate():
+    if "lab" in purposes and xstate.is_needed():
         wanted += _COMPILER
     if shutil.which("dpkg-query") is None or shutil.which("apt-get") is None:
         if "lab" in purposes:
@@ -222,10 +222,11 @@ def ensure_pacemakers() -> None:
         _fetch(f"the simulator of Pacemaker {version}", make)
 
 
-def ensure_kernel() -> None:
-    """Fetch the guests' kernel, unless it is there."""
-    if kernel.is_missing():
-        _fetch(f"the guests' kernel from Debian's {kernel.suite()}", functools.partial(kernel.make, _mirror(), _LOG))
+def ensure_kernels() -> None:
+    """Fetch the guests' kernels that are not there."""
+    for each in dict.fromkeys((kernel.chosen(), kernel.chosen_with_iptables())):
+        if each.is_missing():
+            _fetch(f"the guests' kernel from Debian's {each.suite}", functools.partial(each.make, _mirror(), _LOG))
 
 
 def _fetch(what: str, make: Callable[[Callable[[str], None]], None]) -> None:

@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from lab import apt, kernel, progress
+from lab import apt, progress
 from lab.errors import LabError
+from lab.kernel import Kernel, chosen
 
 GUEST_FILES = Path(__file__).parent / "guest"
 SUITES = ("trixie", "bookworm")
@@ -67,15 +68,16 @@ _WITHOUT_RULES = "multipath-tools kpartx sg3-utils-udev"
 _DISABLED = ("iscsid.socket", "iscsid.service", "corosync-qnetd.service", "corosync-qdevice.service")
 
 
-def build(suite: str, packages: Sequence[str] = ()) -> Path:
+def build(suite: str, packages: Sequence[str] = (), kernel: Kernel | None = None) -> Path:
     """The image of `suite` with further packages, from the cache or newly built."""
     if suite not in SUITES:
         raise LabError(f"suite {suite!r} is not known; choose {' or '.join(SUITES)}")
-    image = apt.cache() / f"{suite}-{_key(suite, packages)}.img"
+    kernel = kernel or chosen()
+    image = apt.cache() / f"{suite}-{_key(suite, packages, kernel)}.img"
     with _alone(image):
         if not image.exists():
             with progress.step(f"Building the guests' image ({' with '.join((suite, *packages))})") as step:
-                _build(suite, packages, image, step.note)
+                _build(suite, packages, kernel, image, step.note)
     # Not the image itself: a disk on top of it remembers its time, and a guest that is fenced opens both again.
     _used(image).touch()
     return image
@@ -97,7 +99,7 @@ def _used(image: Path) -> Path:
     return image.with_suffix(".used")
 
 
-def _key(suite: str, packages: Sequence[str]) -> str:
+def _key(suite: str, packages: Sequence[str], kernel: Kernel) -> str:
     digest = hashlib.sha256()
     for text in (suite, kernel.release(), Path(__file__).read_text(encoding="utf-8"), " ".join(sorted(packages))):
         digest.update(text.encode())
@@ -108,14 +110,14 @@ def _key(suite: str, packages: Sequence[str]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _build(suite: str, packages: Sequence[str], image: Path, note: Callable[[str], None]) -> None:
+def _build(suite: str, packages: Sequence[str], kernel: Kernel, image: Path, note: Callable[[str], None]) -> None:
     _require_room(image.parent)
     with tempfile.TemporaryDirectory(prefix="twinsan-image-", dir=_WORK) as folder:
         # mmdebstrap's mapped root is another user: it must be able to put the image there.
         os.chmod(folder, 0o700 if os.geteuid() == 0 else 0o777)
         made = Path(folder) / "base.img"
         log = image.with_suffix(".log")
-        command = list(_command(suite, packages, made))
+        command = list(_command(suite, packages, kernel, made))
         with log.open("w", encoding="utf-8") as output:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -141,7 +143,7 @@ def _build(suite: str, packages: Sequence[str], image: Path, note: Callable[[str
             _used(old).unlink(missing_ok=True)
 
 
-def _command(suite: str, packages: Sequence[str], image: Path) -> Iterator[str]:
+def _command(suite: str, packages: Sequence[str], kernel: Kernel, image: Path) -> Iterator[str]:
     yield from ("mmdebstrap", "--variant=minbase", "--format=null")
     for option in ('APT::Install-Recommends "false"', 'Acquire::Languages "none"', 'Acquire::Retries "3"'):
         yield f"--aptopt={option}"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guests' kernel: user-mode Linux of one release of Debian, with its modules and the C library that it needs.
+"""Kernels for the guests: user-mode Linux of several releases of Debian, each with its modules and its C library.
 
-It is unpacked into the cache. With a library of its own the kernel of a newer release runs on an older one.
+They are unpacked into the cache. With a library of its own the kernel of a newer release runs on an older one.
 The variable KERNEL chooses another than the newest: forky (Linux 7.2 in 2026), trixie (6.12) or bookworm (6.1).
 """
 
@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from lab import apt, xstate
@@ -22,85 +23,90 @@ CHOICE = "KERNEL"
 # fourth of the time.
 SUITES = {"forky": ("seccomp=auto",), "trixie": (), "bookworm": ()}
 
+# Later ones than 6.12 have no modules of iptables, which portblock needs, an agent of ClusterLabs.
+_WITHOUT_IPTABLES = ("forky",)
+
 _PACKAGES = ("user-mode-linux", "libc6")
 _LIBRARIES = ("ld-linux-x86-64.so.2", "libc.so.6")
 _INTERPRETER = b"/lib64/ld-linux-x86-64.so.2\0"
 _ROOM_MB = 600
 
 
-def suite() -> str:
-    """The release of Debian whose kernel the guests have. Raises LabError."""
-    chosen = os.environ.get(CHOICE) or next(iter(SUITES))
-    if chosen not in SUITES:
-        raise LabError(f"{CHOICE}={chosen} is no release with a kernel for the lab; choose {', '.join(SUITES)}")
-    return chosen
+@dataclass(frozen=True)
+class Kernel:
+    """The kernel of one release of Debian."""
+
+    suite: str
+
+    def folder(self) -> Path:
+        """Where it is, or is to be."""
+        key = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+        return apt.cache() / f"kernel-{self.suite}-{key[:16]}"
+
+    def is_missing(self) -> bool:
+        """Whether it has to be made. One that is there is marked as used."""
+        if not self.folder().is_dir():
+            return True
+        self.folder().touch()
+        return False
+
+    def make(self, mirror: str, log: Path, note: Callable[[str], None]) -> None:
+        """Make its folder from the packages of a mirror. Raises LabError."""
+        with apt.making(self.folder(), self.suite, mirror, log, _ROOM_MB) as making:
+            if making is None:
+                return
+            packages, made = making
+            note("the package lists")
+            packages.run("apt-get", "update")
+            note("the packages")
+            unpacked = made / "unpacked"
+            packages.unpack(_PACKAGES, unpacked)
+            (made / "lib").mkdir()
+            for library in _LIBRARIES:
+                # The link of libc6 that names its loader is absolute in some releases.
+                found = next(path for path in sorted(unpacked.rglob(library)) if not path.is_symlink())
+                found.rename(made / "lib" / library)
+            (unpacked / "usr" / "lib" / "uml" / "modules").rename(made / "modules")
+            program = made / "linux"
+            program.write_bytes(_with_own_loader((unpacked / "usr" / "bin" / "linux.uml").read_bytes()))
+            program.chmod(0o755)
+            shutil.rmtree(unpacked)
+        apt.forget_old("kernel-*", [Kernel(suite).folder() for suite in SUITES])
+
+    def release(self) -> str:
+        """Its release, as uname tells it. Raises LabError where it is not there."""
+        releases = sorted(path.name for path in (self.folder() / "modules").glob("*"))
+        if not releases:
+            raise LabError("the guests' kernel has not been fetched; type: python3 -m lab.bootstrap lab")
+        return releases[-1]
+
+    def modules(self) -> Path:
+        """The folder with its modules."""
+        return self.folder() / "modules" / self.release()
+
+    def command(self) -> list[str]:
+        """The program, with the arguments that it alone knows. It must be started in `folder()`."""
+        return [str(self.folder() / "linux"), *SUITES[self.suite]]
+
+    def environment(self) -> dict[str, str]:
+        """The variables that it has to be started with. Raises LabError."""
+        own = {"LD_LIBRARY_PATH": str(self.folder() / "lib")}
+        # Below a seccomp filter the host saves the registers of a guest's processes.
+        return own if SUITES[self.suite] else {**own, **xstate.environment(apt.cache())}
 
 
-def folder() -> Path:
-    """Where it is, or is to be."""
-    key = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    return apt.cache() / f"kernel-{suite()}-{key[:16]}"
+def chosen() -> Kernel:
+    """The kernel that the guests have where nothing else is needed. Raises LabError."""
+    suite = os.environ.get(CHOICE) or next(iter(SUITES))
+    if suite not in SUITES:
+        raise LabError(f"{CHOICE}={suite} is no release with a kernel for the lab; choose {', '.join(SUITES)}")
+    return Kernel(suite)
 
 
-def is_missing() -> bool:
-    """Whether it has to be made. One that is there is marked as used."""
-    if not folder().is_dir():
-        return True
-    folder().touch()
-    return False
-
-
-def make(mirror: str, log: Path, note: Callable[[str], None]) -> None:
-    """Make its folder from the packages of a mirror. Raises LabError."""
-    with apt.making(folder(), suite(), mirror, log, _ROOM_MB) as making:
-        if making is None:
-            return
-        packages, made = making
-        note("the package lists")
-        packages.run("apt-get", "update")
-        note("the packages")
-        unpacked = made / "unpacked"
-        packages.unpack(_PACKAGES, unpacked)
-        (made / "lib").mkdir()
-        for library in _LIBRARIES:
-            # The link of libc6 that names its loader is absolute in some releases.
-            found = next(path for path in sorted(unpacked.rglob(library)) if not path.is_symlink())
-            found.rename(made / "lib" / library)
-        (unpacked / "usr" / "lib" / "uml" / "modules").rename(made / "modules")
-        program = made / "linux"
-        program.write_bytes(_with_own_loader((unpacked / "usr" / "bin" / "linux.uml").read_bytes()))
-        program.chmod(0o755)
-        shutil.rmtree(unpacked)
-    apt.forget_old("kernel-*", [folder()])
-
-
-def release() -> str:
-    """Its release, as uname tells it. Raises LabError where it is not there."""
-    releases = sorted(path.name for path in (folder() / "modules").glob("*"))
-    if not releases:
-        raise LabError("the guests' kernel has not been fetched; type: python3 -m lab.bootstrap lab")
-    return releases[-1]
-
-
-def modules() -> Path:
-    """The folder with its modules."""
-    return folder() / "modules" / release()
-
-
-def command() -> list[str]:
-    """The program, with the arguments that it alone knows. It must be started in `folder()`."""
-    return [str(folder() / "linux"), *SUITES[suite()]]
-
-
-def environment() -> dict[str, str]:
-    """The variables that it has to be started with. Raises LabError."""
-    found = {"LD_LIBRARY_PATH": str(folder() / "lib")}
-    return {**found, **xstate.environment(apt.cache())} if needs_xstate() else found
-
-
-def needs_xstate() -> bool:
-    """Whether it has to be helped on this machine's processor (see lab.xstate)."""
-    return not SUITES[suite()] and xstate.is_needed()
+def chosen_with_iptables() -> Kernel:
+    """The chosen kernel, or one that has the modules of iptables where that has none. Raises LabError."""
+    kernel = chosen()
+    return kernel if kernel.suite not in _WITHOUT_IPTABLES else Kernel("trixie")
 
 
 def _with_own_loader(program: bytes) -> bytes:

@@ -18,9 +18,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab import control, counts, kernel, network
+from lab import control, counts, network
 from lab.control import Result
 from lab.errors import CommandFailed, LabError, MachineLost, WaitTimedOut
+from lab.kernel import Kernel
 
 # Seconds; each is many times what the step takes on two cores, so that only a real hang meets it.
 BOOT_TIMEOUT = 120.0
@@ -41,7 +42,14 @@ class Machine:
     """A guest named `name` with number `number` in each of the lab's networks; files go to `folder`."""
 
     def __init__(
-        self, name: str, number: int, base: Path, folder: Path, memory: str, data_disks: Sequence[Path] = ()
+        self,
+        name: str,
+        number: int,
+        kernel: Kernel,
+        base: Path,
+        folder: Path,
+        memory: str,
+        data_disks: Sequence[Path] = (),
     ) -> None:
         self.name = name
         self.number = number
@@ -52,6 +60,7 @@ class Machine:
         # What evidence.defects has read: of the console's bytes, and of the present boot's journal, a cursor.
         self.console_judged = 0
         self.journal_judged = ""
+        self._kernel = kernel
         self._base = base
         self._folder = folder
         self._memory = memory
@@ -84,9 +93,9 @@ class Machine:
                         "PATH": os.environ["PATH"],
                         "TMPDIR": str(self._folder),
                         "HOME": str(self._folder),
-                        **kernel.environment(),
+                        **self._kernel.environment(),
                     },
-                    cwd=kernel.folder(),
+                    cwd=self._kernel.folder(),
                     start_new_session=True,
                 )
             self.boots += 1
@@ -214,7 +223,7 @@ class Machine:
             for index, wire in enumerate(network.WIRES)
         ]
         return [
-            *kernel.command(), f"umid={self.name}", f"uml_dir={self._folder}/", f"mem={self._memory}",
+            *self._kernel.command(), f"umid={self.name}", f"uml_dir={self._folder}/", f"mem={self._memory}",
             *disks, *cables,
             "root=/dev/ubda", "rw", "con0=null,fd:1", "con=null", "ssl=null",
             # A panic ends the process, as it resets a server; an oops is a panic, so that none is missed.

@@ -43,7 +43,7 @@ def require_host() -> None:
     for program, package in (("ipmi_sim", "openipmi"), ("ip", "iproute2")):
         if shutil.which(program) is None:
             raise LabError(f"{program} is missing; type: apt-get install {package}")
-    kernel.release()
+    kernel.chosen().release()
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         raise LabError(
             "no network taps: /dev/net/tun cannot be opened for writing; as root type: modprobe tun"

@@ -19,6 +19,7 @@ from pathlib import Path
 from lab import counts, evidence, image, network, progress
 from lab.bmc import PASSWORD, Bmc
 from lab.errors import LabError, MachineLost, WaitTimedOut
+from lab.kernel import Kernel, chosen
 from lab.machine import Machine, make_disk, wait_until
 from lab.namespace import MEMORY
 from lab.served import Served, volumes_are
@@ -88,19 +89,21 @@ class Pair:
         disk_mb: int = _DISKS_MB[0],
         guest_mb: int = GUEST_MB,
         more_disks_mb: Sequence[int] = _DISKS_MB[1:],
+        kernel: Kernel | None = None,
     ) -> None:
         place = _working_folder(_MEMORY_NEEDED_MB + 2 * (disk_mb - _DISKS_MB[0]) + 3 * (guest_mb - GUEST_MB))
-        base = image.build(suite, packages)
+        self.kernel = kernel or chosen()
+        base = image.build(suite, packages, self.kernel)
         # Of its own: another pair may have been here before, with disks and a past that are not this one's.
         self._folder = folder = Path(tempfile.mkdtemp(dir=place))
         network.create(list(_NUMBERS), [_NUMBERS["atlas"], _NUMBERS["zeus"]])
         self.suite = suite
         sizes = (disk_mb, *more_disks_mb)
         self.atlas, self.zeus = (
-            Machine(name, _NUMBERS[name], base, folder, f"{guest_mb}M", _make_disks(folder, name, sizes))
+            Machine(name, _NUMBERS[name], self.kernel, base, folder, f"{guest_mb}M", _make_disks(folder, name, sizes))
             for name in ("atlas", "zeus")
         )
-        self.esx = Machine("esx", _NUMBERS["esx"], base, folder, f"{guest_mb}M")
+        self.esx = Machine("esx", _NUMBERS["esx"], self.kernel, base, folder, f"{guest_mb}M")
         self.servers = (self.atlas, self.zeus)
         self.guests = (self.atlas, self.zeus, self.esx)
         self.power_events: list[tuple[float, str, str]] = []
@@ -130,7 +133,7 @@ class Pair:
 
     def renew(self, packages: Sequence[str] = ()) -> None:
         """Make both servers new ones, which were never configured, with these packages besides."""
-        base = image.build(self.suite, packages)
+        base = image.build(self.suite, packages, self.kernel)
         for server in self.servers:
             server.renew(base)
         for server in self.servers:
@@ -371,10 +374,14 @@ def template(path: Path = TEMPLATE) -> str:
 
 @contextlib.contextmanager
 def pair(
-    suite: str = "trixie", packages: Sequence[str] = (), disk_mb: int = _DISKS_MB[0], guest_mb: int = GUEST_MB
+    suite: str = "trixie",
+    packages: Sequence[str] = (),
+    disk_mb: int = _DISKS_MB[0],
+    guest_mb: int = GUEST_MB,
+    kernel: Kernel | None = None,
 ) -> Iterator[Pair]:
     """A pair for the time of the body; on failure its state is collected and the folder's path printed."""
-    made = Pair(suite, packages, disk_mb, guest_mb)
+    made = Pair(suite, packages, disk_mb, guest_mb, kernel=kernel)
     try:
         yield made
     except Exception:

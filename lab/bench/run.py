@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab import luns, progress
+from lab import kernel, luns, progress
 from lab.bench import actions, chain, data_path, failover, figures, goals, incumbents, monitoring, picture, probe, scale
 from lab.bench.chain import Chain, Stage
 from lab.bench.failover import POWER_CUT, SWITCHOVER, Series
@@ -39,7 +39,7 @@ def run(suite: str, wanted: Sequence[str] = ()) -> int:
         raise LabError(f"the benchmark has no part {', '.join(unknown)}; choose of {', '.join(PARTS)}")
     begin = time.monotonic()
     result: dict[str, Any] = json.loads(_place().read_text()) if wanted and _place().exists() else {}
-    with pair(suite, data_path.PACKAGES, data_path.DISK_MB, _GUEST_MB) as made:
+    with pair(suite, data_path.PACKAGES, data_path.DISK_MB, _GUEST_MB, kernel.chosen_with_iptables()) as made:
         made.ready()
         stage = Stage(made)
         for name in wanted or PARTS:

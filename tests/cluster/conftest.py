@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One pair for all cluster tests; each test finds it settled and in sync, and is judged by the guests' logs as well.
 
-A file of tests that need another pair names a site file of examples/:
+A file of tests that need another pair names a site file of examples/, or "iptables" for a kernel that has it:
 
     pytestmark = pytest.mark.parametrize("whole_pair", ["two-resources.toml"], indirect=True)
 """
@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from lab import evidence, image, namespace, site
+from lab import evidence, image, kernel, namespace, site
 from lab.errors import LabError
 from lab.machine import Machine
 from lab.pair import Pair
 from lab.site_pair import SitePair
 
+IPTABLES = "iptables"
 _REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
 
 
@@ -36,8 +37,11 @@ def whole_pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
 
     namespace.require_own()
     suite = os.environ.get("SUITE", image.SUITES[0])
-    site_file = getattr(request, "param", None)
-    pair = SitePair(site.load(site_file), suite) if site_file else Pair(suite)
+    wanted = getattr(request, "param", None)
+    if wanted == IPTABLES:
+        pair = Pair(suite, kernel=kernel.chosen_with_iptables())
+    else:
+        pair = SitePair(site.load(wanted), suite) if wanted else Pair(suite)
     try:
         pair.ready()
         pair.disk = pair.log_in()

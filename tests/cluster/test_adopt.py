@@ -17,8 +17,12 @@ from lab.bench import chain, incumbents
 from lab.machine import Machine
 from lab.pair import INITIATOR, IQN, PORTAL, Pair
 from tests.cluster import hand, initiator
+from tests.cluster.conftest import IPTABLES
 from tests.cluster.test_failover import LOG, Load
 from tests.cluster.test_migration import IDENTITY, Disk, logged_in
+
+# Of portblock, an agent of ClusterLabs.
+pytestmark = pytest.mark.parametrize("whole_pair", [IPTABLES], indirect=True)
 
 _FOLDER = "/root/adopt"
 _ORIGINAL = "/root/original.xml"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import bootstrap, kernel
+from lab import bootstrap, xstate
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_compiler_is_wanted_where_the_processor_has_more_registers(
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, stdout=""))
-    monkeypatch.setattr(kernel, "needs_xstate", lambda: needed)
+    monkeypatch.setattr(xstate, "is_needed", lambda: needed)
     assert ("gcc" in bootstrap.missing_packages(["lab"])) is needed
     assert "gcc" not in bootstrap.missing_packages(["check"])
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import apt, bootstrap, kernel, xstate
+from lab import apt, bootstrap, xstate
 from lab.errors import LabError
+from lab.kernel import CHOICE, Kernel, chosen, chosen_with_iptables
 
 LOADER = b"/lib64/ld-linux-x86-64.so.2\0"
 
@@ -18,7 +19,7 @@ LOADER = b"/lib64/ld-linux-x86-64.so.2\0"
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv(kernel.CHOICE, raising=False)
+    monkeypatch.delenv(CHOICE, raising=False)
 
 
 class Programs:
@@ -46,20 +47,21 @@ class Programs:
         return subprocess.CompletedProcess(argv, int(words[1] == self._failing), stdout="")
 
 
-def make(monkeypatch: pytest.MonkeyPatch, programs: Programs, log: Path) -> None:
+def make(monkeypatch: pytest.MonkeyPatch, programs: Programs, log: Path) -> Kernel:
     monkeypatch.setattr(subprocess, "run", programs)
+    kernel = chosen()
     kernel.make("mirror:/debian", log, lambda _: None)
+    return kernel
 
 
 def test_it_is_the_packages_with_a_loader_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert kernel.is_missing()
+    assert chosen().is_missing()
     programs = Programs(b"ELF " + LOADER + b" code")
-    make(monkeypatch, programs, tmp_path / "log")
+    kernel = make(monkeypatch, programs, tmp_path / "log")
     assert not kernel.is_missing()
     folder = kernel.folder()
     assert sorted(path.name for path in folder.iterdir()) == ["lib", "linux", "modules"]
-    program = (folder / "linux").read_bytes()
-    assert program == b"ELF lib/ld-linux-x86-64.so.2\0\0\0\0 code"
+    assert (folder / "linux").read_bytes() == b"ELF lib/ld-linux-x86-64.so.2\0\0\0\0 code"
     assert (folder / "lib" / "ld-linux-x86-64.so.2").read_text() == "ld-linux-x86-64.so.2"
     assert kernel.release() == "7.2.7"
     assert kernel.modules() == folder / "modules" / "7.2.7"
@@ -73,46 +75,45 @@ def test_a_program_without_that_loader_is_refused_and_leaves_nothing(
 ) -> None:
     with pytest.raises(LabError, match="names its loader in a way that is not known"):
         make(monkeypatch, Programs(b"ELF code"), tmp_path / "log")
-    assert kernel.is_missing()
-    assert [path.name for path in apt.cache().iterdir()] == [f"{kernel.folder().name}.lock"]
+    assert chosen().is_missing()
+    assert [path.name for path in apt.cache().iterdir()] == [f"{chosen().folder().name}.lock"]
 
 
 def test_where_it_was_not_fetched_the_lab_says_what_to_type() -> None:
     with pytest.raises(LabError, match=r"not been fetched; type: python3 -m lab\.bootstrap lab"):
-        kernel.release()
+        chosen().release()
 
 
 def test_the_newest_runs_below_seccomp_and_needs_no_help(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(xstate, "is_needed", lambda: True)
-    assert kernel.suite() == "forky"
-    assert kernel.command()[1:] == ["seccomp=auto"]
-    assert list(kernel.environment()) == ["LD_LIBRARY_PATH"]
+    assert chosen().suite == "forky"
+    assert chosen().command()[1:] == ["seccomp=auto"]
+    assert list(chosen().environment()) == ["LD_LIBRARY_PATH"]
 
 
 @pytest.mark.parametrize("needed", [False, True])
 def test_an_older_one_can_be_chosen_which_the_processor_may_ask_to_help(
     monkeypatch: pytest.MonkeyPatch, needed: bool
 ) -> None:
-    monkeypatch.setenv(kernel.CHOICE, "bookworm")
-    monkeypatch.setattr(xstate, "is_needed", lambda: needed)
+    monkeypatch.setenv(CHOICE, "bookworm")
     monkeypatch.setattr(xstate, "environment", lambda _: {"LD_PRELOAD": "xstate.so"} if needed else {})
-    assert kernel.folder().name.startswith("kernel-bookworm-")
-    assert kernel.command()[1:] == []
-    assert ("LD_PRELOAD" in kernel.environment()) is needed
+    assert chosen().folder().name.startswith("kernel-bookworm-")
+    assert chosen().command()[1:] == []
+    assert ("LD_PRELOAD" in chosen().environment()) is needed
 
 
-def test_an_unknown_choice_names_the_known_ones(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("suite", "with_iptables"), [("", "trixie"), ("trixie", "trixie"), ("bookworm", "bookworm")])
+def test_what_needs_iptables_has_a_kernel_that_has_it(
+    monkeypatch: pytest.MonkeyPatch, suite: str, with_iptables: str
 ) -> None:
-    monkeypatch.setattr(bootstrap, "_BUILD", tmp_path)
-    monkeypatch.setattr(bootstrap, "_LOG", tmp_path / "log" / "bootstrap.log")
-    monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setenv(kernel.CHOICE, "sarge")
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    assert bootstrap.main(["lab"]) == 1
-    told = capsys.readouterr().err
-    assert "KERNEL=sarge " in told
-    assert "choose forky, trixie, bookworm" in told
+    monkeypatch.setenv(CHOICE, suite)
+    assert chosen_with_iptables().suite == with_iptables
+
+
+def test_an_unknown_choice_names_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CHOICE, "sarge")
+    with pytest.raises(LabError, match=r"KERNEL=sarge .* choose forky, trixie, bookworm"):
+        bootstrap.ensure_kernels()
 
 
 def test_a_mirror_without_the_release_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,4 +125,4 @@ def test_a_mirror_without_the_release_is_explained(tmp_path: Path, monkeypatch: 
     with pytest.raises(
         bootstrap.BootstrapError, match=r"kernel from Debian's forky could not be .*TWINSAN_DEBIAN_MIRROR=ADDR"
     ):
-        bootstrap.ensure_kernel()
+        bootstrap.ensure_kernels()

@@ -45,11 +45,11 @@ def test_what_needs_a_pair_of_its_own_comes_last() -> None:
 
 def _report(failed: str = "") -> pytest.TestReport:
     crash = SimpleNamespace(reprcrash=SimpleNamespace(message=failed)) if failed else None
-    outcome = {"passed": not failed, "failed": bool(failed)}
-    return SimpleNamespace(nodeid="test_a.py::test_b", when="call", longrepr=crash, **outcome)  # type: ignore[return-value]
+    told = {"passed": not failed, "failed": bool(failed), "longreprtext": f"E   {failed}", "capstdout": "printed\n"}
+    return SimpleNamespace(nodeid="test_a.py::test_b", when="call", longrepr=crash, **told)  # type: ignore[return-value]
 
 
-def test_what_all_labs_told_is_summed_and_lined_up() -> None:
+def test_what_all_labs_told_is_summed_and_lined_up(capsys: pytest.CaptureFixture[str]) -> None:
     reading, writing = os.pipe()
     os.write(writing, b'{"tests passed": 2, "switchovers": 20}\n{"tests passed": 3, "power cuts": 5}\n')
     tests._Counting(writing).pytest_runtest_logreport(_report("AssertionError: 4 of 5\nassert 4 == 5"))
@@ -61,6 +61,7 @@ def test_what_all_labs_told_is_summed_and_lined_up() -> None:
         "power cuts         5",
     ]
     assert failed == ["test_a.py::test_b (call): AssertionError: 4 of 5"]
+    assert capsys.readouterr().out == "\nE   AssertionError: 4 of 5\nassert 4 == 5\nprinted\n\n", "at once"
 
 
 def test_a_test_that_passes_is_counted_and_not_told() -> None:
