@@ -117,9 +117,13 @@ class Start(Step):
             nodes.run(node, "systemctl", "enable", f"{name}.service")
         if not restart or _serves(self._pair, self._pair.nodes.index(node)):
             return
-        # It stops Pacemaker as well, and is started with it.
-        for name in ("corosync", *self._services()[2:], "pacemaker"):
-            result = nodes.run(node, "systemctl", "restart", f"{name}.service", seconds=_SECONDS_TO_START, check=False)
+        names = ("corosync", *self._services()[2:], "pacemaker")
+        # No restart: that of corosync starts Pacemaker, too, and the next one would stop it amid its start, where the
+        # controller of 3.0.0 crashes (daemons/controld/controld_execd.c, do_lrm_control: it has no cluster yet).
+        units = [f"{name}.service" for name in names]
+        nodes.run(node, "systemctl", "stop", *units, seconds=_SECONDS_TO_START, check=False)
+        for name, unit in zip(names, units):
+            result = nodes.run(node, "systemctl", "start", unit, seconds=_SECONDS_TO_START, check=False)
             if not result.ok:
                 raise NOT_STARTED(service=name, node=node.name, complaint=result.complaint)
 

@@ -203,11 +203,12 @@ class FakeNode:
             self.enabled -= names
         elif verb == "enable":
             self.enabled |= names
+        elif verb == "stop":
+            self.active -= names
+            self.cluster.discard(self.name)
         else:
-            assert verb == "restart"
+            assert verb == "start", "a restart of corosync starts Pacemaker, which the next one would stop as it starts"
             self.active |= names
-            if names == {"corosync"}:
-                self.active.discard("pacemaker")
             if names == {"pacemaker"}:
                 self.cluster.add(self.name)
         return ""
