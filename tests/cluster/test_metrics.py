@@ -212,6 +212,8 @@ def test_prometheus_scrapes_a_pair(
     load = Load(recovering, rate=20)
     _wait_for(scraping, f'twinsan_target_sessions{{job="san",instance="{active}",target="{IQN}"}} == 1')
     _wait_for(scraping, f'twinsan_standby_ready{{job="san",instance="{active}"}} == 1')
+    # One that has not been asked yet is neither up nor down.
+    wait_until(lambda: all(target["health"] != "unknown" for target in scraping.targets()), "each was asked once", 60)
     for target in scraping.targets():
         assert target["health"] == "up", target["lastError"]
     _same_in_both_formats(scraping, active)
