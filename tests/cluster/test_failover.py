@@ -29,7 +29,9 @@ class Load:
         self._disk = disk or pair.disk
         self._log, self._stop = log, f"{log}.stop"
         self._outcome = ""
-        self._esx.succeed(f"rm -f {self._log} {self._stop}")
+        # One that a test has left behind, as it failed, would overwrite what this one has written.
+        left = f"pkill --full '^[^ ]*python3 {_LOAD} run --disk {self._disk} '"
+        self._esx.succeed(f"while {left}; do sleep 0.1; done; rm -f {self._log} {self._stop}")
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
         self.wait_for_writes()
