@@ -16,8 +16,9 @@ import pytest
 from lab import evidence, image, kernel, namespace, site
 from lab.errors import LabError
 from lab.machine import Machine
-from lab.pair import Pair
+from lab.pair import IQN, Pair
 from lab.site_pair import SitePair
+from tests.cluster.hand import CONFIGFS
 
 IPTABLES = "iptables"
 _REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
@@ -98,6 +99,17 @@ def active(pair: Pair) -> Machine:
 def passive(pair: Pair, active: Machine) -> Machine:
     """The other one."""
     return pair.peer_of(active)
+
+
+@pytest.fixture
+def without_the_san(recovering: Pair, passive: Machine) -> Iterator[None]:
+    """The pair's own target does not stand by on the passive server, where it would have the relative target port that
+    kernels from 6.4 on give to the first target.
+    """
+    recovering.standby(passive)
+    passive.wait_until(f"! test -e {CONFIGFS}/iscsi/{IQN}", "the pair's target is gone", 60)
+    yield
+    recovering.standby(passive, standby=False)
 
 
 @pytest.fixture

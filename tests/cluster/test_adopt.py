@@ -195,14 +195,15 @@ def saved(passive: Machine) -> Iterator[str]:
 
 
 @pytest.mark.soak
+@pytest.mark.usefixtures("without_the_san")
 def test_what_targetcli_has_saved_becomes_the_same_disk(pair: Pair, passive: Machine, saved: str) -> None:
     with logged_in(pair, passive) as disk:
         known = _known(disk)
         written = disk.write()
     told = json.loads(passive.run(f"twinsan adopt --saveconfig {saved} --json").stdout)
     resources = tomllib.loads(told["site"])["resources"].values()
-    # The one that stands by for the SAN is among them.
-    (resource,) = [each for each in resources if each["target"]["iqn"] == _LUN]
+    (resource,) = resources
+    assert resource["target"]["iqn"] == _LUN
     (lun,) = resource["luns"]
     stored = json.loads(passive.read(saved))["storage_objects"]
     (device,) = [each["dev"] for each in stored if each["name"] == "vmfs01-of-the-old-san"]

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from lab.machine import Machine
-from lab.pair import INITIATOR, IQN, Pair
+from lab.pair import INITIATOR, Pair
 from tests.cluster import hand
 from twinsan.operate.adoption import migration
 
@@ -45,17 +45,6 @@ def device(passive: Machine) -> Iterator[str]:
     passive.succeed("rm -rf /root/.targetcli")
     yield path
     passive.run(f"losetup --detach {path}; rm -rf /run/old /root/.targetcli")
-
-
-@pytest.fixture
-def without_the_san(recovering: Pair, passive: Machine) -> Iterator[None]:
-    """The pair's own target does not stand by on the passive server, where it would have the relative target port that
-    kernels from 6.4 on give to the first target.
-    """
-    recovering.standby(passive)
-    passive.wait_until(f"! test -e {hand.CONFIGFS}/iscsi/{IQN}", "the pair's target is gone", 60)
-    yield
-    recovering.standby(passive, standby=False)
 
 
 def _other(machine: Machine, agent: str, action: str, **parameters: str) -> None:
