@@ -33,6 +33,15 @@ _SCHEMA = (3, 7)
 
 _STOP = "crm_resource --resource {name} --meta --set-parameter target-role --parameter-value Stopped"
 _WAIT = "crm_resource --wait --timeout 120"
+# After a change of the whole configuration the coordinator lets each node join again, and writes down what the node
+# told of its resources when it did: what was forgotten meanwhile is known again, and would be stopped without its
+# parameters.
+_COORDINATOR = "crm_mon -1 | sed -n 's/.*Current DC: \\([^ ]*\\) .*/\\1/p'"
+_FORGET = (
+    f'until crmadmin --status "$({_COORDINATOR})" | grep -q S_IDLE && '
+    "! cibadmin --query --xpath \"//lrm_resource[@id='{name}']\" >/dev/null 2>&1; "
+    f"do crm_resource --refresh --resource {{name}}; {_WAIT}; done"
+)
 
 # What the cluster keeps of its own, beside the set of a rendered site; it would win.
 _OURS = "san-cluster-options"
@@ -199,8 +208,7 @@ def _take_over(old: Old, found: Found) -> Iterator[str]:
         yield f"test ! -e {shlex.quote('/sys/kernel/config/target/iscsi/' + served.target.iqn)}"
     yield "cibadmin --replace --scope configuration --xml-file after.xml"
     for each in old.replicas:
-        yield f"crm_resource --refresh --resource {shlex.quote(each.name)}"
-    yield _WAIT
+        yield _FORGET.format(name=each.name)
     yield "crm_attribute --name maintenance-mode --delete"
     yield f"{_WAIT})"
     yield "crm_mon -1"

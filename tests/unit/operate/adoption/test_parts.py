@@ -151,10 +151,11 @@ def test_the_steps_stop_what_serves_and_leave_drbd_promoted(tmp_path: Path, caps
         "crm_attribute --name maintenance-mode --update true",
         stop,
         "cibadmin --replace --scope configuration --xml-file after.xml",
-        "crm_resource --refresh --resource p_drbd_r0",
+        next(command for command in commands if command.startswith("until ")),
         "crm_attribute --name maintenance-mode --delete",
         "crm_resource --resource g_san --meta --set-parameter target-role --parameter-value Stopped",
     ]
     places = [commands.index(command) for command in order]
     assert places == sorted(places)
+    assert "do crm_resource --refresh --resource p_drbd_r0; crm_resource --wait" in order[7]
     assert not [line for line in commands[: places[-2]] if "ms_drbd_r0" in line and "Stopped" in line]

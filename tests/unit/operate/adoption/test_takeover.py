@@ -105,7 +105,7 @@ def steps(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> list[list[str
     return [step["commands"] for step in told["steps"]]
 
 
-_ASKING = ("crm_resource --wait", "crm_resource --refresh", "crm_mon", "test ", "{", "(set")
+_ASKING = ("crm_resource --wait", "until ", "crm_mon", "test ", "{", "(set")
 
 
 def step_with(steps: list[list[str]], word: str) -> list[str]:
