@@ -254,6 +254,10 @@ def _is_taken_away(pair: Pair, site: str) -> None:
     pair.move(passive)
     active.wait_until(f"drbdadm role {RESOURCE} | grep -q ^Secondary", f"{active} is Secondary", 60)
     active.succeed(typed)
+    # A monitor of the Primary may have met what one node had no more, and says what to type when the other has it no
+    # more either.
+    active.succeed("crm_resource --cleanup --resource p_drbd")
+    pair.wait_until_settled()
     for each in pair.servers:
         each.fail("grep -E '^ *[23]: cs:[^U]' /proc/drbd")
         told = apply(each, site)
