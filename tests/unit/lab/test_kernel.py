@@ -12,6 +12,7 @@ import pytest
 from lab import apt, bootstrap, xstate
 from lab.errors import LabError
 from lab.kernel import CHOICE, Kernel, chosen, chosen_with_iptables
+from tests.unit.lab.programs import Programs
 
 LOADER = b"/lib64/ld-linux-x86-64.so.2\0"
 
@@ -22,29 +23,22 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(CHOICE, raising=False)
 
 
-class Programs:
-    """Stands for apt-get and dpkg-deb: the packages have `program` and the modules of Linux 7.2.7."""
+def of(program: bytes, failing: str = "") -> Programs:
+    """The programs of a mirror whose packages have `program` and the modules of Linux 7.2.7."""
 
-    def __init__(self, program: bytes, failing: str = "") -> None:
-        self._program = program
-        self._failing = failing
-        self.seen: list[str] = []
+    def unpack(folder: Path) -> None:
+        root = folder / "usr"
+        libraries = root / "lib" / "x86_64-linux-gnu"
+        for each in (root / "bin", libraries, root / "lib64", root / "lib" / "uml" / "modules" / "7.2.7"):
+            each.mkdir(parents=True, exist_ok=True)
+        (root / "bin" / "linux.uml").write_bytes(program)
+        for library in ("ld-linux-x86-64.so.2", "libc.so.6"):
+            (libraries / library).write_text(library)
+        link = root / "lib64" / "ld-linux-x86-64.so.2"
+        link.unlink(missing_ok=True)
+        link.symlink_to("/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
 
-    def __call__(self, argv: list[str], cwd: Path, stderr: object, **_: object) -> subprocess.CompletedProcess[str]:
-        words = [word for word in argv if not word.startswith("--option")]
-        self.seen.append(" ".join(words[:2]))
-        if words[1] == "download":
-            (cwd / "user-mode-linux.deb").touch()
-        if words[1] == "--extract":
-            root = Path(words[3]) / "usr"
-            libraries = root / "lib" / "x86_64-linux-gnu"
-            for folder in (root / "bin", libraries, root / "lib64", root / "lib" / "uml" / "modules" / "7.2.7"):
-                folder.mkdir(parents=True)
-            (root / "bin" / "linux.uml").write_bytes(self._program)
-            for library in ("ld-linux-x86-64.so.2", "libc.so.6"):
-                (libraries / library).write_text(library)
-            (root / "lib64" / "ld-linux-x86-64.so.2").symlink_to("/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
-        return subprocess.CompletedProcess(argv, int(words[1] == self._failing), stdout="")
+    return Programs({}, unpack, failing)
 
 
 def make(monkeypatch: pytest.MonkeyPatch, programs: Programs, log: Path) -> Kernel:
@@ -56,7 +50,7 @@ def make(monkeypatch: pytest.MonkeyPatch, programs: Programs, log: Path) -> Kern
 
 def test_it_is_the_packages_with_a_loader_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen().is_missing()
-    programs = Programs(b"ELF " + LOADER + b" code")
+    programs = of(b"ELF " + LOADER + b" code")
     kernel = make(monkeypatch, programs, tmp_path / "log")
     assert not kernel.is_missing()
     folder = kernel.folder()
@@ -67,14 +61,14 @@ def test_it_is_the_packages_with_a_loader_of_their_own(tmp_path: Path, monkeypat
     assert kernel.modules() == folder / "modules" / "7.2.7"
     assert os.access(kernel.command()[0], os.X_OK)
     make(monkeypatch, programs, tmp_path / "log")
-    assert programs.seen == ["apt-get update", "apt-get download", "dpkg-deb --extract"], "made once"
+    assert programs.seen == ["apt-get update", "apt-get download", *["dpkg-deb --extract"] * 2], "made once"
 
 
 def test_a_program_without_that_loader_is_refused_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(LabError, match="names its loader in a way that is not known"):
-        make(monkeypatch, Programs(b"ELF code"), tmp_path / "log")
+        make(monkeypatch, of(b"ELF code"), tmp_path / "log")
     assert chosen().is_missing()
     assert [path.name for path in apt.cache().iterdir()] == [f"{chosen().folder().name}.lock"]
 
@@ -121,7 +115,7 @@ def test_a_mirror_without_the_release_is_explained(tmp_path: Path, monkeypatch: 
     log.write_text("E: The repository 'mirror: forky Release' does not have a Release file.\n")
     monkeypatch.setattr(bootstrap, "_LOG", log)
     monkeypatch.setattr(apt, "mirror", lambda: "mirror:/debian")
-    monkeypatch.setattr(subprocess, "run", Programs(b"", failing="update"))
+    monkeypatch.setattr(subprocess, "run", of(b"", failing="update"))
     with pytest.raises(
         bootstrap.BootstrapError, match=r"kernel from Debian's forky could not be .*TWINSAN_DEBIAN_MIRROR=ADDR"
     ):

@@ -12,6 +12,7 @@ import pytest
 
 from lab import apt, bootstrap, pacemaker_root, pacemaker_tools
 from lab.errors import LabError
+from tests.unit.lab.programs import Programs
 
 DEPENDS = """\
 pacemaker-cli-utils
@@ -35,25 +36,14 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pacemaker_root, "_of_this_machine", lambda: "2.1.5")
 
 
-class Programs:
-    """Stands for apt-get and dpkg-deb of a mirror that has one version."""
+def of(version: str, failing: str = "") -> Programs:
+    """The programs of a mirror that has one version."""
 
-    def __init__(self, version: str, failing: str = "") -> None:
-        self._version = version
-        self._failing = failing
-        self.seen: list[str] = []
+    def unpack(root: Path) -> None:
+        (root / "usr" / "sbin").mkdir(parents=True, exist_ok=True)
+        os.utime(root, (0, 0))
 
-    def __call__(self, argv: list[str], cwd: Path, stderr: object, **_: object) -> subprocess.CompletedProcess[str]:
-        words = [word for word in argv if not word.startswith("--option")]
-        self.seen.append(" ".join(words[:2]))
-        if words[1] == "download":
-            for package in words[2:]:
-                (cwd / f"{package}_1_all.deb").touch()
-        if words[1] == "--extract":
-            (Path(words[3]) / "usr" / "sbin").mkdir(parents=True, exist_ok=True)
-            os.utime(words[3], (0, 0))
-        said = {"policy": f"  Candidate: {self._version}-2\n", "depends": DEPENDS}.get(words[1], "")
-        return subprocess.CompletedProcess(argv, int(words[1] == self._failing), stdout=said)
+    return Programs({"policy": f"  Candidate: {version}-2\n", "depends": DEPENDS}, unpack, failing)
 
 
 def make(monkeypatch: pytest.MonkeyPatch, programs: Programs, log: Path) -> None:
@@ -67,7 +57,7 @@ def test_the_machine_s_own_version_is_not_fetched() -> None:
 
 
 def test_a_version_is_its_packages_with_their_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    programs = Programs("2.0.5")
+    programs = of("2.0.5")
     make(monkeypatch, programs, tmp_path / "log")
     assert programs.seen == [
         "apt-get update",
@@ -87,7 +77,7 @@ def test_a_mirror_with_another_version_is_refused_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(LabError, match=r"has 2\.1\.0-2 Pacemaker in place of 2\.0\.5; .*TWINSAN_DEBIAN_MIRROR=ADDRESS"):
-        make(monkeypatch, Programs("2.1.0"), tmp_path / "log")
+        make(monkeypatch, of("2.1.0"), tmp_path / "log")
     assert "2.0.5" in pacemaker_root.missing()
 
 
@@ -97,7 +87,7 @@ def test_a_mirror_without_the_release_is_explained(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(bootstrap, "_LOG", log)
     monkeypatch.setattr(apt, "mirror", lambda: "mirror:/debian")
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(subprocess, "run", Programs("2.0.5", failing="update"))
+    monkeypatch.setattr(subprocess, "run", of("2.0.5", failing="update"))
     with pytest.raises(
         bootstrap.BootstrapError,
         match=r"2\.0\.5 could not be .*have that release of Debian; .*_MIRROR=ADDR",
@@ -110,7 +100,7 @@ def test_what_nobody_has_used_for_a_week_makes_room(tmp_path: Path, monkeypatch:
     for folder, days in ((old, 8), (used, 6)):
         folder.mkdir(parents=True)
         os.utime(folder, (time.time() - days * 86400,) * 2)
-    make(monkeypatch, Programs("2.0.5"), tmp_path / "log")
+    make(monkeypatch, of("2.0.5"), tmp_path / "log")
     assert not old.exists()
     assert used.exists()
 
