@@ -63,12 +63,10 @@ class Kernel:
             packages.unpack(_PACKAGES, unpacked)
             (made / "lib").mkdir()
             for library in _LIBRARIES:
-                # The link of libc6 that names its loader is absolute in some releases.
-                found = next(path for path in sorted(unpacked.rglob(library)) if not path.is_symlink())
-                found.rename(made / "lib" / library)
-            (unpacked / "usr" / "lib" / "uml" / "modules").rename(made / "modules")
+                _found(unpacked, library).rename(made / "lib" / library)
+            _found(unpacked, "uml/modules").rename(made / "modules")
             program = made / "linux"
-            program.write_bytes(_with_own_loader((unpacked / "usr" / "bin" / "linux.uml").read_bytes()))
+            program.write_bytes(_with_own_loader(_found(unpacked, "linux.uml").read_bytes()))
             program.chmod(0o755)
             shutil.rmtree(unpacked)
         apt.forget_old("kernel-*", [Kernel(suite).folder() for suite in SUITES])
@@ -107,6 +105,14 @@ def chosen_with_iptables() -> Kernel:
     """The chosen kernel, or one that has the modules of iptables where that has none. Raises LabError."""
     kernel = chosen()
     return kernel if kernel.suite not in _WITHOUT_IPTABLES else Kernel("trixie")
+
+
+def _found(unpacked: Path, name: str) -> Path:
+    """A file or folder of the packages. The link of libc6 that names its loader is absolute in some releases."""
+    for path in sorted(unpacked.rglob(name)):
+        if not path.is_symlink():
+            return path
+    raise LabError(f"the packages {' and '.join(_PACKAGES)} at that mirror have no {name}")
 
 
 def _with_own_loader(program: bytes) -> bytes:

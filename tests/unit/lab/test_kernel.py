@@ -73,6 +73,12 @@ def test_a_program_without_that_loader_is_refused_and_leaves_nothing(
     assert [path.name for path in apt.cache().iterdir()] == [f"{chosen().folder().name}.lock"]
 
 
+def test_packages_without_a_part_are_refused_and_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LabError, match=r"user-mode-linux and libc6 at that mirror have no ld-linux-x86-64\.so\.2"):
+        make(monkeypatch, Programs({}, lambda _: None), tmp_path / "log")
+    assert chosen().is_missing()
+
+
 def test_where_it_was_not_fetched_the_lab_says_what_to_type() -> None:
     with pytest.raises(LabError, match=r"not been fetched; type: python3 -m lab\.bootstrap lab"):
         chosen().release()

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 NOT_STARTED = Reason(
     Failure, "{service} does not start on {node}: {complaint}", "see there: journalctl -b -u {service}; then again"
 )
+NOT_STOPPED = Reason(
+    Failure,
+    "the cluster that runs on {node} with another configuration does not stop: {complaint}",
+    "see there: journalctl -b -u pacemaker -u corosync; then again",
+)
 NOT_ONLINE = Reason(
     DeadlinePassed,
     "both nodes are online in the cluster",
@@ -121,7 +126,9 @@ class Start(Step):
         # No restart: that of corosync starts Pacemaker, too, and the next one would stop it amid its start, where the
         # controller of 3.0.0 crashes (daemons/controld/controld_execd.c, do_lrm_control: it has no cluster yet).
         units = [f"{name}.service" for name in names]
-        nodes.run(node, "systemctl", "stop", *units, seconds=_SECONDS_TO_START, check=False)
+        stopped = nodes.run(node, "systemctl", "stop", *units, seconds=_SECONDS_TO_START, check=False)
+        if not stopped.ok:
+            raise NOT_STOPPED(node=node.name, complaint=stopped.complaint)
         for name, unit in zip(names, units):
             result = nodes.run(node, "systemctl", "start", unit, seconds=_SECONDS_TO_START, check=False)
             if not result.ok:

@@ -74,6 +74,7 @@ class FakeNode:
         self.active = {"corosync", "pacemaker"}
         self.cluster: set[str] = {"node1"}
         self.silent = False
+        self.stops = True
         number += 2
         addresses = (
             told.Address("eth0", f"10.0.5.{number}", 24),
@@ -196,7 +197,7 @@ class FakeNode:
         self.loaded = True
         return ""
 
-    def _systemctl(self, words: list[str], _given: str) -> str:
+    def _systemctl(self, words: list[str], _given: str) -> str | tuple[int, str, str]:
         self._change("systemctl", *words)
         verb, names = words[0], {word[: -len(".service")] for word in words if word.endswith(".service")}
         if verb == "disable":
@@ -204,6 +205,8 @@ class FakeNode:
         elif verb == "enable":
             self.enabled |= names
         elif verb == "stop":
+            if not self.stops:
+                return 1, "", "Job for pacemaker.service failed."
             self.active -= names
             self.cluster.discard(self.name)
         else:

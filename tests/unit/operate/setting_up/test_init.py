@@ -230,6 +230,20 @@ def test_a_cluster_that_does_not_answer_is_not_restarted(
     assert len(pair.changes) == before
 
 
+def test_a_cluster_that_does_not_stop_is_not_taken_for_started(
+    pair: FakePair, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It goes on with the configuration that it had; a start of what runs would succeed."""
+    pair.zeus.stops = False
+    assert cli.main([*words, YES]) == 1
+    told = capsys.readouterr()
+    assert "zeus with another configuration does not stop: Job for pacemaker.service failed" in told.out + told.err
+    assert "journalctl -b -u pacemaker -u corosync; then again" in told.out + told.err
+    assert not [change for change in pair.changes if change.startswith("zeus: systemctl start")]
+    pair.zeus.stops = True
+    assert cli.main([*words, YES]) == 0
+
+
 def test_a_pair_that_serves_gets_nothing_new(
     pair: FakePair, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
