@@ -8,17 +8,22 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import configuration, settings
 
 # Compiled tests stay in build/, also where PYTHONDONTWRITEBYTECODE keeps them out of the checkout: each process that
 # runs tests would compile all of them anew. Programs that a test starts do not inherit it.
 sys.pycache_prefix = str(Path(__file__).resolve().parents[1] / "build" / "pycache")
 sys.dont_write_bytecode = False
 
-# A machine that others share may be slow, and a slow example is no defect.
-settings.register_profile("twinsan", deadline=None)
-settings.load_profile("twinsan")
-configuration.set_hypothesis_home_dir("build/hypothesis")
+
+def pytest_configure() -> None:
+    """Choose how hypothesis looks for examples."""
+    # Not before the line above: pytest compiles all of it anew where nothing of it is kept.
+    from hypothesis import configuration, settings
+
+    # A machine that others share may be slow, and a slow example is no defect.
+    settings.register_profile("twinsan", deadline=None)
+    settings.load_profile("twinsan")
+    configuration.set_hypothesis_home_dir("build/hypothesis")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

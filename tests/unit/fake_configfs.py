@@ -376,9 +376,14 @@ class Kernel:
         path = self._path(place) if place else self.root
         for folder in _CONTAINERS.get(kind, ()):
             os.makedirs(f"{path}/{folder}", exist_ok=True)
-        for name, value in self.objects[kind].items():
-            os.makedirs(os.path.dirname(f"{path}/{name}"), exist_ok=True)
-            Path(path, name).write_text(f"{value}\n")
+        values = self.objects[kind]
+        for folder in {os.path.dirname(name) for name in values}:
+            os.makedirs(f"{path}/{folder}", exist_ok=True)
+        for name, value in values.items():
+            # A text file of Python's takes three times as long, and tests make tens of thousands.
+            descriptor = os.open(f"{path}/{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            os.write(descriptor, f"{value}\n".encode())
+            os.close(descriptor)
 
     def _children(self, place: str, kind: str) -> list[str]:
         """The objects below an object, which keep it from being removed."""

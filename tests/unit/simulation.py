@@ -83,9 +83,10 @@ class Cluster:
         self.now = _BEGIN
         self._failures: collections.Counter[str] = collections.Counter()
         known = VERSIONS[version]
-        self._anything = folder / "anything"
-        self._anything.mkdir(exist_ok=True)
-        (self._anything / f"{known.schema}.rng").write_text(_ANYTHING)
+        # The folder with a schema that allows everything.
+        self.anything = folder / "anything"
+        self.anything.mkdir(exist_ok=True)
+        (self.anything / f"{known.schema}.rng").write_text(_ANYTHING)
         nodes = "".join(f'<node id="{number}" uname="{node}"/>' for number, node in enumerate(NODES, 1))
         states = "".join(_NODE.format(number=number, node=node) for number, node in enumerate(NODES, 1))
         self._cib.write_text(_BASE.format(nodes=nodes, states=states, **known._asdict()))
@@ -213,7 +214,7 @@ class Cluster:
     def _run(self, program: str, *words: str) -> str:
         variables = self.variables
         if program == "crm_simulate":
-            variables["PCMK_schema_directory"] = str(self._anything)
+            variables["PCMK_schema_directory"] = str(self.anything)
         done = self._start(self.words(program, *words), variables)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 import os
 from collections import deque
@@ -32,6 +33,12 @@ class Module:
         for part in ast.walk(self.tree):
             if isinstance(part, ast.ImportFrom):
                 self.imported.update({name.asname or name.name: f"{part.module}.{name.name}" for name in part.names})
+
+
+@functools.cache
+def _module(path: str, name: str) -> Module:
+    """Read a module of the library once for all agents."""
+    return Module(path, name)
 
 
 class Place:
@@ -105,7 +112,7 @@ class Program:
         if name not in self._modules:
             path = os.path.join(self._library, *name.split(".")) + ".py"
             known = name.startswith("twinsan.") and os.path.exists(path)
-            self._modules[name] = Module(path, name) if known else None
+            self._modules[name] = _module(path, name) if known else None
         return self._modules[name]
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from tools.manual import reasons
 from twinsan import errors
 from twinsan.errors import Reason
 from twinsan.network import vacancy
+from twinsan.ocf.agent import Agent
 
 LIBRARY = agents.ROOT / "lib"
 # What says a reason to the cluster.
@@ -36,6 +38,18 @@ def declared() -> Iterator[tuple[str, Reason]]:
                 yield f"{module}.{name}", value
 
 
+@functools.cache
+def agent(name: str) -> type[Agent]:
+    """The class of an agent: always the same, since the reasons that an agent's file declares are of its class."""
+    return agents.load(name)
+
+
+@functools.cache
+def given(name: str) -> list[Reason]:
+    """The reasons in the page of an agent."""
+    return reasons.of(agent(name), str(LIBRARY))
+
+
 def _called(call: ast.Call) -> str:
     return getattr(call.func, "id", "") or getattr(call.func, "attr", "")
 
@@ -54,7 +68,7 @@ def test_no_reason_is_written_where_it_is_given(path: Path) -> None:
 
 def test_every_reason_is_in_a_page() -> None:
     """Those of commands, alerts and site files stand in none, nor what only repeats another reason."""
-    listed = {id(reason) for name in agents.NAMES for reason in reasons.of(agents.load(name), str(LIBRARY))}
+    listed = {id(reason) for name in agents.NAMES for reason in given(name)}
     missing = {name for name, reason in declared() if id(reason) not in listed}
     assert {name for name in missing if name.split(".")[1] not in ("alert", "site", "operate", "commands")} == {
         "twinsan.cluster.patch.CHANGED",
@@ -68,10 +82,9 @@ def test_every_reason_is_in_a_page() -> None:
 
 @pytest.mark.parametrize("name", agents.NAMES)
 def test_every_reason_of_an_agent_is_in_its_page(name: str) -> None:
-    agent = agents.load(name)
-    own = [value for value in agent.actions()[0][1].__globals__.values() if isinstance(value, Reason)]
+    own = [value for value in agent(name).actions()[0][1].__globals__.values() if isinstance(value, Reason)]
     assert own
-    assert set(own) <= set(reasons.of(agent, str(LIBRARY)))
+    assert set(own) <= set(given(name))
 
 
 def test_values_are_set_apart() -> None:
@@ -88,6 +101,5 @@ def test_values_are_set_apart() -> None:
 
 def test_a_failure_that_is_dropped_is_no_reason() -> None:
     """A LUN asks for the portal address in the background; the start of the address reports what is wrong."""
-    given = {name: reasons.of(agents.load(name), str(LIBRARY)) for name in ("lio-lun", "portal-ip")}
-    assert vacancy.TAKEN not in given["lio-lun"]
-    assert vacancy.TAKEN in given["portal-ip"]
+    assert vacancy.TAKEN not in given("lio-lun")
+    assert vacancy.TAKEN in given("portal-ip")

@@ -119,7 +119,11 @@ class Running(Pair):
         if argv[0] == "cibadmin" and "--patch" in argv:
             self.before_patch()
             self.patches.append(input)
-        ended = self._start(self.words(*argv), self.variables, input)
+        variables = self.variables
+        if argv[0] != "cibadmin" or "--query" in argv:
+            # Only what changes the cluster is validated, see simulation.
+            variables["PCMK_schema_directory"] = str(self.anything)
+        ended = self._start(self.words(*argv), variables, input)
         result = command.Result(argv, ended.returncode, ended.stdout, ended.stderr)
         if check and not result.ok:
             raise command.CommandFailed(result)

@@ -374,6 +374,8 @@ def test_what_others_say_about_something_that_goes_is_not_touched(
 
 
 def test_an_old_schema_is_refused(cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for schema in cluster.anything.iterdir():
+        schema.rename(schema.with_stem("pacemaker-3.5"))
     cluster.file.write_text(
         '<cib validate-with="pacemaker-3.5" admin_epoch="0" epoch="1" num_updates="0"><configuration><crm_config/>'
         "<nodes/><resources/><constraints/></configuration><status/></cib>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,8 +19,21 @@ pytestmark = pytest.mark.runs_programs
 _UNINSTALL = agents.ROOT / "packaging" / "uninstall.py"
 
 
-def make(*words: str) -> None:
-    subprocess.run(["make", "--silent", *words], cwd=agents.ROOT, check=True, capture_output=True)
+def uninstall(root: Path, prefix: str = "/usr") -> None:
+    words = ["make", "--silent", "uninstall", f"DESTDIR={root}", f"PREFIX={prefix}"]
+    subprocess.run(words, cwd=agents.ROOT, check=True, capture_output=True)
+
+
+@pytest.fixture
+def installed(made: Path, tmp_path: Path) -> Path:
+    """What `make install` has put into a folder."""
+    return Path(shutil.copytree(made, tmp_path / "root", symlinks=True))
+
+
+@pytest.fixture
+def elsewhere(made_elsewhere: Path, tmp_path: Path) -> Path:
+    """The same with the prefix /opt/twinsan."""
+    return Path(shutil.copytree(made_elsewhere, tmp_path / "elsewhere", symlinks=True))
 
 
 def everything(root: Path) -> set[str]:
@@ -27,36 +41,33 @@ def everything(root: Path) -> set[str]:
     return {str(path.relative_to(root)) for path in root.rglob("*")}
 
 
-@pytest.mark.parametrize("prefix", ["/usr", "/opt/twinsan"])
-def test_all_of_it_goes_and_nothing_else(tmp_path: Path, prefix: str) -> None:
-    words = [f"DESTDIR={tmp_path}", f"PREFIX={prefix}"]
-    make("install", *words)
+@pytest.mark.parametrize(("folder", "prefix"), [("installed", "/usr"), ("elsewhere", "/opt/twinsan")])
+def test_all_of_it_goes_and_nothing_else(request: pytest.FixtureRequest, folder: str, prefix: str) -> None:
+    root: Path = request.getfixturevalue(folder)
+    assert everything(root)
     others = ("share/twinsan/examples/mine.toml", "lib/ocf/resource.d/heartbeat/IPaddr2", "lib/twinsane")
     for name in others:
-        path = Path(f"{tmp_path}{prefix}/{name}")
+        path = Path(f"{root}{prefix}/{name}")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("stays")
-    make("uninstall", *words)
-    left = {path for path in everything(tmp_path) if (tmp_path / path).is_file() or (tmp_path / path).is_symlink()}
+    uninstall(root, prefix)
+    left = {path for path in everything(root) if (root / path).is_file() or (root / path).is_symlink()}
     assert left == {f"{prefix[1:]}/{name}" for name in others}
     # A second time there is nothing to do.
-    make("uninstall", *words)
+    uninstall(root, prefix)
 
 
-def test_every_version_goes(tmp_path: Path) -> None:
-    make("install", f"DESTDIR={tmp_path}")
-    (tmp_path / "usr/lib/twinsan-0123456789ab/twinsan").mkdir(parents=True)
-    make("uninstall", f"DESTDIR={tmp_path}")
-    assert [path for path in everything(tmp_path) if "twinsan" in path] == []
+def test_every_version_goes(installed: Path) -> None:
+    (installed / "usr/lib/twinsan-0123456789ab/twinsan").mkdir(parents=True)
+    uninstall(installed)
+    assert [path for path in everything(installed) if "twinsan" in path] == []
 
 
-def test_a_link_that_somebody_else_has_made_stays(tmp_path: Path) -> None:
-    words = [f"DESTDIR={tmp_path}", "PREFIX=/opt/twinsan"]
-    make("install", *words)
-    link = tmp_path / "usr/sbin/twinsan"
+def test_a_link_that_somebody_else_has_made_stays(elsewhere: Path) -> None:
+    link = elsewhere / "usr/sbin/twinsan"
     link.unlink()
     link.symlink_to("/somewhere/else")
-    make("uninstall", *words)
+    uninstall(elsewhere, "/opt/twinsan")
     assert os.readlink(link) == "/somewhere/else"
 
 

@@ -2,7 +2,7 @@
 """The controls of the matrix: without any one constraint, and with any value that matters weaker, a scenario fails.
 
 What no plan shows is in EXPLAINED, with what shows it. `make check` weakens all of the template of one disk, and each
-constraint that other templates have besides; `make soak` weakens everything, on every version.
+kind of constraint that other templates have besides; `make soak` weakens everything, on every version.
 """
 
 from __future__ import annotations
@@ -85,10 +85,12 @@ def constraints(name: str) -> set[str]:
     return {str(each.get("id")) for each in found}
 
 
-# By template: the constraints that those before it have not, "san" being the first.
+# By template: the constraints that those before it have not, "san" being the first; with several resources there is one
+# of each for each resource.
 _FIRST_IN: dict[str, set[str]] = {}
 for _name in sorted(templates.NAMES, key=lambda name: name != "san"):
-    _FIRST_IN[_name] = constraints(_name) - set().union(*_FIRST_IN.values())
+    _found = {re.sub(r"_data\d+$", "", each) for each in constraints(_name)}
+    _FIRST_IN[_name] = _found - set().union(*_FIRST_IN.values())
 ALL = [(name, version, each) for name in templates.NAMES for version in simulation.VERSIONS for each in all_of(name)]
 
 

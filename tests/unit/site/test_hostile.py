@@ -28,7 +28,7 @@ from tests.unit.site.test_cib import schemas
 from twinsan import cli
 
 # What takes under ten seconds in all.
-EXAMPLES = int(os.environ.get("TWINSAN_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("TWINSAN_EXAMPLES", "100"))
 HOSTILE = [
     "../../etc/passwd",
     "/etc/cron.d/x",

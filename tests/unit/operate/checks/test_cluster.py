@@ -12,7 +12,7 @@ from lab import pacemaker_tools
 from lab.bench import incumbents
 from tests.unit.operate.checks import mutation
 from tests.unit.operate.checks.mutation import Change, add, give, last, live, location, more, option, remove, value
-from tests.unit.simulation import VERSIONS
+from tests.unit.simulation import NEWEST, VERSIONS
 from twinsan.deadline import Deadline
 from twinsan.errors import NotInstalled, TooSlow
 from twinsan.host import command
@@ -533,7 +533,9 @@ def test_a_schema_that_nobody_has_is_refused(schema: str) -> None:
 
 
 @pytest.mark.runs_programs
-@pytest.mark.parametrize("version", pacemaker_tools.VERSIONS)
+@pytest.mark.parametrize(
+    "version", [NEWEST, *(pytest.param(each, marks=pytest.mark.soak) for each in VERSIONS if each != NEWEST)]
+)
 def test_plans_are_the_same_without_a_validation(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     """On each version of Pacemaker."""
     real, trusting = command.run, simulator.Simulator.step
