@@ -18,13 +18,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 from lab.chart import GRID, INK, MUTED, STYLE
-from tools import dashboard
+from tools import panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from lab.prometheus import Prometheus, Series
-    from tools.dashboard import Panel
+    from tools.panels import Panel
 
 # The names that Grafana has for colours.
 _COLOURS = {"green": "#56a64b", "red": "#e02f44", "orange": "#ff9830"}
@@ -48,7 +48,7 @@ def ask(prometheus: Prometheus, job: str, begin: float, end: float, step: float)
     """Put each query of the dashboard to Prometheus, as Grafana would for the pair that is scraped as `job`."""
     return [
         Answer(panel, expression, [(_name(legend, labels), values) for labels, values in found])
-        for panel, *_ in dashboard.places()
+        for panel, *_ in panels.places()
         for expression, legend in panel.queries
         for found in [_put(prometheus, panel, _filled(expression, job, step), begin, end, step)]
     ]
@@ -60,7 +60,7 @@ def _filled(expression: str, job: str, step: float) -> str:
 
 
 def _put(prometheus: Prometheus, panel: Panel, expression: str, begin: float, end: float, step: float) -> Series:
-    if panel.kind == dashboard.STAT:
+    if panel.kind == panels.STAT:
         return [(labels, [(end, value)]) for labels, value in prometheus.instant(expression, end)]
     return prometheus.over_time(expression, begin, end, step)
 
@@ -71,14 +71,14 @@ def _name(legend: str, labels: dict[str, str]) -> str:
 
 def draw(answers: list[Answer], begin: float, end: float, caption: str, path: Path) -> None:
     """Write the picture to `path`, which ends in .png."""
-    rows = sum(height for height, _ in dashboard.ROWS)
+    rows = sum(height for height, _ in panels.ROWS)
     height = rows * _ROW_IN + _HEAD_IN
     with mpl.rc_context({**STYLE, "font.size": 8}):
         figure = Figure(figsize=(_WIDTH_IN, height), facecolor="#f4f5f7")
         FigureCanvasAgg(figure)
         figure.text(0.012, 1 - 0.3 / height, "twinsan", fontsize=15, fontweight="bold", va="center")
         figure.text(0.075, 1 - 0.3 / height, caption, fontsize=8.5, color=MUTED, va="center")
-        for panel, left, top, tall in dashboard.places():
+        for panel, left, top, tall in panels.places():
             box = (
                 left / 24,
                 1 - (_HEAD_IN + (top + tall) * _ROW_IN) / height,
@@ -103,13 +103,13 @@ def _draw_panel(
         side.set_color(GRID)
     inches = height * figure.get_figheight()
     figure.text(left + gap_x + 0.006, bottom + height - 0.19 / inches * height, panel.title, fontsize=9, va="center")
-    if panel.kind == dashboard.STAT:
+    if panel.kind == panels.STAT:
         _draw_number(frame, panel, series)
         return
-    names = max((len(name) for name, _ in series), default=0) if panel.kind == dashboard.STATES else 7
+    names = max((len(name) for name, _ in series), default=0) if panel.kind == panels.STATES else 7
     margin = min(0.45 * width, 0.0045 * names + 0.008)
     columns = max(1, panel.width // 3)
-    legend = 0.17 * -(-len(series) // columns) + 0.1 if panel.kind == dashboard.LINES else 0.0
+    legend = 0.17 * -(-len(series) // columns) + 0.1 if panel.kind == panels.LINES else 0.0
     lower, upper = (0.36 + legend) / inches * height, 0.34 / inches * height
     axes = figure.add_axes((left + margin + gap_x, bottom + lower, width - margin - 0.02, height - lower - upper))
     axes.set_xlim(0, span[1] - span[0])
@@ -122,7 +122,7 @@ def _draw_panel(
     if not series:
         axes.set_yticks([])
         axes.text(0.5, 0.5, "no data", transform=axes.transAxes, ha="center", color=MUTED)
-    elif panel.kind == dashboard.STATES:
+    elif panel.kind == panels.STATES:
         _draw_states(axes, panel, series, span[0])
     else:
         _draw_lines(axes, panel, series, span[0])
@@ -212,10 +212,10 @@ def save(answers: list[Answer], begin: float, end: float, path: Path) -> None:
 def load(path: Path) -> tuple[list[Answer], float, float]:
     """Read what was kept, for the panels that there are now."""
     kept = json.loads(path.read_text())
-    panels = {panel.title: panel for panel, *_ in dashboard.places()}
+    by_title = {panel.title: panel for panel, *_ in panels.places()}
     answers = [
-        Answer(panels[each["title"]], each["expression"], [(name, values) for name, values in each["series"]])
+        Answer(by_title[each["title"]], each["expression"], [(name, values) for name, values in each["series"]])
         for each in kept["answers"]
-        if each["title"] in panels
+        if each["title"] in by_title
     ]
     return answers, kept["begin"], kept["end"]

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from lab import bootstrap, xstate
+from lab import bootstrap, bootstrap_log, packages, xstate
+from lab.bootstrap_log import BootstrapError
 
 
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "bootstrap.log"
     path.touch()
-    monkeypatch.setattr(bootstrap, "_LOG", path)
+    monkeypatch.setattr(bootstrap_log, "PATH", path)
     return path
 
 
@@ -39,15 +40,15 @@ def _as_root(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_another_architecture_has_no_lab(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     bootstrap.require_architecture(["check"])
-    with pytest.raises(bootstrap.BootstrapError, match=r"x86-64.*aarch64; make check works here"):
+    with pytest.raises(BootstrapError, match=r"x86-64.*aarch64; make check works here"):
         bootstrap.require_architecture(["check", "lab"])
 
 
 def test_another_distribution_has_no_lab(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
-    assert bootstrap.missing_packages(["check"]) == []
-    with pytest.raises(bootstrap.BootstrapError, match="Debian 12 or newer"):
-        bootstrap.missing_packages(["lab"])
+    assert packages.missing(["check"]) == []
+    with pytest.raises(BootstrapError, match="Debian 12 or newer"):
+        packages.missing(["lab"])
 
 
 def test_only_what_is_installed_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +56,7 @@ def test_only_what_is_installed_is_not_missing(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, stdout=listing))
     missing = ["pacemaker-common", "pacemaker-cli-utils", "drbd-utils", "groff-base"]
-    assert bootstrap.missing_packages(["check"]) == missing
+    assert packages.missing(["check"]) == missing
 
 
 @pytest.mark.parametrize("needed", [False, True])
@@ -65,8 +66,8 @@ def test_a_compiler_is_wanted_where_the_processor_has_more_registers(
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, stdout=""))
     monkeypatch.setattr(xstate, "is_needed", lambda: needed)
-    assert ("gcc" in bootstrap.missing_packages(["lab"])) is needed
-    assert "gcc" not in bootstrap.missing_packages(["check"])
+    assert ("gcc" in packages.missing(["lab"])) is needed
+    assert "gcc" not in packages.missing(["check"])
 
 
 @pytest.mark.usefixtures("_as_root")
@@ -83,22 +84,22 @@ def test_package_lists_are_refreshed_only_where_needed(
     known: bool, statuses: list[int], commands: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     apt = Commands(*statuses)
-    monkeypatch.setattr(bootstrap, "_run", apt.run)
-    monkeypatch.setattr(bootstrap, "_has_candidates", lambda _: known)
-    bootstrap.install_packages(["a", "b"])
+    monkeypatch.setattr(bootstrap_log, "run", apt.run)
+    monkeypatch.setattr(packages, "_has_candidates", lambda _: known)
+    packages.install(["a", "b"])
     assert apt.seen == commands
 
 
 def test_nothing_missing_needs_no_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    bootstrap.install_packages([])
+    packages.install([])
 
 
 def test_an_ordinary_user_learns_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setattr("shutil.which", lambda _: None)
-    with pytest.raises(bootstrap.BootstrapError, match=r"as root, type: apt-get install --no-install-recommends a b$"):
-        bootstrap.install_packages(["a", "b"])
+    with pytest.raises(BootstrapError, match=r"as root, type: apt-get install --no-install-recommends a b$"):
+        packages.install(["a", "b"])
 
 
 @pytest.mark.usefixtures("_as_root")
@@ -115,10 +116,10 @@ def test_an_ordinary_user_learns_what_to_type(monkeypatch: pytest.MonkeyPatch) -
 )
 def test_a_failure_is_explained(said: str, told: str, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log.write_text(f"+ apt-get install a\n{said}\n")
-    monkeypatch.setattr(bootstrap, "_run", lambda _: 100)
-    monkeypatch.setattr(bootstrap, "_has_candidates", lambda _: False)
-    with pytest.raises(bootstrap.BootstrapError, match=told) as caught:
-        bootstrap.install_packages(["a"])
+    monkeypatch.setattr(bootstrap_log, "run", lambda _: 100)
+    monkeypatch.setattr(packages, "_has_candidates", lambda _: False)
+    with pytest.raises(BootstrapError, match=told) as caught:
+        packages.install(["a"])
     assert str(log) in str(caught.value)
 
 
@@ -130,7 +131,7 @@ def test_the_tools_are_made_once_for_each_set_of_requirements(tmp_path: Path, mo
     monkeypatch.setattr(bootstrap, "_REQUIREMENTS", requirements)
     monkeypatch.setattr(bootstrap, "_VENV", venv)
     commands = Commands(*[0] * 4)
-    monkeypatch.setattr(bootstrap, "_run", commands.run)
+    monkeypatch.setattr(bootstrap_log, "run", commands.run)
     for text, count in (("a==1\n", 2), ("a==1\n", 2), ("a==2\n", 4)):
         requirements.write_text(text)
         bootstrap.ensure_venv()
@@ -145,8 +146,8 @@ def test_an_unknown_purpose(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_a_lab_runs_without_installing_it_is_unpacked_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bootstrap, "_BUILD", tmp_path)
-    monkeypatch.setattr(bootstrap, "_UNPACKED", {"check": (), "lab": ("prometheus",)})
+    monkeypatch.setattr(packages, "_UNPACKED_TO", tmp_path / "unpacked")
+    monkeypatch.setattr(packages, "_UNPACKED", {"check": (), "lab": ("prometheus",)})
     ran: list[list[str]] = []
 
     def run(command: list[str]) -> int:
@@ -155,11 +156,11 @@ def test_what_a_lab_runs_without_installing_it_is_unpacked_once(
             (tmp_path / "unpacked" / "prometheus.new" / "prometheus_1_amd64.deb").touch()
         return 0
 
-    monkeypatch.setattr(bootstrap, "_run", run)
-    bootstrap.unpack_packages(["check"])
+    monkeypatch.setattr(bootstrap_log, "run", run)
+    packages.unpack(["check"])
     assert ran == []
-    bootstrap.unpack_packages(["lab"])
-    bootstrap.unpack_packages(["lab"])
+    packages.unpack(["lab"])
+    packages.unpack(["lab"])
     assert [command[0] for command in ran] == ["sh", "dpkg-deb"]
     assert list((tmp_path / "unpacked").iterdir()) == [tmp_path / "unpacked" / "prometheus"]
     assert list((tmp_path / "unpacked" / "prometheus").iterdir()) == []
@@ -167,8 +168,8 @@ def test_what_a_lab_runs_without_installing_it_is_unpacked_once(
 
 @pytest.mark.usefixtures("log")
 def test_a_package_that_cannot_be_fetched_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap, "_BUILD", tmp_path)
-    monkeypatch.setattr(bootstrap, "_run", lambda _: 100)
-    bootstrap._LOG.write_text("E: Temporary failure resolving 'packages.example'")
-    with pytest.raises(bootstrap.BootstrapError, match="could not fetch prometheus: the packages cannot be reached"):
-        bootstrap.unpack_packages(["lab"])
+    monkeypatch.setattr(packages, "_UNPACKED_TO", tmp_path / "unpacked")
+    monkeypatch.setattr(bootstrap_log, "run", lambda _: 100)
+    bootstrap_log.PATH.write_text("E: Temporary failure resolving 'packages.example'")
+    with pytest.raises(BootstrapError, match="could not fetch prometheus: the packages cannot be reached"):
+        packages.unpack(["lab"])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from lab import dashboard
-from tools.dashboard import STAT, places
+from tools.panels import STAT, places
 
 if TYPE_CHECKING:
     from lab.prometheus import Prometheus, Series

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import apt, bootstrap, xstate
+from lab import apt, bootstrap, bootstrap_log, xstate
+from lab.bootstrap_log import BootstrapError
 from lab.errors import LabError
 from lab.kernel import CHOICE, Kernel, chosen, chosen_with_iptables
 from tests.unit.lab.programs import Programs
@@ -119,10 +120,8 @@ def test_an_unknown_choice_names_the_known_ones(monkeypatch: pytest.MonkeyPatch)
 def test_a_mirror_without_the_release_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "log"
     log.write_text("E: The repository 'mirror: forky Release' does not have a Release file.\n")
-    monkeypatch.setattr(bootstrap, "_LOG", log)
+    monkeypatch.setattr(bootstrap_log, "PATH", log)
     monkeypatch.setattr(apt, "mirror", lambda: "mirror:/debian")
     monkeypatch.setattr(subprocess, "run", of(b"", failing="update"))
-    with pytest.raises(
-        bootstrap.BootstrapError, match=r"kernel from Debian's forky could not be .*TWINSAN_DEBIAN_MIRROR=ADDR"
-    ):
+    with pytest.raises(BootstrapError, match=r"kernel from Debian's forky could not be .*TWINSAN_DEBIAN_MIRROR=ADDR"):
         bootstrap.ensure_kernels()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import apt, bootstrap, pacemaker_root, pacemaker_tools
+from lab import apt, bootstrap, bootstrap_log, pacemaker_root, pacemaker_tools
+from lab.bootstrap_log import BootstrapError
 from lab.errors import LabError
 from tests.unit.lab.programs import Programs
 
@@ -84,12 +85,12 @@ def test_a_mirror_with_another_version_is_refused_and_leaves_nothing(
 def test_a_mirror_without_the_release_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "log"
     log.write_text("E: The repository 'mirror: bullseye Release' does not have a Release file.\n")
-    monkeypatch.setattr(bootstrap, "_LOG", log)
+    monkeypatch.setattr(bootstrap_log, "PATH", log)
     monkeypatch.setattr(apt, "mirror", lambda: "mirror:/debian")
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(subprocess, "run", of("2.0.5", failing="update"))
     with pytest.raises(
-        bootstrap.BootstrapError,
+        BootstrapError,
         match=r"2\.0\.5 could not be .*have that release of Debian; .*_MIRROR=ADDR",
     ):
         bootstrap.ensure_pacemakers()

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from tests.unit import agents
-from tools import dashboard
+from tools import dashboard, panels
 from twinsan.operate.metrics import families
 
 FOLDER = agents.ROOT / "packaging" / "prometheus"
@@ -31,7 +31,7 @@ def test_they_ask_for_metrics_that_there_are(name: str) -> None:
 
 
 def test_a_series_is_called_by_labels_that_it_has() -> None:
-    for panel, *_ in dashboard.places():
+    for panel, *_ in panels.places():
         for expression, legend in panel.queries:
             known = {label for name in re.findall(r"\btwinsan_\w+", expression) for label in SAMPLES[name]} | ADDED
             assert set(re.findall(r"{{(\w+)}}", legend)) <= known, panel.title
