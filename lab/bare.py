@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from lab import image
 from lab.bmc import PASSWORD
+from lab.host import PROJECT
 from lab.machine import Machine
-from lab.pair import PROJECT, Pair
+from lab.pair import Pair
 
 # The image of the lab has none of these.
 PACKAGES = ("openssh-client", "openssh-server")

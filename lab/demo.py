@@ -16,8 +16,9 @@ from typing import Any
 
 from lab import chart, evidence, load, operations, progress, report
 from lab.errors import LabError
+from lab.host import build_folder, now
 from lab.machine import Machine, wait_until
-from lab.pair import Pair, build_folder, now, pair
+from lab.pair import Pair, pair
 from lab.report import Event, Phase
 
 _LOG = "/run/load.csv"

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import tempfile
 
+from lab.host import PROJECT
 from lab.machine import Machine
-from lab.pair import PROJECT, RESOURCE, Pair
+from lab.pair import RESOURCE, Pair
 
-# Spare disks of the servers, of 8 MiB each; see lab.pair. Each gets the four partitions that a master boot record has
-# room for: a user-mode kernel takes no more disks.
+# Spare disks of the servers, of 8 MiB each; see lab.machines. Each gets the four partitions that a master boot record
+# has room for: a user-mode kernel takes no more disks.
 _SPARE = "defghijklmnop"
 _PARTITIONS, _FIRST_SECTOR, _SECTORS = 4, 64, 4080
 MOST = 1 + len(_SPARE) * _PARTITIONS

@@ -1,30 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The lab's pair: atlas and zeus with twinsan on them, their BMCs, and esx, the initiator.
-
-Made and used inside lab.namespace.enter; leaving the context ends all of it.
-"""
+"""The lab's pair: atlas and zeus with twinsan on them, and esx, which is logged in to what they serve."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
-import shutil
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lab import counts, evidence, image, network, progress
-from lab.bmc import PASSWORD, Bmc
+from lab import counts, evidence, progress
+from lab.bmc import PASSWORD
 from lab.errors import LabError, MachineLost, WaitTimedOut
-from lab.kernel import Kernel, chosen
-from lab.machine import Machine, make_disk, wait_until
-from lab.namespace import MEMORY
+from lab.host import PROJECT
+from lab.kernel import Kernel
+from lab.machine import Machine, wait_until
+from lab.machines import GUEST_MB, LUN_MB, Machines
 from lab.served import Served, volumes_are
 
-PROJECT = Path(__file__).resolve().parent.parent
 TEMPLATE = PROJECT / "cib-templates" / "san.xml"
 INITIATOR = "iqn.1998-01.com.vmware:esx"
 
@@ -47,97 +40,23 @@ _IDLE = (
     " | grep -q '^ *\\* '"
 )
 
-_NUMBERS = {"atlas": 2, "zeus": 3, "esx": 4}
 # NoopOutInterval and NoopOutTimeout as ESXi ships with; DefaultTime2Wait as README.md advises.
 INITIATOR_SETTINGS = {
     "node.conn[0].timeo.noop_out_interval": 15,
     "node.conn[0].timeo.noop_out_timeout": 10,
     "node.session.iscsi.DefaultTime2Wait": 0,
 }
-# The disk that is served, what the servers keep of it for themselves (both in san.res), and spare ones, /dev/ubdd to
-# /dev/ubdp, that tests make what they like of: as many as a user-mode kernel takes.
-_DISKS_MB = (128, 160, *(8,) * 13)
-GUEST_MB = 512
-# Three guests' memory, their changed disk blocks and two data disks.
-_MEMORY_NEEDED_MB = 3072
 
 
-@contextlib.contextmanager
-def installation() -> Iterator[Path]:
-    """What `make install` puts into /usr, in a folder."""
-    with tempfile.TemporaryDirectory(prefix="twinsan-install-") as folder:
-        command = ["make", "--silent", "--no-print-directory", "install", f"DESTDIR={folder}"]
-        subprocess.run(command, cwd=PROJECT, check=True)
-        yield Path(folder) / "usr"
-
-
-class Pair:
-    """The three guests; `power_events` has what happened to their power, with its time. `packages` are those that the
-    guests have besides (see lab.image); `disk_mb` is the size of the disk that is served, and `guest_mb` the memory of
-    each guest, in MiB. `more_disks_mb` are the sizes of the disks after that one.
-    """
+class Pair(Machines):
+    """The machines as a pair that serves a SAN, and how it gets there."""
 
     # The DRBD resources, with what is served from them.
     served: tuple[Served, ...] = (SAN,)
     # What the cluster is configured with.
     loaded = "cib-templates/san.xml"
 
-    def __init__(
-        self,
-        suite: str = "trixie",
-        packages: Sequence[str] = (),
-        disk_mb: int = _DISKS_MB[0],
-        guest_mb: int = GUEST_MB,
-        more_disks_mb: Sequence[int] = _DISKS_MB[1:],
-        kernel: Kernel | None = None,
-    ) -> None:
-        place = _working_folder(_MEMORY_NEEDED_MB + 2 * (disk_mb - _DISKS_MB[0]) + 3 * (guest_mb - GUEST_MB))
-        self.kernel = kernel or chosen()
-        base = image.build(suite, packages, self.kernel)
-        # Of its own: another pair may have been here before, with disks and a past that are not this one's.
-        self._folder = folder = Path(tempfile.mkdtemp(dir=place))
-        network.create(list(_NUMBERS), [_NUMBERS["atlas"], _NUMBERS["zeus"]])
-        self.suite = suite
-        sizes = (disk_mb, *more_disks_mb)
-        self.atlas, self.zeus = (
-            Machine(name, _NUMBERS[name], self.kernel, base, folder, f"{guest_mb}M", _make_disks(folder, name, sizes))
-            for name in ("atlas", "zeus")
-        )
-        self.esx = Machine("esx", _NUMBERS["esx"], self.kernel, base, folder, f"{guest_mb}M")
-        self.servers = (self.atlas, self.zeus)
-        self.guests = (self.atlas, self.zeus, self.esx)
-        self.power_events: list[tuple[float, str, str]] = []
-        self.disk = ""
-        self._bmcs = [Bmc(server, folder, self._power_changed) for server in self.servers]
-
-    def _power_changed(self, machine: Machine, what: str, when: float) -> None:
-        self.power_events.append((when, machine.name, what))
-
-    def close(self) -> None:
-        """End all guests and controllers, and take away their wires and disks."""
-        for bmc in self._bmcs:
-            bmc.stop()
-        for guest in self.guests:
-            guest.power_off(counted_as="")
-        network.remove(list(_NUMBERS))
-        shutil.rmtree(self._folder, ignore_errors=True)
-
     # -- from bare guests to a cluster ---------------------------------------------------------------------------
-
-    def boot(self) -> None:
-        """Power all three on and wait until they take commands."""
-        for guest in self.guests:
-            guest.start()
-        for guest in self.guests:
-            guest.wait_for_boot()
-
-    def renew(self, packages: Sequence[str] = ()) -> None:
-        """Make both servers new ones, which were never configured, with these packages besides."""
-        base = image.build(self.suite, packages, self.kernel)
-        for server in self.servers:
-            server.renew(base)
-        for server in self.servers:
-            server.wait_for_boot()
 
     def resource_files(self) -> dict[str, str]:
         """The files of DRBD's resources, by their names in /etc/drbd.d."""
@@ -160,15 +79,6 @@ class Pair:
                 "/etc/iscsi/initiatorname.iscsi": f"InitiatorName={INITIATOR}\n".encode(),
             }
         )
-
-    def install_on_servers(self, *servers: Machine) -> None:
-        """Install this checkout on these servers, by default on both, and nothing else."""
-        with installation() as usr:
-            for server in servers or self.servers:
-                server.copy({"/usr": usr})
-        for server in servers or self.servers:
-            # As a reboot would do after the installation.
-            server.succeed("python3 -m compileall -q /usr/lib/twinsan && systemctl restart systemd-modules-load")
 
     def prepare_disks(self) -> None:
         """Meta data on all disks, declared equal: they are new and empty, so nothing has to be copied."""
@@ -325,14 +235,6 @@ class Pair:
         value = "on" if standby else "off"
         self.peer_of(server).succeed(f"crm_attribute --node {server} --name standby --update {value}")
 
-    def bmc_of(self, server: Machine) -> Bmc:
-        """The controller of a server."""
-        return self._bmcs[self.servers.index(server)]
-
-    def peer_of(self, server: Machine) -> Machine:
-        """The other server."""
-        return self.zeus if server is self.atlas else self.atlas
-
     def log_in(self, iqn: str = IQN) -> str:
         """Log the initiator in; returns the path of its disk."""
         esx = self.esx
@@ -361,10 +263,6 @@ class Pair:
         volumes = re.findall(r"^ *(\d+): cs:.*\n.* oos:(\d+)", primary.read("/proc/drbd"), re.MULTILINE)
         return sum(int(kib) for minor, kib in volumes if int(minor) in served.minors)
 
-    def collect(self, folder: Path) -> Path:
-        """Write all state of all guests below `folder`; returns it."""
-        return evidence.collect(self.guests, folder)
-
 
 def template(path: Path = TEMPLATE) -> str:
     """A template, by default cib-templates/san.xml, with the password of the lab's controllers."""
@@ -376,7 +274,7 @@ def template(path: Path = TEMPLATE) -> str:
 def pair(
     suite: str = "trixie",
     packages: Sequence[str] = (),
-    disk_mb: int = _DISKS_MB[0],
+    disk_mb: int = LUN_MB,
     guest_mb: int = GUEST_MB,
     kernel: Kernel | None = None,
 ) -> Iterator[Pair]:
@@ -392,47 +290,9 @@ def pair(
         made.close()
 
 
-def _make_disks(folder: Path, name: str, sizes: Sequence[int]) -> list[Path]:
-    return [make_disk(folder / f"{name}-{number}.img", size) for number, size in enumerate(sizes)]
-
-
 def _has_address(server: Machine, address: str) -> bool:
     try:
         return server.is_on and f" {address}/" in server.run("ip -oneline address show", timeout=20).stdout
     except (MachineLost, WaitTimedOut):
         # It has just been shot, or is booting.
         return False
-
-
-def _working_folder(needed_mb: int) -> Path:
-    """Where disks lie: in memory where it fits, else in the checkout's build folder."""
-    memory = Path(MEMORY)
-    if available_memory_mb() >= needed_mb:
-        return memory
-    folder = PROJECT / "build" / "lab" / "disks"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    if shutil.disk_usage(folder).free >> 20 < needed_mb:
-        raise LabError(f"disk full: {folder} needs {needed_mb} MiB free, and so little memory is left as well")
-    return folder
-
-
-def available_memory_mb() -> int:
-    """What can be used without anybody being moved out of memory."""
-    with open("/proc/meminfo", encoding="ascii") as file:
-        for line in file:
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) >> 10
-    return 0
-
-
-def now() -> float:
-    """The time, as guests and events have it: guests take their clock from the host."""
-    return time.time()
-
-
-def build_folder(name: str) -> Path:
-    """A folder below build/ of this checkout."""
-    folder = PROJECT / "build" / name
-    os.makedirs(folder, exist_ok=True)
-    return folder

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from lab.errors import LabError
+from lab.host import PROJECT
 from lab.machine import wait_until
-from lab.pair import PROJECT
 
 # See lab.bootstrap.
 UNPACKED = PROJECT / "build" / "unpacked"

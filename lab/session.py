@@ -11,7 +11,8 @@ import time
 
 from lab import namespace
 from lab.errors import LabError
-from lab.pair import PROJECT, build_folder, pair
+from lab.host import PROJECT, build_folder
+from lab.pair import pair
 
 _STATE = PROJECT / "build" / "lab" / "pid"
 NUMBERS = {"atlas": 2, "zeus": 3, "esx": 4}

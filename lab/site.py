@@ -20,7 +20,7 @@ import tomllib
 
 from lab.bmc import PASSWORD
 from lab.errors import LabError
-from lab.pair import PROJECT
+from lab.host import PROJECT
 from lab.served import Served
 
 # What a site file says of its BMCs, what the lab adds, and the program on the servers that this names.

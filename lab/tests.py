@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import counts, namespace, pair
+from lab import counts, host, namespace
 
 # Those that take longest begin first, in this order, so that no lab is left alone with one at the end.
 _LONG = (
@@ -48,7 +48,7 @@ def run(suite: str, which: str, words: list[str]) -> int:
     """Run tests/cluster, `which` of them, with further words for pytest; returns 0 where all passed."""
     os.environ["SUITE"] = suite
     begin = time.monotonic()
-    labs = max(1, min(_MOST_LABS, os.cpu_count() or 1, pair.available_memory_mb() // _MEMORY_MB))
+    labs = max(1, min(_MOST_LABS, os.cpu_count() or 1, host.available_memory_mb() // _MEMORY_MB))
     if words:
         labs = 1
     # Pytest heeds the last -m, so one of the caller's is heard.
@@ -92,7 +92,7 @@ def _start(words: list[str], queue: int, told: int) -> tuple[int, int]:
 
 
 def _pytest(words: list[str], queue: int, told: int) -> int:
-    return int(pytest.main([str(pair.PROJECT / "tests" / "cluster"), *words], [_NextPart(queue), _Counting(told)]))
+    return int(pytest.main([str(host.PROJECT / "tests" / "cluster"), *words], [_NextPart(queue), _Counting(told)]))
 
 
 def _sum(telling: int) -> tuple[dict[str, int], list[str]]:

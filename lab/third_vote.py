@@ -10,8 +10,9 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+from lab.host import PROJECT
 from lab.machine import Machine
-from lab.pair import PROJECT, Pair, template
+from lab.pair import Pair, template
 
 _CONFIGURATIONS = PROJECT / "examples"
 TEMPLATE = PROJECT / "cib-templates" / "san-qnetd.xml"

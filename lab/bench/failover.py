@@ -12,9 +12,10 @@ from lab.bench import figures
 from lab.bench.chain import Chain
 from lab.bench.probe import Interruption, Probe
 from lab.errors import LabError
+from lab.host import now
 from lab.machine import Machine
 from lab.operations import Operation
-from lab.pair import Pair, now
+from lab.pair import Pair
 
 # The chain of many LUNs, or of other agents, takes minutes in guests of one processor.
 _SECONDS = 400.0

@@ -21,7 +21,8 @@ from lab.bench.chain import Chain, Stage
 from lab.bench.failover import POWER_CUT, SWITCHOVER, Series
 from lab.bench.figures import Section
 from lab.errors import LabError
-from lab.pair import build_folder, pair
+from lab.host import build_folder
+from lab.pair import pair
 
 # QUICK=1 is for a test of the benchmark itself, never for its figures.
 QUICK = bool(os.environ.get("QUICK"))

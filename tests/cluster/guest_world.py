@@ -16,8 +16,8 @@ from typing import Any
 
 from lab import control
 from lab.errors import LabError
+from lab.host import installation
 from lab.machine import Machine
-from lab.pair import installation
 from tests.cluster import hand
 from tests.states import drbd_vaai, lio_iscsi_target, lio_lun, portal_ip
 from tests.states.state import ACTIONS, RUN, Item, State

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from lab.bmc import PASSWORD
+from lab.host import PROJECT
 from lab.machine import Machine, wait_until
-from lab.pair import PROJECT, RESOURCE, Pair
+from lab.pair import RESOURCE, Pair
 from tests.cluster.test_drbd_states import by_hand, write  # noqa: F401  the first one is a fixture
 from twinsan.site import cib, crmsh, reader
 

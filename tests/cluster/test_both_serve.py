@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import pytest
 
 from lab import operations, report, site
+from lab.host import now
 from lab.machine import Machine
-from lab.pair import Pair, now
+from lab.pair import Pair
 from lab.report import Phase
 from lab.served import Served
 from lab.site_pair import SitePair

@@ -14,8 +14,9 @@ import pytest
 
 from lab import bare, report
 from lab import load as lab_load
+from lab.host import PROJECT, now
 from lab.machine import Machine
-from lab.pair import PROJECT, RESOURCE, Pair, now
+from lab.pair import RESOURCE, Pair
 from tests.cluster.test_failover import LOG, Load
 
 pytestmark = pytest.mark.soak

@@ -12,8 +12,9 @@ import pytest
 
 from lab import bare, evidence, operations, procedures, report
 from lab.errors import MachineLost
+from lab.host import now
 from lab.machine import Machine, wait_until
-from lab.pair import PORTAL, Pair, now
+from lab.pair import PORTAL, Pair
 from lab.procedures import NOTHING, PAUSE, Block
 from lab.report import Phase
 from lab.served import Served

@@ -12,8 +12,9 @@ import pytest
 
 from lab import load as lab_load
 from lab import report
+from lab.host import now
 from lab.machine import Machine
-from lab.pair import Pair, now
+from lab.pair import Pair
 from tests.cluster.test_failover import LOG, Load
 
 pytestmark = pytest.mark.soak

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from lab import dashboard, namespace, prometheus
+from lab.host import build_folder
 from lab.machine import Machine, wait_until
-from lab.pair import IQN, Pair, build_folder
+from lab.pair import IQN, Pair
 from lab.prometheus import Numbers, Prometheus
 from tests.cluster.test_alerts import alerted  # noqa: F401  a fixture
 from tests.cluster.test_failover import Load

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab.host import now
 from lab.machine import Machine
-from lab.pair import Pair, now
+from lab.pair import Pair
 from tests.cluster import links
 
 # Longer than corosync needs to give a node up, by examples/corosync.conf.

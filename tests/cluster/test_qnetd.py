@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from lab import third_vote
+from lab.host import now
 from lab.machine import Machine
-from lab.pair import Pair, now
+from lab.pair import Pair
 from tests.cluster import links
 from tests.cluster.test_failover import Load
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from lab import operations
+from lab.host import now
 from lab.machine import Machine
-from lab.pair import INITIATOR, IQN, PORTAL, RESOURCE, Pair, now
+from lab.pair import INITIATOR, IQN, PORTAL, RESOURCE, Pair
 from tests.cluster import hand
 from tests.cluster.test_failover import Load
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from lab import operations
+from lab.host import now
 from lab.machine import Machine
-from lab.pair import IQN, PORTAL, Pair, now
+from lab.pair import IQN, PORTAL, Pair
 from tests.cluster import hand
 
 _TARGET = f"{hand.CONFIGFS}/iscsi/{IQN}/tpgt_1"

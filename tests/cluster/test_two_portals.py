@@ -12,8 +12,9 @@ from contextlib import contextmanager
 import pytest
 
 from lab import report
+from lab.host import now
 from lab.machine import Machine, wait_until
-from lab.pair import Pair, now
+from lab.pair import Pair
 from lab.report import Phase
 from lab.site_pair import SitePair
 from tests.cluster import initiator, links, multipath

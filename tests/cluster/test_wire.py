@@ -18,8 +18,9 @@ import pytest
 from lab.capture import recorder, verdict
 from lab.capture.judge import judge
 from lab.capture.verdict import Verdict
+from lab.host import PROJECT, build_folder
 from lab.machine import Machine, wait_until
-from lab.pair import INITIATOR, INITIATOR_SETTINGS, IQN, PORTAL, PROJECT, RESOURCE, Pair, build_folder
+from lab.pair import INITIATOR, INITIATOR_SETTINGS, IQN, PORTAL, RESOURCE, Pair
 from tests.cluster.test_failover import LOG, Load
 
 # Each round is so many switchovers, and a power cut.

@@ -12,8 +12,9 @@ from lxml import etree
 from lab.bench import chain, incumbents
 from lab.control import Result
 from lab.errors import LabError
+from lab.host import PROJECT
 from lab.machine import Machine
-from lab.pair import PORTAL, PROJECT, Pair
+from lab.pair import PORTAL, Pair
 
 SCHEMA = Path("/usr/share/pacemaker/pacemaker-3.9.rng")
 
