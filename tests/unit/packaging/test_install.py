@@ -172,9 +172,12 @@ def test_it_can_be_installed_over_itself(tmp_path: Path) -> None:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the checkout, to make other versions of."""
+    """A copy of the checkout, to make other versions of: without much of what only the command needs, as all would be
+    compiled for each version.
+    """
     place = tmp_path / "copy"
-    left_out = shutil.ignore_patterns("build", ".git", ".hypothesis", "docs", "__pycache__", "tests", "lab")
+    outside = ("build", ".git", ".hypothesis", "docs", "__pycache__", "tests", "lab")
+    left_out = shutil.ignore_patterns(*outside, "operate", "site")
     shutil.copytree(agents.ROOT, place, ignore=left_out)
     return place
 

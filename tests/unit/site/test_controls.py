@@ -25,6 +25,8 @@ from tools import templates
 pytestmark = pytest.mark.runs_programs
 
 NEWEST = simulation.NEWEST
+# The newest version, and the others in `make soak`.
+VERSIONS = [pytest.param(each, marks=[] if each == NEWEST else [pytest.mark.soak]) for each in simulation.VERSIONS]
 
 _SET_STARTS = "the action that a set without one has: it stands beside the one that promotes"
 _SET_STANDS_ALONE = "a LUN that somebody stops takes no other along; with any of them stopped the address waits anyway"
@@ -194,7 +196,7 @@ OWN = """
 
 @pytest.mark.parametrize("interleave", [True, False])
 @pytest.mark.parametrize("above", ["ms_drbd", "c_target"])
-@pytest.mark.parametrize("version", simulation.VERSIONS)
+@pytest.mark.parametrize("version", VERSIONS)
 def test_a_fault_of_a_clone_below_on_the_other_node(tmp_path: Path, version: str, above: str, interleave: bool) -> None:
     """What `interleave` is for: it would restart what serves here."""
     text = simulated_sites.template("san").replace("</resources>", f"{OWN}</resources>")
@@ -209,7 +211,7 @@ def test_a_fault_of_a_clone_below_on_the_other_node(tmp_path: Path, version: str
     assert bool(here) is not interleave
 
 
-@pytest.mark.parametrize("version", simulation.VERSIONS)
+@pytest.mark.parametrize("version", VERSIONS)
 def test_a_lun_waits_for_what_starts_on_the_other_node_at_the_same_time(tmp_path: Path, version: str) -> None:
     """As the templates say: it is no clone, so `interleave` changes nothing for it."""
     pair = simulated_sites.pair(tmp_path, "san", version)
@@ -218,7 +220,7 @@ def test_a_lun_waits_for_what_starts_on_the_other_node_at_the_same_time(tmp_path
 
 
 @pytest.mark.parametrize("resource", [0, 1])
-@pytest.mark.parametrize("version", simulation.VERSIONS)
+@pytest.mark.parametrize("version", VERSIONS)
 def test_a_preferred_node_is_taken(tmp_path: Path, version: str, resource: int) -> None:
     """Also if it is not the one that the scheduler takes without a constraint."""
     here, other = laws.NODES[resource], laws.NODES[1 - resource]
@@ -231,7 +233,7 @@ def test_a_preferred_node_is_taken(tmp_path: Path, version: str, resource: int) 
 
 
 @pytest.mark.parametrize("stickiness", [True, False])
-@pytest.mark.parametrize("version", simulation.VERSIONS)
+@pytest.mark.parametrize("version", VERSIONS)
 def test_what_serves_stays(tmp_path: Path, version: str, stickiness: bool) -> None:
     """What `resource-stickiness` is for where the site prefers no node."""
     text = simulated_sites.template("san")

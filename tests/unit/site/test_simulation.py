@@ -17,9 +17,14 @@ from twinsan.site import cib
 
 pytestmark = pytest.mark.runs_programs
 
-# data0 is as san, and what a third vote changes is tested with the template.
-NAMES = [path.stem for path in sites.SHIPPED if path.stem not in ("data0", "san-qnetd")]
-ONE_RESOURCE = [name for name in NAMES if name != "two-resources"]
+# data0 is as san, and what a third vote changes is tested with the template. `make check` has a group, sets, and two
+# resources.
+NAMES = [
+    pytest.param(path.stem, marks=[] if path.stem in ("san", "many-luns", "two-resources") else [pytest.mark.soak])
+    for path in sites.SHIPPED
+    if path.stem not in ("data0", "san-qnetd")
+]
+ONE_RESOURCE = [name for name in NAMES if "two-resources" not in name.values]
 
 
 def make(folder: Path, name: str, *changes: tuple[str, str]) -> Pair:
