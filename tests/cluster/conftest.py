@@ -54,18 +54,30 @@ def whole_pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
         pair.close()
 
 
-@pytest.fixture
-def pair(whole_pair: Pair, request: pytest.FixtureRequest) -> Iterator[Pair]:
-    """The pair; after each test no guest may tell of an oops, a traceback or a core dump."""
-    yield whole_pair
+@pytest.fixture(autouse=True)
+def _judged(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test on the pair none of its guests may tell of an oops, a traceback or a core dump; what a failed
+    test leaves is kept.
+    """
+    if "whole_pair" not in request.fixturenames:
+        yield
+        return
+    pair: Pair = request.getfixturevalue("whole_pair")
+    yield
     reports = request.node.stash.get(_REPORTS, {})
     if any(report.failed for report in reports.values()):
         # Before a guest is asked that may be off.
-        print(f"the state of all guests is in {whole_pair.collect(evidence.new_folder(request.node.name))}")
-    found = [f"{guest}: {line}" for guest in whole_pair.guests for line in evidence.defects(guest)]
+        print(f"the state of all guests is in {pair.collect(evidence.new_folder(request.node.name))}")
+    found = [f"{guest}: {line}" for guest in pair.guests for line in evidence.defects(guest)]
     if found:
-        print(f"the state of all guests is in {whole_pair.collect(evidence.new_folder(request.node.name))}")
+        print(f"the state of all guests is in {pair.collect(evidence.new_folder(request.node.name))}")
     assert not found, "\n".join(found)
+
+
+@pytest.fixture
+def pair(whole_pair: Pair) -> Pair:
+    """The pair, for one test."""
+    return whole_pair
 
 
 # The whole is the first, as where a test has it alone: tests of one number are run in their order.
