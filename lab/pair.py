@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lab import counts, evidence, progress
+from lab import at_rest, counts, evidence, progress
 from lab.bmc import PASSWORD
 from lab.errors import LabError, MachineLost, WaitTimedOut
 from lab.host import PROJECT
@@ -28,17 +28,6 @@ _IS_CONNECTED, _IS_UP_TO_DATE = "cs:Connected", "cs:.* ds:UpToDate/UpToDate"
 _IS_IN_SYNC = "cs:Connected .* ds:UpToDate/UpToDate"
 # Commands for a server that succeed where it holds for both volumes.
 CONNECTED, UP_TO_DATE = (volumes_are(state, SAN.minors) for state in (_IS_CONNECTED, _IS_UP_TO_DATE))
-
-# Succeeds where the coordinator is idle and would find nothing to do. `crm_resource --wait` asks the same, but does not
-# end where a recurring monitor was cancelled before its first result and its resource has moved (Pacemaker 3.0.0: it
-# stays "pending" in the status of the node that was left). Monitors alone are not in the summary: one whose result was
-# "degraded" is planned anew when failure-timeout is over, and begun with the next plan that has another cause.
-_IDLE = (
-    "dc=$(crm_mon -1 2>/dev/null | sed -n 's/.*Current DC: \\([^ ]*\\) .*/\\1/p'); "
-    'crmadmin --status "$dc" 2>/dev/null | grep -q S_IDLE && '
-    "! crm_simulate --live-check --simulate 2>/dev/null | sed -n '/^Transition Summary/,/^Executing/p'"
-    " | grep -q '^ *\\* '"
-)
 
 # NoopOutInterval and NoopOutTimeout as ESXi ships with; DefaultTime2Wait as README.md advises.
 INITIATOR_SETTINGS = {
@@ -179,21 +168,17 @@ class Pair(Machines):
     def wait_until_settled(self, timeout: float = 180) -> None:
         """Wait until both nodes are online, every resource runs and the cluster has nothing left to do."""
         self.wait_until_online(timeout)
-        self.atlas.wait_until(
-            "! crm_mon -1 --inactive | grep -E 'Stopped|FAILED|Starting|Stopping|Promoting|Demoting'",
-            "every resource runs",
-            timeout,
-        )
+        self.atlas.wait_until(at_rest.ALL_RUNS, "every resource runs", timeout)
 
         def settled() -> bool:
             self._have_scores_told()
-            return self.atlas.run(_IDLE).status == 0
+            return self.atlas.run(at_rest.IDLE).status == 0
 
         wait_until(settled, "the cluster has settled", timeout)
 
     def wait_until_idle(self, timeout: float = 90) -> None:
         """Wait until the cluster has nothing left to do, whatever runs and whatever does not."""
-        self.atlas.wait_until(_IDLE, "the cluster has nothing to do", timeout)
+        self.atlas.wait_until(at_rest.IDLE, "the cluster has nothing to do", timeout)
 
     def _have_scores_told(self) -> None:
         """Have each replica look, as its next monitor would in up to 20 seconds, where one has not told a score:
@@ -219,6 +204,7 @@ class Pair(Machines):
         self.wait_until_online()
         self.wait_until_in_sync()
         self.wait_until_settled()
+        self.atlas.wait_until(at_rest.NOBODY_BANNED, "no replica is banned that is complete", 30)
 
     def move(self, server: Machine) -> None:
         """Move the SAN to `server` as crmsh does, without the time that crmsh takes to start, and take the move's

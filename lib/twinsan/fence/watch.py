@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from twinsan.drbd.events2 import Resource
 
 # How often to query the CIB while DRBD's state does not change: often while a constraint is known to exist, or while
-# the peer is away, which may be creating one; else seldom.
+# the peer is away, which may be creating one; else seldom. At each monitor while a constraint bans a replica that is
+# complete: if this server died now, nobody would serve.
 _SECONDS = 300.0
 _SECONDS_WITH_CONSTRAINT = 20.0
 
@@ -54,7 +55,7 @@ def start_background_work(resource: Resource) -> None:
     noted = _review_note(name).read()
     if _frozen(resource):
         child.run_detached(lambda: _decide_again(name))
-    elif resource.primary and noted and noted not in (state, _DUE + state):
+    elif resource.primary and noted and not noted.removeprefix(_DUE).startswith(resource.role):
         _review_note(name).replace(_DUE + state)
     elif not _is_reviewed(resource):
         _review_note(name).replace(state)
@@ -101,6 +102,8 @@ def _is_reviewed(resource: Resource) -> bool:
     """Whether the CIB was queried a short time ago, while DRBD was in its present state."""
     name = resource.name
     constrained = fence.constraint_note(name).exists() or fence.ban_note(name).exists()
+    if constrained and resource.complete and len(resource.complete_peers) == len(resource.connections):
+        return False
     seconds = _SECONDS_WITH_CONSTRAINT if constrained or resource.alone else _SECONDS
     try:
         age = time.time() - _review_note(name).modified()

@@ -607,6 +607,26 @@ def test_a_constraint_that_was_left_behind_is_lifted_by_a_monitor(cluster: FakeC
     assert len(host.background) == 2, "and after each change of the role"
 
 
+def test_after_a_link_that_was_down_for_a_moment_the_next_monitor_lifts_the_constraint(
+    cluster: FakeCluster, host: FakeHost
+) -> None:
+    """Whether or not a monitor has met the lost link: both replicas are complete, and one is banned."""
+    reconnect(host)
+    watch.start_background_work(look(host))
+    host.background.pop()()
+    for met in (False, True):
+        cluster.constraints = [cluster.constraint("atlas")]
+        fence.constraint_note("san").create("")
+        if met:
+            host.lose_peer()
+            watch.start_background_work(look(host))
+            host.background.clear()
+            reconnect(host)
+        watch.start_background_work(look(host))
+        host.background.pop()()
+        assert cluster.constraints == [], met
+
+
 def test_a_ban_that_comes_after_the_first_look_is_seen_by_the_next_but_one(
     cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:

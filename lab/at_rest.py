@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Commands for a server that succeed where the cluster is at rest."""
+
+from __future__ import annotations
+
+ALL_RUNS = "! crm_mon -1 --inactive | grep -E 'Stopped|FAILED|Starting|Stopping|Promoting|Demoting'"
+
+# A constraint that DRBD's handler has left is lifted by the next monitor of the Primary.
+NOBODY_BANNED = "! cibadmin --query --scope constraints | grep drbd-fence-by-handler"
+
+# Succeeds where the coordinator is idle and would find nothing to do. `crm_resource --wait` asks the same, but does not
+# end where a recurring monitor was cancelled before its first result and its resource has moved (Pacemaker 3.0.0: it
+# stays "pending" in the status of the node that was left). Monitors alone are not in the summary: one whose result was
+# "degraded" is planned anew when failure-timeout is over, and begun with the next plan that has another cause.
+IDLE = (
+    "dc=$(crm_mon -1 2>/dev/null | sed -n 's/.*Current DC: \\([^ ]*\\) .*/\\1/p'); "
+    'crmadmin --status "$dc" 2>/dev/null | grep -q S_IDLE && '
+    "! crm_simulate --live-check --simulate 2>/dev/null | sed -n '/^Transition Summary/,/^Executing/p'"
+    " | grep -q '^ *\\* '"
+)
