@@ -40,6 +40,10 @@ _LONG = (
 _MEMORY_MB = 4608
 _MOST_LABS = 2
 
+# When a test is taken to hang, and printed where it stands. The longest, 20 switchovers and 5 power cuts on the wire,
+# takes a quarter of an hour.
+_HANGS_SECONDS = 1800
+
 # Which tests: those that a person waits for, and those that repeat for their statistics or wait for minutes.
 TEST, SOAK = "not soak", "soak"
 
@@ -92,7 +96,10 @@ def _start(words: list[str], queue: int, told: int) -> tuple[int, int]:
 
 
 def _pytest(words: list[str], queue: int, told: int) -> int:
-    return int(pytest.main([str(host.PROJECT / "tests" / "cluster"), *words], [_NextPart(queue), _Counting(told)]))
+    # The watch costs a thread for each test, which thousands of unit tests do without.
+    watch = ["-o", f"faulthandler_timeout={_HANGS_SECONDS}"]
+    folder = str(host.PROJECT / "tests" / "cluster")
+    return int(pytest.main([folder, *watch, *words], [_NextPart(queue), _Counting(told)]))
 
 
 def _sum(telling: int) -> tuple[dict[str, int], list[str]]:

@@ -61,6 +61,11 @@ def _no_programs(request: pytest.FixtureRequest, process_guard: Guard) -> Iterat
     process_guard.active = False
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests that start programs come first: what takes longest should not be what is waited for at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("runs_programs") is None)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Make a skipped test a failed one. `make check` installs what the tests need, so nothing of it may be missing."""
