@@ -107,3 +107,21 @@ def test_what_a_replica_has_been_through_changes_its_limits_but_once(recovering:
         second_lun.wait_until_is(active, "dstate", "UpToDate/UpToDate")
         active.succeed(f"drbdadm detach {name}")
         assert _second(recovering, active) == usual, "diskless"
+
+
+@pytest.mark.soak
+def test_zeros_that_a_disk_has_refused_since_its_server_booted_are_no_difference(
+    recovering: Pair, active: Machine, passive: Machine
+) -> None:
+    """The disks are alike, and of one server alone it is known that its disk writes no zeros by itself."""
+    limit = "cat /sys/block/ubdb/queue/write_zeroes_max_bytes"
+    recovering.esx.succeed(f"sg_write_same --16 --in=/dev/zero --lba=204800 --num=64 --xferlen=512 {recovering.disk}")
+    active.wait_until(f"test $({limit}) = 0", "the disk has refused to write zeros", 30)
+    passive.power_off()
+    recovering.recover()
+    assert passive.succeed(limit).strip() != "0"
+    told = f"attrd_updater --query --node {passive} --name twinsan-device-limits-{RESOURCE}"
+    active.wait_until(f"{told} | grep -q ':.*write_zeroes_max_bytes=[1-9]'", f"{passive} has published its limits", 60)
+    # The monitor asks for them every few minutes.
+    active.succeed(f"rm /run/twinsan/device-limits.{RESOURCE}")
+    hand.expect(active, 8, "drbd-vaai", "monitor", **_DRBD)

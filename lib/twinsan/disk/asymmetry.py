@@ -108,6 +108,6 @@ def _transfer(pair: _Pair) -> str:
 
 def _zeroes(pair: _Pair) -> str:
     own, other = pair.own.write_zeroes_max_bytes, pair.other.write_zeroes_max_bytes
-    if not pair.writes_same or bool(own) == bool(other):
+    if not pair.writes_same or bool(own) == bool(other) or pair.own.is_like(pair.other):
         return ""
     return pair.text(SLOW_ZEROES, own, other, slow=pair.here if other else pair.node)

@@ -55,6 +55,12 @@ class Limits:
         """Whether the device can discard."""
         return self.discard_max_bytes > 0
 
+    def is_like(self, other: Limits) -> bool:
+        """Whether the limits are those of a disk of the same kind. Zeroing is no part of that: Linux offers it until a
+        disk has refused it once (drivers/scsi/sd.c, sd_disable_write_same), so it differs where one server has booted.
+        """
+        return all(getattr(self, name) == getattr(other, name) for name in _NAMES if name != "write_zeroes_max_bytes")
+
     def frees(self, piece: int) -> bool:
         """Whether a discard of any aligned range of `piece` bytes frees all of it."""
         unit = self.discard_granularity or 1

@@ -1061,7 +1061,10 @@ def test_a_cluster_that_does_not_answer_is_asked_again(served: FakeHost, run: Ru
             "zeus 786432, so that of what hosts unmap, 1048576 bytes at a time, zeus frees",
         ),
         ({"max_hw_sectors_kb": 512}, "HERE takes 1280 KiB at once and zeus 512"),
-        ({"write_zeroes_max_bytes": 0}, "each WRITE SAME waits until zeus has written zeros; give zeus a disk"),
+        (
+            {"write_zeroes_max_bytes": 0, "physical_block_size": 512},
+            "each WRITE SAME waits until zeus has written zeros; give zeus a disk",
+        ),
     ],
 )
 def test_a_difference_that_hosts_would_notice(served: FakeHost, run: Runner, other: dict[str, int], words: str) -> None:
@@ -1080,7 +1083,7 @@ def test_a_difference_that_hosts_would_notice(served: FakeHost, run: Runner, oth
 
 
 def test_this_nodes_disk_may_be_the_slow_one(served: FakeHost, run: Runner) -> None:
-    served.limits = fake_configfs.disk(write_zeroes_max_bytes=0)
+    served.limits = fake_configfs.disk(write_zeroes_max_bytes=0, discard_max_bytes=1 << 20)
     assert run("monitor") == 191
     here = os.uname().nodename
     assert run.reason.endswith(f"waits until {here} has written zeros; give {here} a disk that can zero blocks")
@@ -1096,6 +1099,8 @@ def test_this_nodes_disk_may_be_the_slow_one(served: FakeHost, run: Runner) -> N
         {"discard_granularity": 512},
         {"max_hw_sectors_kb": 4096},
         {"write_zeroes_max_bytes": 9},
+        # The same disk, which has refused to write zeros since its server booted.
+        {"write_zeroes_max_bytes": 0},
     ],
 )
 def test_a_difference_that_nobody_notices(served: FakeHost, run: Runner, other: dict[str, int]) -> None:
