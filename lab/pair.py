@@ -61,6 +61,8 @@ class Pair(Machines):
         self.install_on_servers()
         for server in self.servers:
             server.copy(resources)
+            # A test may cut the power before the kernel writes it back.
+            server.succeed("sync")
         self.esx.copy(
             {
                 "/usr/local/lib/lab/load": PROJECT / "lab" / "load.py",
