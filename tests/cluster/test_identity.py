@@ -115,6 +115,7 @@ def test_zeros_that_a_disk_has_refused_since_its_server_booted_are_no_difference
 ) -> None:
     """The disks are alike, and of one server alone it is known that its disk writes no zeros by itself."""
     limit = "cat /sys/block/ubdb/queue/write_zeroes_max_bytes"
+    initiator.wait_until_ready(recovering.esx, recovering.disk)
     recovering.esx.succeed(f"sg_write_same --16 --in=/dev/zero --lba=204800 --num=64 --xferlen=512 {recovering.disk}")
     active.wait_until(f"test $({limit}) = 0", "the disk has refused to write zeros", 30)
     passive.power_off()
