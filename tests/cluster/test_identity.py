@@ -122,7 +122,11 @@ def test_zeros_that_a_disk_has_refused_since_its_server_booted_are_no_difference
     recovering.recover()
     assert passive.succeed(limit).strip() != "0"
     told = f"attrd_updater --query --node {passive} --name twinsan-device-limits-{RESOURCE}"
-    active.wait_until(f"{told} | grep -q ':.*write_zeroes_max_bytes=[1-9]'", f"{passive} has published its limits", 60)
-    # The monitor asks for them every few minutes.
-    active.succeed(f"rm /run/twinsan/device-limits.{RESOURCE}")
-    hand.expect(active, 8, "drbd-vaai", "monitor", **_DRBD)
+    published = f"{told} | grep -q '\"0:[^ ]*write_zeroes_max_bytes=[1-9]'"
+    active.wait_until(published, f"{passive} has published its limits", 60)
+    # The monitor asks for them every few minutes. When the second one has, the cluster has the result of the first.
+    known = f"/run/twinsan/device-limits.{RESOURCE}"
+    for _ in range(2):
+        active.succeed(f"rm -f {known}")
+        active.wait_until(f"grep -q '^{passive} ' {known}", "a monitor knows the limits of both", 60)
+    assert "zeroes" not in active.succeed("crm_mon -1 --inactive")
