@@ -110,11 +110,13 @@ class Resources:
         return ownership.is_resource(str(primitive.get("id")), agent)
 
     def _whole(self, primitive: _Element) -> _Element:
-        """The largest element with the primitive in which all goes."""
+        """The largest element with the primitive in which all goes, and that the site does not have itself."""
         found = primitive
         for each in primitive.iterancestors(*ownership.HOLDERS):
             inner = list(each.iter("primitive"))
-            if any(str(one.get("id")) in self._names or not self._is_ours(one) for one in inner):
+            if each.get("id") in self._names or any(
+                str(one.get("id")) in self._names or not self._is_ours(one) for one in inner
+            ):
                 break
             found = each
         return found

@@ -78,6 +78,17 @@ SAN = SITES["san"]
 STRANGER = '<primitive id="mail" class="ocf" provider="heartbeat" type="MailTo"/>'
 
 
+def test_a_group_of_the_site_stays_though_all_in_it_goes() -> None:
+    """Its members stand beside it, and in it is a LUN that the site does not have any more."""
+    running = cluster()
+    group, section = part(running, ".//group[@id='g_san']"), part(running, ".//resources")
+    section.extend(group.findall("primitive"))
+    add(running, ".//group[@id='g_san']", '<primitive id="p_old" class="ocf" provider="twinsan" type="lio-lun"/>')
+    found = difference.between(running, SAN)
+    assert [(each.name, each.primitives) for each in found.going] == [("p_old", ["p_old"])]
+    assert configurations.meaning(found.tree) == configurations.meaning(configurations.running(SAN))
+
+
 def test_a_stranger_in_a_group_of_ours_stays_where_it_is() -> None:
     running = cluster()
     part(running, ".//group").insert(2, etree.fromstring(STRANGER))
