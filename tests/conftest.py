@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter
 from pathlib import Path
@@ -14,10 +15,19 @@ import pytest
 sys.pycache_prefix = str(Path(__file__).resolve().parents[1] / "build" / "pycache")
 sys.dont_write_bytecode = False
 
+# To collect thousands of tests makes objects that all stay: half of the time went into looking for garbage among them.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage again, and no more at what was there before the first test."""
+    gc.freeze()
+    gc.enable()
+
 
 def pytest_configure() -> None:
     """Choose how hypothesis looks for examples."""
-    # Not before the line above: pytest compiles all of it anew where nothing of it is kept.
+    # Not before sys.pycache_prefix is set: pytest compiles all of it anew where nothing of it is kept.
     from hypothesis import configuration, settings
 
     # A machine that others share may be slow, and a slow example is no defect.
