@@ -42,7 +42,7 @@ EXAMPLES = int(os.environ.get("EXAMPLES", "5200"))
 # runs, each with examples of its own.
 PARTS = 4
 # Of a part, what `make check` looks at: each kind of odd value several times.
-FEW = 150
+FEW = 100
 
 SECRET = "correct-horse-battery"
 

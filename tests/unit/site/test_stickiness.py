@@ -36,7 +36,7 @@ def _pair(folder: Path, site: Site, stickiness: int) -> Pair:
 
 @pytest.mark.runs_programs
 @pytest.mark.parametrize("more", ["", 'preferred = "atlas"', 'preferred = "atlas"\nfailback = true'])
-@pytest.mark.parametrize("name", ["san", "many-luns", "two-portals"])
+@pytest.mark.parametrize("name", ["san", "many-luns", pytest.param("two-portals", marks=pytest.mark.soak)])
 def test_a_node_without_complete_data_keeps_nothing(tmp_path: Path, name: str, more: str) -> None:
     most = _site(name, more).resources[0].most_stickiness
     site = _site(name, more, f"[policy]\nstickiness = {most}")
