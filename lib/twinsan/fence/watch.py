@@ -102,7 +102,7 @@ def _is_reviewed(resource: Resource) -> bool:
     """Whether the CIB was queried a short time ago, while DRBD was in its present state."""
     name = resource.name
     constrained = fence.constraint_note(name).exists() or fence.ban_note(name).exists()
-    if constrained and resource.complete and len(resource.complete_peers) == len(resource.connections):
+    if constrained and resource.complete and resource.complete_peers:
         return False
     seconds = _SECONDS_WITH_CONSTRAINT if constrained or resource.alone else _SECONDS
     try:

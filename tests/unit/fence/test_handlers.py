@@ -607,10 +607,16 @@ def test_a_constraint_that_was_left_behind_is_lifted_by_a_monitor(cluster: FakeC
     assert len(host.background) == 2, "and after each change of the role"
 
 
+@pytest.mark.parametrize("tie_breaker", [False, True])
 def test_after_a_link_that_was_down_for_a_moment_the_next_monitor_lifts_the_constraint(
-    cluster: FakeCluster, host: FakeHost
+    cluster: FakeCluster, host: FakeHost, monkeypatch: pytest.MonkeyPatch, tie_breaker: bool
 ) -> None:
-    """Whether or not a monitor has met the lost link: both replicas are complete, and one is banned."""
+    """Whether or not a monitor has met the lost link: both replicas are complete, and one is banned. A third node may
+    have no disk.
+    """
+    if tie_breaker:
+        host.version = 9
+        add_peer(host, monkeypatch, "hera", connected=True, disk="Diskless", client="yes")
     reconnect(host)
     watch.start_background_work(look(host))
     host.background.pop()()

@@ -30,9 +30,15 @@ def _filled(factory: pytest.TempPathFactory, name: str, fill: Callable[[Path], N
     return folder
 
 
+def _run(words: list[str], folder: Path) -> None:
+    """Run a program that must succeed without a word on standard error."""
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(folder)}
+    ended = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def _make_install(root: Path, prefix: str) -> None:
-    words = ["make", "--silent", "install", f"DESTDIR={root}", f"PREFIX={prefix}"]
-    subprocess.run(words, cwd=agents.ROOT, check=True, capture_output=True)
+    _run(["make", "--silent", "install", f"DESTDIR={root}", f"PREFIX={prefix}"], agents.ROOT)
 
 
 def _pip_install(root: Path) -> None:
@@ -42,10 +48,7 @@ def _pip_install(root: Path) -> None:
     shutil.copytree(agents.ROOT, copy, ignore=left_out)
     options = "--quiet --no-index --no-build-isolation --no-deps --no-cache-dir --disable-pip-version-check".split()
     pip = [sys.executable, "-m", "pip", "install", *options, "--root-user-action=ignore"]
-    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(copy)}
-    words = [*pip, "--root", str(root), "--prefix", "/usr", str(copy)]
-    ended = subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    _run([*pip, "--root", str(root), "--prefix", "/usr", str(copy)], copy)
 
 
 @pytest.fixture(scope="session")
