@@ -8,6 +8,9 @@ ALL_RUNS = "! crm_mon -1 --inactive | grep -E 'Stopped|FAILED|Starting|Stopping|
 # A constraint that DRBD's handler has left is lifted by the next monitor of the Primary.
 NOBODY_BANNED = "! cibadmin --query --scope constraints | grep drbd-fence-by-handler"
 
+# Failures and degraded results stay in the cluster's memory until failure-timeout.
+NOTHING_REMEMBERED = "! crm_mon -1 --inactive | grep '^Failed Resource Actions'"
+
 # Succeeds where the coordinator is idle and would find nothing to do. `crm_resource --wait` asks the same, but does not
 # end where a recurring monitor was cancelled before its first result and its resource has moved (Pacemaker 3.0.0: it
 # stays "pending" in the status of the node that was left). Monitors alone are not in the summary: one whose result was

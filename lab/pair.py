@@ -208,6 +208,12 @@ class Pair(Machines):
         self.wait_until_settled()
         self.atlas.wait_until(at_rest.NOBODY_BANNED, "no replica is banned that is complete", 30)
 
+    def forget_failures(self) -> None:
+        """Have the cluster forget what has failed, or was degraded, and is mended, as an operator does."""
+        if self.atlas.run(at_rest.NOTHING_REMEMBERED).status != 0:
+            self.atlas.succeed("crm_resource --cleanup", timeout=60)
+            self.wait_until_settled()
+
     def move(self, server: Machine) -> None:
         """Move the SAN to `server` as crmsh does, without the time that crmsh takes to start, and take the move's
         constraint away again.

@@ -21,13 +21,16 @@ from lab.site_pair import SitePair
 from tests.cluster.hand import CONFIGFS
 
 IPTABLES = "iptables"
-_REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a failed test leaves is kept, before its fixtures repair the pair."""
     report = yield
-    item.stash.setdefault(_REPORTS, {})[report.when] = report
+    pair = item.funcargs.get("whole_pair")
+    if report.failed and isinstance(pair, Pair):
+        where = pair.collect(evidence.new_folder(item.name))
+        report.sections.append(("evidence", f"the state of all guests is in {where}"))
     return report
 
 
@@ -56,20 +59,15 @@ def whole_pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
 
 @pytest.fixture(autouse=True)
 def _judged(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After each test on the pair none of its guests may tell of an oops, a traceback or a core dump; what a failed
-    test leaves is kept.
-    """
+    """After each test on the pair none of its guests may tell of an oops, a traceback or a core dump."""
     if "whole_pair" not in request.fixturenames:
         yield
         return
     pair: Pair = request.getfixturevalue("whole_pair")
     yield
-    reports = request.node.stash.get(_REPORTS, {})
-    if any(report.failed for report in reports.values()):
-        # Before a guest is asked that may be off.
-        print(f"the state of all guests is in {pair.collect(evidence.new_folder(request.node.name))}")
     found = [f"{guest}: {line}" for guest in pair.guests for line in evidence.defects(guest)]
     if found:
+        # The last test's pair is closed before its report is made.
         print(f"the state of all guests is in {pair.collect(evidence.new_folder(request.node.name))}")
     assert not found, "\n".join(found)
 
@@ -96,9 +94,12 @@ def site_pair(pair: Pair) -> SitePair:
 
 @pytest.fixture
 def recovering(pair: Pair) -> Iterator[Pair]:
-    """For tests that disturb the cluster: afterwards all is on, settled and in sync again, for the next one."""
+    """For tests that disturb the cluster: afterwards all is on, settled and in sync again, for the next one, and the
+    cluster remembers no failure.
+    """
     yield pair
     pair.recover()
+    pair.forget_failures()
 
 
 @pytest.fixture

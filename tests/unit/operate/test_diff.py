@@ -182,8 +182,8 @@ _STATUS = """
 <resource id="p_lun1" role="Stopped" managed="true" orphaned="false" blocked="false" target_role="Started"/>
 <resource id="p_lun2" role="Stopped" managed="true" orphaned="false" blocked="false" target_role="Stopped"/>
 <clone id="c"><resource id="p_target" role="Started" managed="true" blocked="true"/></clone></resources>
-<failures><failure op_key="p_lun1_start_0" node="atlas" exitstatus="error" task="start" exitreason="no disk; look"/>
-<failure op_key="p_lun1_monitor_10000" node="atlas" exitstatus="not running" task="monitor" exitreason=""/></failures>
+<failures><failure op_key="p_lun1_start_0" node="atlas" exitcode="1" task="start" exitreason="no disk; look"/>
+<failure op_key="p_lun1_monitor_10000" node="atlas" exitcode="7" task="monitor" exitreason=""/></failures>
 </pacemaker-result>"""
 
 
@@ -192,11 +192,27 @@ def test_what_is_not_well(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settling.ailments(Deadline(1)) == [
         "node zeus is not online; see there: systemctl status pacemaker",
         "p_lun1 on atlas: no disk; look; when that is mended: crm_resource --cleanup --resource p_lun1",
-        "p_lun1 on atlas: monitor ended with not running; "
-        "when that is mended: crm_resource --cleanup --resource p_lun1",
+        "p_lun1 on atlas: monitor failed with 7; when that is mended: crm_resource --cleanup --resource p_lun1",
         "p_lun1 does not run; see: crm_resource --why --resource p_lun1",
         "p_target is blocked: the cluster cannot stop it; see: crm_mon -1 and journalctl",
     ]
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(-8, True), (11, False)])
+def test_a_degraded_monitor_that_was_well_since_is_none_of_it(
+    monkeypatch: pytest.MonkeyPatch, seconds: int, told: bool
+) -> None:
+    """I/O was frozen until the peer was fenced: the cluster shows that until failure-timeout."""
+    frozen = 'op_key="p_drbd_monitor_10000" node="atlas" exitcode="191" task="monitor" exitreason="it is frozen"'
+    # 1577836800 s since the epoch.
+    shown = f'<r><failures><failure {frozen} last-rc-change="2020-01-01 00:00:00Z"/></failures></r>'
+    well = f'id="p_drbd_monitor_10000" operation="monitor" rc-code="8" last-rc-change="{1577836800 + seconds}"'
+    history = f'<lrm><lrm_resources><lrm_resource id="p_drbd"><lrm_rsc_op {well}/></lrm_resource></lrm_resources></lrm>'
+    cib = f'<r><status><node_state uname="atlas">{history}</node_state></status></r>'
+    printed = {"crm_mon": shown, "cibadmin": cib}
+    monkeypatch.setattr(command, "run", lambda *argv, **_: command.Result(argv, 0, printed[argv[0]], ""))
+    failed = "p_drbd on atlas: it is frozen; when that is mended: crm_resource --cleanup --resource p_drbd"
+    assert settling.ailments(Deadline(1)) == ([failed] if told else [])
 
 
 def test_a_crm_mon_that_says_nothing_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

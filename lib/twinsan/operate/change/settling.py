@@ -10,10 +10,13 @@ from twinsan.cluster import plan
 from twinsan.deadline import Deadline
 from twinsan.errors import Failure, Reason
 from twinsan.host import command
+from twinsan.operate.facts import cluster, configuration, overview
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from twinsan.operate.facts.cluster_shape import Failure as Failed
 
 _SECONDS_TO_ANSWER = 60.0
 _SECONDS_BETWEEN = 0.5
@@ -59,28 +62,29 @@ def _doing() -> str:
 
 
 def ailments(deadline: Deadline, mended: Collection[str] = ()) -> list[str]:
-    """Return what is not well with the cluster, each with what to type. A failure of a resource that was `mended` is
-    none any more: the cluster remembers it until failure-timeout has passed.
+    """Return what is not well with the cluster, each with what to type. Raises Failure if the cluster does not answer.
+
+    The cluster remembers a failure until failure-timeout has passed. It is none any more if the resource was `mended`,
+    or if it was degraded, and its monitor has found it well since.
     """
     shown = command.run("crm_mon", "--one-shot", "--output-as=xml", "--inactive", deadline=deadline).stdout
     try:
         tree = ET.fromstring(shown)  # noqa: S314  from the cluster's own program
     except ET.ParseError as error:
         raise UNREADABLE(error=error) from None
-    return list(dict.fromkeys(_found(tree, mended)))
+    cib = configuration.Configuration(command.run("cibadmin", "--query", deadline=deadline).stdout)
+    remembered = cluster.failures(cib, overview.Overview(shown), time.time())
+    present = [each for each in remembered if each.resource not in mended and not (each.over and each.degraded)]
+    return list(dict.fromkeys(_found(tree, present)))
 
 
-def _found(tree: ET.Element, mended: Collection[str]) -> Iterator[str]:
+def _found(tree: ET.Element, failures: Iterable[Failed]) -> Iterator[str]:
     for node in tree.findall("nodes/node"):
         if node.get("online") != "true":
             yield OFFLINE.text(node=node.get("name"))
-    for failure in tree.findall("failures/failure"):
-        resource, _, _ = failure.get("op_key", "").rpartition("_")
-        resource = resource.rpartition("_")[0] or failure.get("op_key", "")
-        if resource in mended:
-            continue
-        why = failure.get("exitreason") or f"{failure.get('task')} ended with {failure.get('exitstatus')}"
-        yield FAILED.text(resource=resource, node=failure.get("node"), why=why)
+    for failure in failures:
+        why = failure.reason or f"{failure.operation} failed with {failure.code}"
+        yield FAILED.text(resource=failure.resource, node=failure.node, why=why)
     for each in tree.iter("resource"):
         name = each.get("id", "")
         if each.get("blocked") == "true":

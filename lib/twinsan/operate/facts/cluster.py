@@ -42,7 +42,7 @@ def join(cib: Configuration, overview: Overview, now: float) -> shape.Cluster:
         watchdog_seconds=watchdog or None,
         nodes=tuple(overview.nodes()),
         instances=tuple(_instances(cib, overview)),
-        failures=tuple(_completed(cib, failure, now) for failure in overview.failures()),
+        failures=failures(cib, overview, now),
         fail_counts=tuple(_fail_counts(cib)),
         scores=tuple(_scores(cib)),
         constraints=tuple(_constraints(cib)),
@@ -68,8 +68,14 @@ def _begin(cib: Configuration, resource: str, role: str, node: str) -> tuple[int
     return None, None
 
 
+def failures(cib: Configuration, overview: Overview, now: float) -> tuple[shape.Failure, ...]:
+    """Return the failures that crm_mon shows, with their reasons in full, if the history has longer ones, and whether
+    each is over; `now` is the time, in seconds since the epoch.
+    """
+    return tuple(_completed(cib, failure, now) for failure in overview.failures())
+
+
 def _completed(cib: Configuration, failure: shape.Failure, now: float) -> shape.Failure:
-    """A failure with its reason in full, if the history has a longer one than crm_mon, and whether it is over."""
     history = [
         entry
         for entry in cib.history(failure.node, failure.resource)
