@@ -6,6 +6,8 @@ DESTDIR =
 PREFIX = /usr
 INTERPRETER =
 ARGS =
+# One process more than processors: some tests wait.
+UNIT_TESTS = $(PYTHON) -m pytest --numprocesses $$(($$(nproc) + 1)) --dist worksteal
 
 .PHONY: help demo bench lab lab-down test soak check format man templates graphs install uninstall clean
 
@@ -27,26 +29,28 @@ lab: ## Start a pair to play with: lab/ssh atlas
 lab-down: ## Stop that pair
 	@python3 -m lab down
 
-test: check ## Run all that a person waits for: check, then the tests on a cluster
+test: check ## Run all that a person waits for: check, the longer unit tests, then the tests on a cluster
 	@$(BOOTSTRAP) lab
+	@# A -m of the caller has been heard by check.
+	@$(if $(filter -m,$(ARGS)),,$(UNIT_TESTS) -m "long and not soak" $(ARGS) $(if $(ARGS),|| test $$? = 5))
 	@$(PYTHON) -m lab test $(ARGS)
 
 soak: ## Run what repeats for its statistics, on a cluster, and the whole simulation; prints how often
 	@$(BOOTSTRAP) check lab
 	@# 5: the words are about tests on a cluster alone.
-	@$(PYTHON) -m pytest -m soak --numprocesses $$(($$(nproc) + 1)) --dist worksteal $(ARGS) $(if $(ARGS),|| test $$? = 5)
+	@$(UNIT_TESTS) -m soak $(ARGS) $(if $(ARGS),|| test $$? = 5)
 	@$(PYTHON) -m lab soak $(ARGS)
 	@# Whether all that the benchmark measures can be measured; not its figures.
 	@$(if $(ARGS),,QUICK=1 $(PYTHON) -m lab bench)
 
-check: ## Run what needs no guests: linters, types, unit and contract tests
+check: ## Run what needs no guests and takes a minute: linters, types, unit and contract tests
 	@$(BOOTSTRAP) check
 	@$(PYTHON) -m ruff format --check --quiet
 	@$(PYTHON) -m ruff check --quiet
 	@# The types beside the tests: without a cache mypy takes a quarter of a minute, and one processor.
 	@# 5: the words are about tests on a cluster alone.
 	@$(PYTHON) -m mypy --no-error-summary >build/log/types 2>&1 & types=$$!; \
-	$(PYTHON) -m pytest --numprocesses $$(($$(nproc) + 1)) --dist worksteal $(ARGS); tests=$$?; \
+	$(UNIT_TESTS) $(ARGS); tests=$$?; \
 	wait $$types || { cat build/log/types; exit 1; }; \
 	test $$tests = 0 $(if $(ARGS),|| test $$tests = 5)
 

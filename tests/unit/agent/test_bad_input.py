@@ -2,7 +2,7 @@
 """Whatever an agent is given: a documented exit code, one line that says why, and nothing changed for a wrong value.
 
 The examples are the same in each run: what fails is then the change that was made, and a failure can be repeated by
-whoever sees it. `make check` looks at a few hundred of each agent, `make soak` at thousands, and
+whoever sees it. `make test` looks at a few hundred of each agent, `make soak` at thousands, and
 `EXAMPLES=100000 make check ARGS="-m soak -k bad_input"` at as many others.
 """
 
@@ -41,7 +41,7 @@ EXAMPLES = int(os.environ.get("EXAMPLES", "5200"))
 # The processes that run the tests share them out: half of the parts on a resource that is stopped, half on one that
 # runs, each with examples of its own.
 PARTS = 4
-# Of a part, what `make check` looks at: each kind of odd value several times.
+# Of a part, what `make test` looks at: each kind of odd value several times.
 FEW = 100
 
 SECRET = "correct-horse-battery"
@@ -354,7 +354,7 @@ FOUND: tuple[hostile.Call, ...] = (
 @pytest.mark.parametrize(
     ("seed", "examples"),
     [
-        pytest.param(0, FEW, id="few"),
+        pytest.param(0, FEW, id="few", marks=pytest.mark.long),
         *(pytest.param(seed, EXAMPLES // PARTS, id=str(seed), marks=pytest.mark.soak) for seed in range(PARTS // 2)),
     ],
 )

@@ -11,7 +11,7 @@ from lxml import etree
 from lab import luns
 from tests.unit.simulation import Cluster
 
-pytestmark = pytest.mark.runs_programs
+pytestmark = [pytest.mark.runs_programs, pytest.mark.long]
 
 COUNT = 4
 LUNS = [f"p_lun{number}" for number in range(1, COUNT + 1)]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.simulation import Cluster
 
-pytestmark = pytest.mark.runs_programs
+pytestmark = [pytest.mark.runs_programs, pytest.mark.long]
 
 GROUP = ("p_target", "p_lun1", "p_portal")
 # What the last node waits, at the longest, until it tries again (s), where its agents could not have its failures

@@ -82,12 +82,14 @@ def cluster(tmp_path: Path) -> Cluster:
 
 
 @pytest.mark.runs_programs
+@pytest.mark.long
 def test_the_survivor_with_the_vote_fences_and_serves(cluster: Cluster) -> None:
     cluster.lose("atlas")
     assert cluster.go() == ["fence atlas", *TAKE_OVER]
 
 
 @pytest.mark.runs_programs
+@pytest.mark.long
 def test_the_node_that_serves_goes_on_without_the_vote(cluster: Cluster) -> None:
     cluster.lose("zeus")
     cluster.lose_quorum()
@@ -95,6 +97,7 @@ def test_the_node_that_serves_goes_on_without_the_vote(cluster: Cluster) -> None
 
 
 @pytest.mark.runs_programs
+@pytest.mark.long
 def test_without_that_policy_it_would_stop(cluster: Cluster) -> None:
     """The control: why the policy is not the default."""
     cluster.change("nvpair[@name='no-quorum-policy']", value="stop")

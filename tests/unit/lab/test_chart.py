@@ -6,12 +6,15 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lab import chart, report
 from lab.load import Write
 from tests.unit.lab.test_report import POWER_CUT, SWITCHOVER, with_two_stalls
+
+pytestmark = pytest.mark.long
 
 CAPTION = chart.Caption("Title", "Subtitle")
 

@@ -6,11 +6,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import pytest
+
 from lab import dashboard
 from tools.panels import STAT, places
 
 if TYPE_CHECKING:
     from lab.prometheus import Prometheus, Series
+
+pytestmark = pytest.mark.long
 
 
 class Answering:

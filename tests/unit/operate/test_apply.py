@@ -23,7 +23,7 @@ from twinsan.host import command
 from twinsan.operate.change import node_files, settling, volumes
 from twinsan.site import difference
 
-pytestmark = pytest.mark.runs_programs
+pytestmark = [pytest.mark.runs_programs, pytest.mark.long]
 
 LUN_2 = '\n[[resources.san.luns]]\nlun = 2\ndevice = "/dev/drbd2"\ndisk = "/dev/sdd"\n'
 

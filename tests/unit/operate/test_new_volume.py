@@ -23,7 +23,7 @@ from twinsan.operate.setting_up.facts import Facts
 from twinsan.site import difference, drbd, settings
 from twinsan.site.model import Site
 
-pytestmark = pytest.mark.runs_programs
+pytestmark = [pytest.mark.runs_programs, pytest.mark.long]
 
 
 def made(folder: Path, monkeypatch: pytest.MonkeyPatch, content: str = WITHOUT) -> GrowingPair:

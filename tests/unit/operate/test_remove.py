@@ -16,7 +16,7 @@ from tests.unit.site import sites
 from twinsan import cli
 from twinsan.operate import in_use, remote
 
-pytestmark = pytest.mark.runs_programs
+pytestmark = [pytest.mark.runs_programs, pytest.mark.long]
 
 _SESSION = {"initiator": "iqn.1998-01.com.vmware:esx", "address": "10.0.5.4", "logged_in": True}
 _STRANGER = '<primitive id="mail" class="ocf" provider="heartbeat" type="MailTo"/>'

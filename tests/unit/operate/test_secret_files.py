@@ -17,7 +17,7 @@ from twinsan.errors import Failure
 from twinsan.host.command import Result
 from twinsan.operate import remote
 
-pytestmark = [pytest.mark.runs_programs, pytest.mark.usefixtures("files_of_root")]
+pytestmark = [pytest.mark.runs_programs, pytest.mark.long, pytest.mark.usefixtures("files_of_root")]
 
 OLD, NEW = "oldsecret1234", "newsecret5678"
 REASON = "ocf-exit-reason:it is not as configured: the CHAP secret of iqn.1998-01.com.vmware:esx is another; restart\n"

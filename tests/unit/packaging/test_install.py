@@ -18,7 +18,7 @@ from tests.unit import agents
 from twinsan import __version__
 from twinsan.ocf import metadata
 
-pytestmark = pytest.mark.runs_programs
+pytestmark = [pytest.mark.runs_programs, pytest.mark.long]
 
 RESOURCES = Path("usr/lib/ocf/resource.d/twinsan")
 LIBRARY = Path("usr/lib/twinsan")

@@ -14,7 +14,7 @@ import pytest
 
 from tests.unit import agents
 
-pytestmark = pytest.mark.runs_programs
+pytestmark = [pytest.mark.runs_programs, pytest.mark.long]
 
 _UNINSTALL = agents.ROOT / "packaging" / "uninstall.py"
 

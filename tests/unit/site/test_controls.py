@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The controls of the matrix: without any one constraint, and with any value that matters weaker, a scenario fails.
 
-What no plan shows is in EXPLAINED, with what shows it. `make check` weakens all of the template of one disk, and each
+What no plan shows is in EXPLAINED, with what shows it. `make test` weakens all of the template of one disk, and each
 kind of constraint that other templates have besides; `make soak` weakens everything, on every version.
 """
 
@@ -22,7 +22,7 @@ from tests.unit.site.simulated_sites import Record
 from tests.unit.site.test_cib import as_live
 from tools import templates
 
-pytestmark = pytest.mark.runs_programs
+pytestmark = [pytest.mark.runs_programs, pytest.mark.long]
 
 NEWEST = simulation.NEWEST
 # The newest version, and the others in `make soak`.
@@ -97,7 +97,7 @@ ALL = [(name, version, each) for name in templates.NAMES for version in simulati
 
 
 def is_checked(name: str, version: str, weakening: str) -> bool:
-    """Whether `make check` looks at it."""
+    """Whether `make test` looks at it."""
     gone = weakening.removeprefix("without ") if weakening.startswith("without ") else ""
     # The device of zeus is as that of atlas.
     return version == NEWEST and "fence_zeus" not in weakening and (name == "san" or gone in _FIRST_IN[name])

@@ -2,8 +2,8 @@
 """Whatever stands in a site file: `twinsan render` ends with 0 or 2 and without a traceback, writes nowhere but into
 its folder, and what it writes is valid.
 
-`make check` tries some of the files. To try 5,000, as after a change of how a file is read or written, type:
-TWINSAN_EXAMPLES=5000 make check ARGS="-k hostile_site"
+`make test` tries some of the files. To try 5,000, as after a change of how a file is read or written, type:
+TWINSAN_EXAMPLES=5000 make check ARGS="-m long -k hostile_site"
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from lxml import etree
 from tests.unit.site import sites
 from tests.unit.site.test_cib import schemas
 from twinsan import cli
+
+pytestmark = pytest.mark.long
 
 # What takes under ten seconds in all.
 EXAMPLES = int(os.environ.get("TWINSAN_EXAMPLES", "100"))

@@ -2,8 +2,8 @@
 """Sites, versions of Pacemaker, and all that may happen to a pair: every plan obeys the laws, nothing is touched that
 need not be, and all is served at the end.
 
-`make check` simulates the shipped sites in short, on the newest version, and two of them on the oldest. `make soak`
-simulates all sites on all versions.
+`make check` validates the shipped sites on all versions. `make test` simulates them in short, on the newest version,
+and two of them on the oldest, `make soak` all sites on all versions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.runs_programs
 VERSIONS = list(simulation.VERSIONS)
 ALL = [(name, version) for name in (*SHIPPED, *MADE) for version in VERSIONS]
 OLDEST, *_, NEWEST = VERSIONS
-# What `make check` simulates, in short; data0 is as san.
+# What `make test` simulates, in short; data0 is as san.
 IN_SHORT = [(name, NEWEST) for name in (*SHIPPED, MADE[0]) if name != "data0"]
 IN_SHORT += [("san", OLDEST), ("many-luns", OLDEST)]
 SHORT = ("cold start", "lost atlas", "quorum lost", "without data")
@@ -41,6 +41,7 @@ def test_it_is_valid_and_crm_verify_says_nothing(tmp_path: Path, name: str, vers
     simulated_sites.pair(tmp_path, name, version).verify()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "version"), parameters(IN_SHORT, soak=False))
 def test_it_starts_and_outlives_a_node(tmp_path: Path, name: str, version: str, record_property: Record) -> None:
     simulated_sites.run(simulated_sites.pair(tmp_path, name, version), SHORT, record_property)

@@ -15,9 +15,9 @@ from tests.unit.site.laws import NODES, OTHER, Laws
 from tests.unit.site.pair import Pair
 from twinsan.site import cib
 
-pytestmark = pytest.mark.runs_programs
+pytestmark = [pytest.mark.runs_programs, pytest.mark.long]
 
-# data0 is as san, and what a third vote changes is tested with the template. `make check` has a group, sets, and two
+# data0 is as san, and what a third vote changes is tested with the template. `make test` has a group, sets, and two
 # resources.
 NAMES = [
     pytest.param(path.stem, marks=[] if path.stem in ("san", "many-luns", "two-resources") else [pytest.mark.soak])

@@ -35,6 +35,7 @@ def _pair(folder: Path, site: Site, stickiness: int) -> Pair:
 
 
 @pytest.mark.runs_programs
+@pytest.mark.long
 @pytest.mark.parametrize("more", ["", 'preferred = "atlas"', 'preferred = "atlas"\nfailback = true'])
 @pytest.mark.parametrize("name", ["san", "many-luns", pytest.param("two-portals", marks=pytest.mark.soak)])
 def test_a_node_without_complete_data_keeps_nothing(tmp_path: Path, name: str, more: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.unit.operate.adoption import field
 from twinsan import cli
 
-pytestmark = pytest.mark.runs_programs
+pytestmark = [pytest.mark.runs_programs, pytest.mark.long]
 
 _STATE = """\
 <node_state id="{number}" uname="{node}" in_ccm="true" crmd="online" join="member" expected="member">

@@ -40,6 +40,7 @@ def found(text: bytes) -> list[tuple[str, str]]:
 
 
 @pytest.mark.runs_programs
+@pytest.mark.long
 @pytest.mark.parametrize(
     "template",
     [
@@ -241,6 +242,7 @@ SAMPLE = (
 
 
 @pytest.mark.runs_programs
+@pytest.mark.long
 @pytest.mark.parametrize("name", SIMULATED if ALL else SAMPLE)
 def test_the_scheduler_tells(name: str) -> None:
     template, changes, expected = SIMULATED[name]
@@ -441,6 +443,7 @@ def guide() -> bytes:
 
 
 @pytest.mark.runs_programs
+@pytest.mark.long
 @pytest.mark.parametrize("old", [False, True])
 def test_a_configuration_for_the_agents_of_clusterlabs(old: bool) -> None:
     """No resource of it has a priority, and its time-outs are those that a user-mode kernel needs."""
@@ -460,6 +463,7 @@ def test_a_configuration_for_the_agents_of_clusterlabs(old: bool) -> None:
 
 
 @pytest.mark.runs_programs
+@pytest.mark.long
 def test_its_chain_is_judged_as_well() -> None:
     """Without the order, the disk would be served before its promotion, although the port is closed beforehand."""
     root = etree.fromstring(guide())
@@ -480,6 +484,7 @@ def test_without_the_scheduler_the_text_is_still_read(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.runs_programs
+@pytest.mark.long
 def test_what_was_found_before_time_was_up_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     real, left = command.run, [1]
 
@@ -496,6 +501,7 @@ def test_what_was_found_before_time_was_up_is_told(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.runs_programs
+@pytest.mark.long
 def test_the_scheduler_is_not_asked_more_often_than_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A start of it is what takes time on a small server."""
     real, runs = command.run, []
@@ -510,6 +516,7 @@ def test_the_scheduler_is_not_asked_more_often_than_needed(monkeypatch: pytest.M
 
 
 @pytest.mark.runs_programs
+@pytest.mark.long
 @pytest.mark.parametrize("refused", [False, True])
 def test_a_configuration_is_validated_once(monkeypatch: pytest.MonkeyPatch, refused: bool) -> None:
     """Or each time, by a version that does not do without."""
@@ -530,6 +537,7 @@ def test_a_configuration_is_validated_once(monkeypatch: pytest.MonkeyPatch, refu
 
 
 @pytest.mark.runs_programs
+@pytest.mark.long
 @pytest.mark.parametrize("schema", ["\\9", "\\g<x>", '"&<'])
 def test_a_schema_that_nobody_has_is_refused(schema: str) -> None:
     """Whatever its name: the scheduler says so."""
@@ -539,6 +547,7 @@ def test_a_schema_that_nobody_has_is_refused(schema: str) -> None:
 
 
 @pytest.mark.runs_programs
+@pytest.mark.long
 @pytest.mark.parametrize(
     "version", [NEWEST, *(pytest.param(each, marks=pytest.mark.soak) for each in VERSIONS if each != NEWEST)]
 )
