@@ -94,12 +94,15 @@ def site_pair(pair: Pair) -> SitePair:
 
 @pytest.fixture
 def recovering(pair: Pair) -> Iterator[Pair]:
-    """For tests that disturb the cluster: afterwards all is on, settled and in sync again, for the next one, and the
-    cluster remembers no failure.
-    """
+    """For tests that disturb the cluster: afterwards all is on, settled and in sync again, for the next one."""
     yield pair
     pair.recover()
-    pair.forget_failures()
+
+
+@pytest.fixture(scope="module")
+def nothing_remembered(whole_pair: Pair) -> None:
+    """For tests of what says whether all is well: the cluster remembers no failure of the tests before."""
+    whole_pair.forget_failures()
 
 
 @pytest.fixture
