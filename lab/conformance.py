@@ -98,6 +98,7 @@ def _delayed(initiator: Machine, url: str, milliseconds: int) -> Iterator[None]:
 
 
 def _said(initiator: Machine, url: str, suite: str, seconds: int) -> str:
+    """What a suite printed until it ended, or was ended after these seconds."""
     # By lines, or what it said before a hang would be lost with it.
     command = f"timeout {seconds} stdbuf --output=L iscsi-test-cu --dataloss --test=ALL.{suite} {url} 2>&1"
     # It ends with 0 also where all was skipped, and with 1 where a test failed: what it says decides.

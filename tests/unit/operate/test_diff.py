@@ -182,8 +182,8 @@ _STATUS = """
 <resource id="p_lun1" role="Stopped" managed="true" orphaned="false" blocked="false" target_role="Started"/>
 <resource id="p_lun2" role="Stopped" managed="true" orphaned="false" blocked="false" target_role="Stopped"/>
 <clone id="c"><resource id="p_target" role="Started" managed="true" blocked="true"/></clone></resources>
-<failures><failure op_key="p_lun1_start_0" node="atlas" exitcode="1" task="start" exitreason="no disk; look"/>
-<failure op_key="p_lun1_monitor_10000" node="atlas" exitcode="7" task="monitor" exitreason=""/></failures>
+<failures><failure op_key="p_lun1_start_0" node="atlas" exitstatus="error" task="start" exitreason="no disk; look"/>
+<failure op_key="p_lun1_monitor_10000" node="atlas" exitstatus="not running" task="monitor" exitreason=""/></failures>
 </pacemaker-result>"""
 
 
@@ -192,7 +192,8 @@ def test_what_is_not_well(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settling.ailments(Deadline(1)) == [
         "node zeus is not online; see there: systemctl status pacemaker",
         "p_lun1 on atlas: no disk; look; when that is mended: crm_resource --cleanup --resource p_lun1",
-        "p_lun1 on atlas: monitor failed with 7; when that is mended: crm_resource --cleanup --resource p_lun1",
+        "p_lun1 on atlas: monitor ended with not running; "
+        "when that is mended: crm_resource --cleanup --resource p_lun1",
         "p_lun1 does not run; see: crm_resource --why --resource p_lun1",
         "p_target is blocked: the cluster cannot stop it; see: crm_mon -1 and journalctl",
     ]

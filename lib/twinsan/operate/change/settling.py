@@ -74,16 +74,17 @@ def ailments(deadline: Deadline, mended: Collection[str] = ()) -> list[str]:
         raise UNREADABLE(error=error) from None
     cib = configuration.Configuration(command.run("cibadmin", "--query", deadline=deadline).stdout)
     remembered = cluster.failures(cib, overview.Overview(shown), time.time())
-    present = [each for each in remembered if each.resource not in mended and not (each.over and each.degraded)]
-    return list(dict.fromkeys(_found(tree, present)))
+    return list(dict.fromkeys(_found(tree, remembered, mended)))
 
 
-def _found(tree: ET.Element, failures: Iterable[Failed]) -> Iterator[str]:
+def _found(tree: ET.Element, remembered: Iterable[Failed], mended: Collection[str]) -> Iterator[str]:
     for node in tree.findall("nodes/node"):
         if node.get("online") != "true":
             yield OFFLINE.text(node=node.get("name"))
-    for failure in failures:
-        why = failure.reason or f"{failure.operation} failed with {failure.code}"
+    for failure, shown in zip(remembered, tree.iterfind("failures/failure")):
+        if failure.resource in mended or (failure.over and failure.degraded):
+            continue
+        why = failure.reason or f"{failure.operation} ended with {shown.get('exitstatus')}"
         yield FAILED.text(resource=failure.resource, node=failure.node, why=why)
     for each in tree.iter("resource"):
         name = each.get("id", "")
