@@ -16,7 +16,7 @@ NOTHING_REMEMBERED = "! crm_mon -1 --inactive | grep '^Failed Resource Actions'"
 # stays "pending" in the status of the node that was left). Monitors alone are not in the summary: one whose result was
 # "degraded" is planned anew when failure-timeout is over, and begun with the next plan that has another cause.
 IDLE = (
-    "dc=$(crm_mon -1 2>/dev/null | sed -n 's/.*Current DC: \\([^ ]*\\) .*/\\1/p'); "
+    "dc=$(crmadmin --timeout 2s --dc_lookup 2>/dev/null | sed -n 's/.* is: \\([^ ]*\\).*/\\1/p'); "
     'crmadmin --status "$dc" 2>/dev/null | grep -q S_IDLE && '
     "! crm_simulate --live-check --simulate 2>/dev/null | sed -n '/^Transition Summary/,/^Executing/p'"
     " | grep -q '^ *\\* '"

@@ -29,13 +29,20 @@ RUN_TIMEOUT = 120.0
 
 
 def wait_until(condition: Callable[[], bool], description: str, timeout: float, interval: float = 0.2) -> float:
-    """Poll until `condition` holds; returns the seconds it took, raises WaitTimedOut naming `description`."""
+    """Poll until `condition` holds; returns the seconds it took, raises WaitTimedOut naming `description`.
+
+    Between two looks are `interval` seconds. After one that took long it is more, up to a second: a look takes its time
+    from what is waited for.
+    """
     begin = time.monotonic()
-    while not condition():
-        if time.monotonic() - begin > timeout:
+    while True:
+        looked = time.monotonic()
+        if condition():
+            return time.monotonic() - begin
+        now = time.monotonic()
+        if now - begin > timeout:
             raise WaitTimedOut(f"after {timeout:.0f} s it is still not so that {description}")
-        time.sleep(interval)
-    return time.monotonic() - begin
+        time.sleep(max(interval, min(2 * (now - looked), 1.0)))
 
 
 class Machine:
