@@ -9,7 +9,7 @@ ARGS =
 # One process more than processors: some tests wait.
 UNIT_TESTS = $(PYTHON) -m pytest --numprocesses $$(($$(nproc) + 1)) --dist worksteal
 
-.PHONY: help demo bench lab lab-down test soak check format man templates graphs install uninstall clean
+.PHONY: help demo bench lab lab-down test soak procedures check format man templates graphs install uninstall clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1\t/p' Makefile | expand -t 19
@@ -35,13 +35,15 @@ test: check ## Run all that a person waits for: check, the longer unit tests, th
 	@$(if $(filter -m,$(ARGS)),,$(UNIT_TESTS) -m "long and not soak" $(ARGS) $(if $(ARGS),|| test $$? = 5))
 	@$(PYTHON) -m lab test $(ARGS)
 
-soak: ## Run what repeats for its statistics, on a cluster, and the whole simulation; prints how often
+soak: ## Run what repeats for its statistics or waits for minutes, and the whole simulation; prints how often
 	@$(BOOTSTRAP) check lab
 	@# 5: the words are about tests on a cluster alone.
 	@$(UNIT_TESTS) -m soak $(ARGS) $(if $(ARGS),|| test $$? = 5)
 	@$(PYTHON) -m lab soak $(ARGS)
-	@# Whether all that the benchmark measures can be measured; not its figures.
-	@$(if $(ARGS),,QUICK=1 $(PYTHON) -m lab bench)
+
+procedures: ## Run what an operator does on a cluster, from init to the end, and a quick benchmark
+	@$(BOOTSTRAP) check lab
+	@$(PYTHON) -m lab procedures $(ARGS)
 
 check: ## Run what needs no guests and takes a minute: linters, types, unit and contract tests
 	@$(BOOTSTRAP) check

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The lab's command: ``python3 -m lab demo | bench | test | soak | up | down``."""
+"""The lab's command: ``python3 -m lab demo | bench | test | soak | procedures | up | down``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import argparse
 import os
 import sys
 
-from lab import image, kernel, namespace, session
+from lab import image, namespace, session
 from lab.errors import LabError
+
+# The commands that run tests on a cluster; see lab.tests.
+_TESTS = ("test", "soak", "procedures")
 
 
 def main() -> int:
@@ -23,16 +26,18 @@ def main() -> int:
     bench.description = "Measure all; results in build/bench/. QUICK=1 is for a test of the benchmark itself."
     bench.add_argument("part", nargs="*", help="only these parts: failover, data_path, price, luns, many_luns")
     test = (
-        "run tests/cluster, without those marked soak; further words go to pytest: -m soak -k NAME runs a marked one,"
-        " -m '' takes both kinds"
+        "run tests/cluster, without those marked soak or procedure; further words go to pytest: -m soak -k NAME runs a"
+        " marked one, -m '' takes all kinds"
     )
     commands.add_parser("test", help=test, add_help=False)
     soak = "run the tests that repeat for their statistics or wait for minutes, and print their counts"
     commands.add_parser("soak", help=soak, add_help=False)
+    procedures = "run what an operator does, and a quick benchmark"
+    commands.add_parser("procedures", help=procedures, add_help=False)
     commands.add_parser("up", help="start a pair and leave it running: lab/ssh atlas")
     commands.add_parser("down", help="stop that pair")
     arguments, words = parser.parse_known_args()
-    if words and arguments.command not in ("test", "soak"):
+    if words and arguments.command not in _TESTS:
         parser.error(f"unknown words: {' '.join(words)}")
     try:
         return _run(arguments, words)
@@ -47,22 +52,17 @@ def _run(arguments: argparse.Namespace, words: list[str]) -> int:
     namespace.require_host()
     # Outside the namespaces: they have no way to the packages.
     if arguments.command == "bench":
-        from lab.bench import data_path
-
-        image.build(arguments.suite, data_path.PACKAGES, kernel.chosen_with_iptables())
+        image.build(arguments.suite, image.MORE_PACKAGES)
         return namespace.enter(lambda: _bench(arguments))
     image.build(arguments.suite)
-    if arguments.command == "soak" or "-m" in words:
-        from lab import bare
-
-        image.build(arguments.suite, bare.PACKAGES)
-        image.build(arguments.suite, (), kernel.chosen_with_iptables())
+    if arguments.command == "procedures" or "-m" in words:
+        image.build(arguments.suite, image.MORE_PACKAGES)
     if arguments.command == "up":
         return session.up(arguments.suite)
-    if arguments.command in ("test", "soak"):
+    if arguments.command in _TESTS:
         from lab import tests
 
-        return tests.run(arguments.suite, tests.SOAK if arguments.command == "soak" else tests.TEST, words)
+        return tests.run(arguments.suite, tests.WHICH[arguments.command], words)
     return namespace.enter(lambda: _demo(arguments.suite))
 
 

@@ -12,9 +12,6 @@ from lab.host import PROJECT
 from lab.machine import Machine
 from lab.pair import Pair
 
-# The image of the lab has none of these.
-PACKAGES = ("openssh-client", "openssh-server")
-
 SITE = "/root/data0.toml"
 IQN = "iqn.2003-01.org.example:data0"
 _PASSWORD_FILE = "/root/bmc-password"  # noqa: S105  the name of a file
@@ -27,7 +24,7 @@ _DISKS = {"/dev/sda5": "/dev/ubdb", "/dev/sda6": "/dev/ubdc"}
 def make(pair: Pair) -> None:
     """Make the servers of a pair bare, and log the initiator out before."""
     pair.log_out()
-    pair.renew(PACKAGES)
+    pair.renew(image.MORE_PACKAGES)
     pair.install_on_servers()
     for server in pair.servers:
         _start(server)
@@ -39,7 +36,7 @@ def make(pair: Pair) -> None:
 def replace(pair: Pair, server: Machine) -> None:
     """Have a bare server in place of one that is dead."""
     server.power_off(counted_as="")
-    server.renew(image.build(pair.suite, PACKAGES, pair.kernel))
+    server.renew(image.build(pair.suite, image.MORE_PACKAGES))
     server.wait_for_boot()
     # The cluster may fence it as it boots.
     pair.peer_of(server).wait_until(f"crm_mon -1 | grep -q 'OFFLINE: .* {server} '", "it was given up", 60)
@@ -63,7 +60,7 @@ def configure(pair: Pair) -> None:
 def with_ssh(pair: Pair) -> None:
     """Make new servers that are set up as all tests expect them and reach each other by ssh; log the initiator in."""
     pair.log_out()
-    pair.renew(PACKAGES)
+    pair.renew(image.MORE_PACKAGES)
     pair.ready()
     for server in pair.servers:
         server.succeed("systemctl start --no-block ssh")

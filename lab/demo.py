@@ -18,7 +18,7 @@ from lab import chart, evidence, load, operations, progress, report
 from lab.errors import LabError
 from lab.host import build_folder, now
 from lab.machine import Machine, wait_until
-from lab.pair import Pair, pair
+from lab.pair import Pair, used
 from lab.report import Event, Phase
 
 _LOG = "/run/load.csv"
@@ -39,7 +39,7 @@ _WORDS = {
 def run(suite: str) -> int:
     """Run it all; returns 0 where nothing was lost."""
     folder = build_folder("demo")
-    with pair(suite) as made:
+    with used(Pair(suite)) as made:
         made.ready()
         return Demonstration(made, folder).run()
 

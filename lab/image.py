@@ -17,7 +17,7 @@ from pathlib import Path
 
 from lab import apt, progress
 from lab.errors import LabError
-from lab.kernel import Kernel, chosen
+from lab.kernel import Kernel, chosen, chosen_with_iptables
 
 GUEST_FILES = Path(__file__).parent / "guest"
 SUITES = ("trixie", "bookworm")
@@ -38,6 +38,9 @@ _PACKAGES_OF = {
     "trixie": ["fence-agents-ipmilan", "libiscsi-bin"],
     "bookworm": ["fence-agents"],
 }
+
+# For servers that are set up with ssh (lab.bare), and for the benchmark: one image for both.
+MORE_PACKAGES = ("openssh-client", "openssh-server", "fio")
 
 # Units that a guest of this lab does not need; each costs a process start, the dear thing in a user-mode kernel.
 _MASKED = """
@@ -68,16 +71,18 @@ _WITHOUT_RULES = "multipath-tools kpartx sg3-utils-udev"
 _DISABLED = ("iscsid.socket", "iscsid.service", "corosync-qnetd.service", "corosync-qdevice.service")
 
 
-def build(suite: str, packages: Sequence[str] = (), kernel: Kernel | None = None) -> Path:
-    """The image of `suite` with further packages, from the cache or newly built."""
+def build(suite: str, packages: Sequence[str] = ()) -> Path:
+    """The image of `suite` with further packages, from the cache or newly built. It has the modules of each kernel that
+    a guest may have.
+    """
     if suite not in SUITES:
         raise LabError(f"suite {suite!r} is not known; choose {' or '.join(SUITES)}")
-    kernel = kernel or chosen()
-    image = apt.cache() / f"{suite}-{_key(suite, packages, kernel)}.img"
+    kernels = tuple(dict.fromkeys((chosen(), chosen_with_iptables())))
+    image = apt.cache() / f"{suite}-{_key(suite, packages, kernels)}.img"
     with _alone(image):
         if not image.exists():
             with progress.step(f"Building the guests' image ({' with '.join((suite, *packages))})") as step:
-                _build(suite, packages, kernel, image, step.note)
+                _build(suite, packages, kernels, image, step.note)
     # Not the image itself: a disk on top of it remembers its time, and a guest that is fenced opens both again.
     _used(image).touch()
     return image
@@ -99,9 +104,10 @@ def _used(image: Path) -> Path:
     return image.with_suffix(".used")
 
 
-def _key(suite: str, packages: Sequence[str], kernel: Kernel) -> str:
+def _key(suite: str, packages: Sequence[str], kernels: Sequence[Kernel]) -> str:
     digest = hashlib.sha256()
-    for text in (suite, kernel.release(), Path(__file__).read_text(encoding="utf-8"), " ".join(sorted(packages))):
+    releases = [kernel.release() for kernel in kernels]
+    for text in (suite, *releases, Path(__file__).read_text(encoding="utf-8"), " ".join(sorted(packages))):
         digest.update(text.encode())
     for path in sorted(GUEST_FILES.rglob("*")):
         digest.update(str(path.relative_to(GUEST_FILES)).encode())
@@ -110,14 +116,16 @@ def _key(suite: str, packages: Sequence[str], kernel: Kernel) -> str:
     return digest.hexdigest()[:16]
 
 
-def _build(suite: str, packages: Sequence[str], kernel: Kernel, image: Path, note: Callable[[str], None]) -> None:
+def _build(
+    suite: str, packages: Sequence[str], kernels: Sequence[Kernel], image: Path, note: Callable[[str], None]
+) -> None:
     _require_room(image.parent)
     with tempfile.TemporaryDirectory(prefix="twinsan-image-", dir=_WORK) as folder:
         # mmdebstrap's mapped root is another user: it must be able to put the image there.
         os.chmod(folder, 0o700 if os.geteuid() == 0 else 0o777)
         made = Path(folder) / "base.img"
         log = image.with_suffix(".log")
-        command = list(_command(suite, packages, kernel, made))
+        command = list(_command(suite, packages, kernels, made))
         with log.open("w", encoding="utf-8") as output:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -143,15 +151,16 @@ def _build(suite: str, packages: Sequence[str], kernel: Kernel, image: Path, not
             _used(old).unlink(missing_ok=True)
 
 
-def _command(suite: str, packages: Sequence[str], kernel: Kernel, image: Path) -> Iterator[str]:
+def _command(suite: str, packages: Sequence[str], kernels: Sequence[Kernel], image: Path) -> Iterator[str]:
     yield from ("mmdebstrap", "--variant=minbase", "--format=null")
     for option in ('APT::Install-Recommends "false"', 'Acquire::Languages "none"', 'Acquire::Retries "3"'):
         yield f"--aptopt={option}"
     for folder in ("man", "locale", "doc"):
         yield f"--dpkgopt=path-exclude=/usr/share/{folder}/*"
     yield f"--include={','.join([*_PACKAGES, *_PACKAGES_OF[suite], *packages])}"
-    yield f"--customize-hook=mkdir -p $1/usr/lib/modules && cp -a {kernel.modules()} $1/usr/lib/modules/"
-    yield f"--customize-hook=chroot $1 depmod {kernel.release()}"
+    for kernel in kernels:
+        yield f"--customize-hook=mkdir -p $1/usr/lib/modules && cp -a {kernel.modules()} $1/usr/lib/modules/"
+        yield f"--customize-hook=chroot $1 depmod {kernel.release()}"
     yield f"--customize-hook=cp -a {GUEST_FILES}/. $1/ && chown -R 0:0 $1/usr/local $1/etc/fstab"
     yield f"--customize-hook=chroot $1 systemctl disable --quiet {' '.join(_DISABLED)}"
     yield f"--customize-hook=for u in {' '.join(_MASKED)}; do ln -sf /dev/null $1/etc/systemd/system/$u; done"

@@ -43,7 +43,7 @@ class Machines:
     ) -> None:
         place = host.disks_folder(_MEMORY_NEEDED_MB + 2 * (disk_mb - LUN_MB) + 3 * (guest_mb - GUEST_MB))
         self.kernel = kernel or chosen()
-        base = image.build(suite, packages, self.kernel)
+        base = image.build(suite, packages)
         # Of its own: another pair may have been here before, with disks and a past that are not this one's.
         self._folder = folder = Path(tempfile.mkdtemp(dir=place))
         network.create(list(_NUMBERS), [_NUMBERS["atlas"], _NUMBERS["zeus"]])
@@ -81,7 +81,7 @@ class Machines:
 
     def renew(self, packages: Sequence[str] = ()) -> None:
         """Make both servers new ones, which were never configured, with these packages besides."""
-        base = image.build(self.suite, packages, self.kernel)
+        base = image.build(self.suite, packages)
         for server in self.servers:
             server.renew(base)
         for server in self.servers:

@@ -6,16 +6,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from lab import at_rest, counts, evidence, progress
 from lab.bmc import PASSWORD
 from lab.errors import LabError, MachineLost, WaitTimedOut
 from lab.host import PROJECT
-from lab.kernel import Kernel
 from lab.machine import Machine, wait_until
-from lab.machines import GUEST_MB, LUN_MB, Machines
+from lab.machines import Machines
 from lab.served import Served, volumes_are
 
 TEMPLATE = PROJECT / "cib-templates" / "san.xml"
@@ -265,15 +264,8 @@ def template(path: Path = TEMPLATE) -> str:
 
 
 @contextlib.contextmanager
-def pair(
-    suite: str = "trixie",
-    packages: Sequence[str] = (),
-    disk_mb: int = LUN_MB,
-    guest_mb: int = GUEST_MB,
-    kernel: Kernel | None = None,
-) -> Iterator[Pair]:
+def used(made: Pair) -> Iterator[Pair]:
     """A pair for the time of the body; on failure its state is collected and the folder's path printed."""
-    made = Pair(suite, packages, disk_mb, guest_mb, kernel=kernel)
     try:
         yield made
     except Exception:

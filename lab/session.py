@@ -12,7 +12,7 @@ import time
 from lab import namespace
 from lab.errors import LabError
 from lab.host import PROJECT, build_folder
-from lab.pair import pair
+from lab.pair import Pair, used
 
 _STATE = PROJECT / "build" / "lab" / "pid"
 NUMBERS = {"atlas": 2, "zeus": 3, "esx": 4}
@@ -65,7 +65,7 @@ def _keep(suite: str, writer: int) -> int:
     os.setsid()
 
     def main() -> int:
-        with pair(suite) as made:
+        with used(Pair(suite)) as made:
             made.ready()
             made.log_in()
             sys.stdout.flush()

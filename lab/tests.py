@@ -24,8 +24,11 @@ from lab import counts, host, namespace
 
 # Those that take longest begin first, in this order, so that no lab is left alone with one at the end.
 _LONG = (
+    "test_day_two.py",
     "test_wire.py",
     "test_reservations.py",
+    "test_init.py",
+    "test_day_disk.py",
     "test_kill_points.py",
     "test_ready_drbd.py",
     "test_ready_identity.py",
@@ -44,8 +47,9 @@ _MOST_LABS = 2
 # takes a quarter of an hour.
 _HANGS_SECONDS = 1800
 
-# Which tests: those that a person waits for, and those that repeat for their statistics or wait for minutes.
-TEST, SOAK = "not soak", "soak"
+# Which tests: those that a person waits for, those that repeat for their statistics or wait for minutes, and what an
+# operator does. By the lab's command.
+WHICH = {"test": "not soak and not procedure", "soak": "soak", "procedures": "procedure"}
 
 
 def run(suite: str, which: str, words: list[str]) -> int:

@@ -2,8 +2,8 @@
 """What an initiator gets from a replicated disk: through the target of the agents, and through one made by plain
 targetcli on the same device of the same server, one after the other; and XCOPY against a copy by the host.
 
-The pair has to serve as the template has it, with a disk of DISK_MB and PACKAGES in its guests, as
-``pair(suite, packages=data_path.PACKAGES, disk_mb=data_path.DISK_MB)`` makes it.
+The pair has to serve as the template has it, with a disk of DISK_MB and fio in its guests, as
+``Pair(suite, image.MORE_PACKAGES, data_path.DISK_MB)`` makes it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from lab.errors import LabError
 from lab.machine import Machine
 from lab.pair import INITIATOR_SETTINGS, IQN, PORTAL, Pair
 
-PACKAGES = ("fio",)
 # Twice what is copied, and DRBD's meta data.
 DISK_MB = 520
 
@@ -117,7 +116,7 @@ def _unattended(made: Pair, server: Machine, needed_mib: int) -> Iterator[None]:
     """
     esx = made.esx
     if esx.run("command -v fio").status != 0:
-        raise LabError("the guests have no fio; make the pair with packages=data_path.PACKAGES")
+        raise LabError("the guests have no fio; make the pair with image.MORE_PACKAGES")
     size = int(server.succeed(f"blockdev --getsize64 {_DEVICE}")) >> 20
     if size < needed_mib:
         raise LabError(f"{_DEVICE} has {size} MiB; make the pair with disk_mb=data_path.DISK_MB")

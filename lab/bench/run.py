@@ -15,14 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab import kernel, luns, progress
+from lab import image, kernel, luns, progress
 from lab.bench import actions, chain, data_path, failover, figures, goals, incumbents, monitoring, picture, probe, scale
 from lab.bench.chain import Chain, Stage
 from lab.bench.failover import POWER_CUT, SWITCHOVER, Series
 from lab.bench.figures import Section
 from lab.errors import LabError
 from lab.host import build_folder
-from lab.pair import pair
+from lab.pair import Pair, used
 
 # QUICK=1 is for a test of the benchmark itself, never for its figures.
 QUICK = bool(os.environ.get("QUICK"))
@@ -40,18 +40,29 @@ def run(suite: str, wanted: Sequence[str] = ()) -> int:
         raise LabError(f"the benchmark has no part {', '.join(unknown)}; choose of {', '.join(PARTS)}")
     begin = time.monotonic()
     result: dict[str, Any] = json.loads(_place().read_text()) if wanted and _place().exists() else {}
-    with pair(suite, data_path.PACKAGES, data_path.DISK_MB, _GUEST_MB, kernel.chosen_with_iptables()) as made:
+    with used(new_pair(suite)) as made:
         made.ready()
-        stage = Stage(made)
-        for name in wanted or PARTS:
-            for section in PARTS[name](stage):
-                result[section.name] = section.rows
-                print("\n".join(["", section.title, "", *section.lines, ""]), flush=True)
-                _write(result)
+        for section in measured(made, wanted or PARTS):
+            result[section.name] = section.rows
+            _write(result)
             print(f"{(time.monotonic() - begin) / 60:.1f} minutes", flush=True)
     print("\n".join(["", "what is to be reached", "", *goals.lines(result), ""]))
     print(f"The figures: {_place()}")
     return 0
+
+
+def new_pair(suite: str) -> Pair:
+    """The pair that the benchmark measures."""
+    return Pair(suite, image.MORE_PACKAGES, data_path.DISK_MB, _GUEST_MB, kernel=kernel.chosen_with_iptables())
+
+
+def measured(made: Pair, names: Iterable[str]) -> Iterator[Section]:
+    """What the parts of these names measure on a pair that serves, each section printed."""
+    stage = Stage(made)
+    for name in names:
+        for section in PARTS[name](stage):
+            print("\n".join(["", section.title, "", *section.lines, ""]), flush=True)
+            yield section
 
 
 def _place() -> Path:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One pair for all cluster tests; each test finds it settled and in sync, and is judged by the guests' logs as well.
 
-A file of tests that need another pair names a site file of examples/, or "iptables" for a kernel that has it:
+A file of tests that need another pair names a site file of examples/, or "iptables" for a kernel that has it, or
+"benchmark" for the pair of the benchmark, which logs the initiator in itself:
 
     pytestmark = pytest.mark.parametrize("whole_pair", ["two-resources.toml"], indirect=True)
 """
@@ -14,13 +15,14 @@ from pathlib import Path
 import pytest
 
 from lab import evidence, image, kernel, namespace, site
+from lab.bench import run
 from lab.errors import LabError
 from lab.machine import Machine
 from lab.pair import IQN, Pair
 from lab.site_pair import SitePair
 from tests.cluster.hand import CONFIGFS
 
-IPTABLES = "iptables"
+IPTABLES, BENCHMARK = "iptables", "benchmark"
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -44,11 +46,13 @@ def whole_pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     wanted = getattr(request, "param", None)
     if wanted == IPTABLES:
         pair = Pair(suite, kernel=kernel.chosen_with_iptables())
+    elif wanted == BENCHMARK:
+        pair = run.new_pair(suite)
     else:
         pair = SitePair(site.load(wanted), suite) if wanted else Pair(suite)
     try:
         pair.ready()
-        pair.disk = pair.log_in()
+        pair.disk = "" if wanted == BENCHMARK else pair.log_in()
         yield pair
     except LabError:
         print(f"the state of all guests is in {pair.collect(evidence.new_folder('start'))}")

@@ -123,7 +123,7 @@ def _longest_stall(pair: Pair, begin: float, end: float) -> float:
     return max(gaps)
 
 
-@pytest.mark.soak
+@pytest.mark.procedure
 def test_a_pair_of_clusterlabs_and_linbit_is_taken_over_under_load_and_goes_back(old: Pair) -> None:
     pair = old
     active = pair.wait_until_serving()
@@ -194,7 +194,7 @@ def saved(passive: Machine) -> Iterator[str]:
     passive.run(f"losetup --detach {device}; rm -rf /run/old /run/saved.json /root/.targetcli")
 
 
-@pytest.mark.soak
+@pytest.mark.procedure
 @pytest.mark.usefixtures("without_the_san")
 def test_what_targetcli_has_saved_becomes_the_same_disk(pair: Pair, passive: Machine, saved: str) -> None:
     with logged_in(pair, passive) as disk:

@@ -14,7 +14,7 @@ from lab.pair import RESOURCE, Pair
 from tests.cluster.test_drbd_states import by_hand, write  # noqa: F401  the first one is a fixture
 from twinsan.site import cib, crmsh, reader
 
-pytestmark = pytest.mark.soak
+pytestmark = pytest.mark.procedure
 
 _PAGES = "/var/tmp/pages"
 _COMMAND = "/usr/local/sbin/page"

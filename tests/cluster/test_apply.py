@@ -16,7 +16,7 @@ from tests.cluster import hand
 from tests.cluster.test_failover import Load
 from twinsan.operate.change import maintenance
 
-pytestmark = [pytest.mark.soak, pytest.mark.usefixtures("nothing_remembered")]
+pytestmark = [pytest.mark.procedure, pytest.mark.usefixtures("nothing_remembered")]
 
 _SITE = "/root/site.toml"
 # The spare disks of the lab, of 8 MiB.

@@ -17,7 +17,7 @@ from lab.machine import Machine
 from lab.pair import IQN, RESOURCE, Pair
 from twinsan.operate import check
 
-pytestmark = [pytest.mark.soak, pytest.mark.usefixtures("nothing_remembered")]
+pytestmark = [pytest.mark.procedure, pytest.mark.usefixtures("nothing_remembered")]
 
 _FILE = f"/etc/drbd.d/{RESOURCE}.res"
 _WANTS = "/etc/systemd/system/multi-user.target.wants"

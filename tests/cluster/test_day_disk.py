@@ -12,14 +12,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab import bare, report
+from lab import bare, image, report
 from lab import load as lab_load
 from lab.host import PROJECT, now
 from lab.machine import Machine
 from lab.pair import RESOURCE, Pair
 from tests.cluster.test_failover import LOG, Load
 
-pytestmark = pytest.mark.soak
+pytestmark = pytest.mark.procedure
 
 _LUN, _VOLUME = "p_lun1", f"{RESOURCE}/0"
 _FIRST, _SECOND = "/dev/loop5", "/dev/loop6"
@@ -35,7 +35,7 @@ def _on_loops(whole_pair: Pair) -> Iterator[None]:
     """The pair, with ssh between the servers, and a loop device as the disk of the LUN on each."""
     pair = whole_pair
     pair.log_out()
-    pair.renew(bare.PACKAGES)
+    pair.renew(image.MORE_PACKAGES)
     pair.start_cluster()
     pair.install()
     for server in pair.servers:

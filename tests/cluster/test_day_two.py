@@ -21,7 +21,7 @@ from lab.served import Served
 from tests.cluster import hand
 from tests.cluster.test_failover import LOG, Load
 
-pytestmark = pytest.mark.soak
+pytestmark = pytest.mark.procedure
 
 PAGE = procedures.read()
 _SOURCE = "/root/twinsan"

@@ -17,7 +17,7 @@ from lab.machine import Machine
 from lab.pair import Pair
 from tests.cluster.test_failover import LOG, Load
 
-pytestmark = [pytest.mark.soak, pytest.mark.usefixtures("nothing_remembered")]
+pytestmark = [pytest.mark.procedure, pytest.mark.usefixtures("nothing_remembered")]
 
 
 @pytest.fixture

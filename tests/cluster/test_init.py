@@ -12,7 +12,7 @@ from lab import bare, evidence
 from lab.machine import Machine
 from lab.pair import PORTAL, Pair
 
-pytestmark = pytest.mark.soak
+pytestmark = pytest.mark.procedure
 
 # By the issue: in one command, in under five minutes of lab time.
 _MOST_SECONDS = 300

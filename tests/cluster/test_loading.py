@@ -21,7 +21,7 @@ from tests.cluster.graph import Graph
 
 _SITE = "data0.toml"
 
-pytestmark = [pytest.mark.soak, pytest.mark.parametrize("whole_pair", [_SITE], indirect=True)]
+pytestmark = [pytest.mark.procedure, pytest.mark.parametrize("whole_pair", [_SITE], indirect=True)]
 
 # Each as the head of its file says.
 _WAYS = {

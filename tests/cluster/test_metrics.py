@@ -24,7 +24,7 @@ from tests.cluster.test_failover import Load
 from twinsan.operate.metrics import families
 from twinsan.operate.metrics.text import Samples
 
-pytestmark = pytest.mark.soak
+pytestmark = pytest.mark.procedure
 
 RULES = Path(__file__).resolve().parents[2] / "packaging" / "prometheus" / "rules.yml"
 _SECONDS = 5.0

@@ -111,12 +111,12 @@ def logged_in(pair: Pair, server: Machine) -> Iterator[Disk]:
     "further",
     [
         # Starts of the other agents are what takes long.
-        pytest.param({}, id="defaults", marks=pytest.mark.soak),
+        pytest.param({}, id="defaults", marks=pytest.mark.procedure),
         pytest.param(
             {"scsi_sn": "60a98000-572D.54_x", "product_id": "VDISK", "emulate_3pc": "1", "emulate_caw": "1"}, id="named"
         ),
         # It has other limits, and a write cache.
-        pytest.param({"liot_bstype": "fileio"}, id="fileio", marks=pytest.mark.soak),
+        pytest.param({"liot_bstype": "fileio"}, id="fileio", marks=pytest.mark.procedure),
     ],
 )
 @pytest.mark.usefixtures("without_the_san")
@@ -164,7 +164,7 @@ def test_a_disk_keeps_its_identity(pair: Pair, passive: Machine, device: str, fu
         hand.expect(passive, 0, "lio-iscsi-target", "stop", **target)
 
 
-@pytest.mark.soak
+@pytest.mark.procedure
 def test_the_old_resources_go_and_come_back(active: Machine) -> None:
     """By the commands of the manual page, on a copy of the configuration."""
     copy = "/run/copy.xml"

@@ -18,7 +18,7 @@ from lab.machine import Machine, wait_until
 from lab.pair import INITIATOR, IQN, RESOURCE, Pair
 from tests.cluster.hand import CONFIGFS
 
-pytestmark = [pytest.mark.soak, pytest.mark.usefixtures("nothing_remembered")]
+pytestmark = [pytest.mark.procedure, pytest.mark.usefixtures("nothing_remembered")]
 
 # A look takes up to 2 s if all is well, and up to 5 s in any case. Times are judged only on a host that has little else
 # to do: on a busy one, the start of a program in a guest takes seconds. What is said is asked with a longer patience.

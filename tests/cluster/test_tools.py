@@ -104,7 +104,7 @@ def test_the_tools_read_the_metadata(passive: Machine, agent: str) -> None:
 
 
 # A start of pcs takes seconds in a guest, and a validation is several.
-@pytest.mark.soak
+@pytest.mark.procedure
 @pytest.mark.parametrize("agent", AGENTS)
 def test_pcs_validates_with_the_agent(pair: Pair, active: Machine, agent: str) -> None:
     values = {
@@ -171,7 +171,7 @@ def template(pair: Pair, active: Machine) -> tuple[Graph, str, str]:
     return graph.of(active, graph.configuration(active)), identity(pair), marker
 
 
-@pytest.mark.parametrize("tool", ["crmsh", pytest.param("pcs", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("tool", ["crmsh", pytest.param("pcs", marks=pytest.mark.procedure)])
 def test_the_manual_pages_bring_up_the_san(
     template: tuple[Graph, str, str], typed_away: Pair, project: Path, tool: str
 ) -> None:

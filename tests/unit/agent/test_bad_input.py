@@ -439,6 +439,7 @@ def test_a_stop_opens_nothing_but_a_block_device(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.runs_programs
+@pytest.mark.long
 @pytest.mark.parametrize("name", agents.NAMES)
 def test_a_process_with_odd_bytes_in_its_environment(name: str) -> None:
     """As the kernel starts it: bytes that are no text, for a resource that cannot be."""

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""HACKING.md says of every test on a cluster whether `make test` runs it, or `make soak`, or each a part of it."""
+"""HACKING.md says of every test on a cluster whether `make test` runs it, `make soak` or `make procedures`, or each a
+part of it.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,7 @@ def test_the_table_says_what_runs_where() -> None:
     table = _table()
     files = {path.name for path in _FOLDER.glob("test_*.py")}
     assert not files - set(table), "no row"
-    found = _files(tests.TEST, tests.SOAK)
+    found = _files(*tests.WHICH.values())
     assert set.union(*found.values()) == files, "nobody runs its tests"
     for column, (which, names) in enumerate(found.items(), start=1):
         assert {name for name in files if table[name][column] not in ("", "-")} == names, which

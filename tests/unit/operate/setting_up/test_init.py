@@ -73,6 +73,7 @@ def test_typed_again_it_changes_nothing(pair: FakePair, words: list[str], capsys
     assert [dict(node.files) for node in pair.nodes] == files
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("pair")
 def test_interrupted_at_any_change_it_goes_on_when_it_is_typed_again(
     monkeypatch: pytest.MonkeyPatch, words: list[str], capsys: pytest.CaptureFixture[str]
@@ -108,6 +109,7 @@ def test_a_secret_is_kept_as_it_is_written(pair: FakePair, words: list[str]) -> 
 
 
 @pytest.mark.usefixtures("pair")
+@pytest.mark.long
 def test_the_key_of_another_cluster_is_not_taken_over(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
     """Its corosync.conf was moved away, and its key was left: wherever init is interrupted, the pair gets its own."""
     path, old = "/etc/corosync/authkey", b"known to others"

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""All that the benchmark measures can be measured. Its figures are not judged: they are taken beside other tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.bench import run
+from lab.pair import Pair
+from tests.cluster.conftest import BENCHMARK
+
+pytestmark = [pytest.mark.procedure, pytest.mark.parametrize("whole_pair", [BENCHMARK], indirect=True)]
+
+
+@pytest.mark.parametrize("part", run.PARTS)
+def test_it_is_measured(pair: Pair, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "QUICK", True)
+    sections = list(run.measured(pair, [part]))
+    assert sections
+    assert all(section.rows and section.lines for section in sections)
