@@ -70,7 +70,7 @@ def run(suite: str, which: str, words: list[str]) -> int:
         statuses = [namespace.enter(lambda: _pytest(words, queue, told))]
     else:
         # A line for each test: dots of two labs would run together. At the end, where the time went.
-        words += ["-vv", "--durations=0", "--durations-min=1"]
+        words += ["-vv", "--durations=30", "--durations-min=5"]
         started = [_start(words, queue, told) for _ in range(labs)]
         try:
             _print_lines([reading for _, reading in started])
