@@ -221,6 +221,10 @@ class Machine:
         """The guest's journal."""
         return self.succeed(f"journalctl --no-pager --output=short-unix {arguments}")
 
+    def journal_cursor(self) -> str:
+        """Where the guest's journal ends now, for journalctl --after-cursor."""
+        return self.succeed("journalctl --lines=1 --show-cursor --output=cat | sed -n 's/^-- cursor: //p'").strip()
+
     def _command(self) -> list[str]:
         disks = [f"ubd0={self._folder}/{self.name}.cow,{self._base}"]
         disks += [f"ubd{number}={disk}" for number, disk in enumerate(self._data_disks, 1)]
@@ -235,6 +239,8 @@ class Machine:
             "root=/dev/ubda", "rw", "con0=null,fd:1", "con=null", "ssl=null",
             # A panic ends the process, as it resets a server; an oops is a panic, so that none is missed.
             "panic=-1", "oops=panic", "loglevel=5",
+            # Without it dmesg has the last 16 KiB only, and a test would not see what has been overwritten.
+            "log_buf_len=1M",
             f"systemd.hostname={self.name}", f"systemd.machine_id={self.number:032x}", f"lab.number={self.number}",
             "systemd.show_status=false", "systemd.journald.forward_to_console=false", "net.ifnames=0",
         ]  # fmt: skip

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import pytest
 from lab import load as writing
 from lab.machine import Machine, wait_until
 from lab.pair import IQN, Pair
-from tests.cluster import initiator, state_volume
+from tests.cluster import fence_answer, initiator, state_volume
 
 _LOAD = "/usr/local/lib/lab/load"
 LOG = "/run/test-load.csv"
@@ -84,13 +83,13 @@ def test_the_disk_is_the_same_after_a_switchover(pair: Pair, active: Machine, pa
 def test_a_power_cut_of_the_active_server(pair: Pair, active: Machine, passive: Machine, load: Load) -> None:
     """What was written to the state volume before an answer is there afterwards, whenever that comes."""
     state_volume.leave_a_file_half_written(active)
+    since = passive.journal_cursor()
     active.power_off()
     pair.wait_until_serving(on=passive)
     load.wait_for_writes()
     assert state_volume.take_the_files(passive) == ("newer", "old")
     # DRBD asked, and was told that the peer has been shot: nothing else lets I/O go on.
-    kernel = passive.succeed("dmesg")
-    assert re.search(r"/sbin/drbdadm fence-peer \S+ exit code 7", kernel), "fence-peer did not report a fencing"
+    fence_answer.wait_for(passive, fence_answer.PEER_FENCED, since)
     pair.recover()
     assert pair.wait_until_serving() is passive, "the SAN moved back by itself"
     assert "drbd-fence-by-handler" not in passive.succeed("cibadmin --query")

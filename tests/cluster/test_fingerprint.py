@@ -75,16 +75,12 @@ def _refusal(server: Machine, since: str) -> str:
     return lines[-1] if lines else ""
 
 
-def _cursor(server: Machine) -> str:
-    return server.succeed("journalctl --lines=1 --show-cursor --output=cat | sed -n 's/^-- cursor: //p'").strip()
-
-
 @pytest.mark.soak
 def test_another_disk_is_refused_and_goes_back(pair: Pair, active: Machine, passive: Machine, rule: Rule) -> None:
     known = initiator.identity(pair.esx, pair.disk)
     _wait_until_told(passive, active)
     rule.set(passive)
-    since = _cursor(passive)
+    since = passive.journal_cursor()
     passive.succeed(f"crm resource move g_san {passive.name}")
     wait_until(lambda: _refusal(passive, since) != "", f"{passive} has refused", 120, interval=1.0)
     told = _refusal(passive, since)
@@ -104,7 +100,7 @@ def test_the_survivor_of_a_power_cut_refuses_another_disk(
     known = initiator.identity(pair.esx, pair.disk)
     _wait_until_told(passive, active)
     rule.set(passive)
-    since = _cursor(passive)
+    since = passive.journal_cursor()
     active.power_off()
     wait_until(lambda: _refusal(passive, since) != "", f"{passive} has refused", 180, interval=1.0)
     # The other one comes back as it was, and the SAN with it.

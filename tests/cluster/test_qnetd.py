@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +11,7 @@ from lab import third_vote
 from lab.host import now
 from lab.machine import Machine
 from lab.pair import Pair
-from tests.cluster import links
+from tests.cluster import fence_answer, links
 from tests.cluster.test_failover import Load
 
 # Longer than corosync needs to give a node up, by examples/corosync-qnetd.conf.
@@ -89,13 +88,13 @@ def test_the_servers_lose_all_links(recovering: Pair, load: Load) -> None:
 
 def test_a_power_cut_of_the_server_that_serves(recovering: Pair, active: Machine, passive: Machine, load: Load) -> None:
     """The other one has the vote by then, and fences without a delay."""
-    begin = now()
+    begin, since = now(), passive.journal_cursor()
     active.power_off()
     recovering.wait_until_serving(on=passive)
     load.wait_for_writes()
     assert _fenced(recovering, begin) == {active.name}
     assert _DELAYED not in _said(passive, begin, "pacemaker-fenced")
-    assert re.search(r"/sbin/drbdadm fence-peer \S+ exit code 7", passive.succeed("dmesg"))
+    fence_answer.wait_for(passive, fence_answer.PEER_FENCED, since)
 
 
 @pytest.mark.soak

@@ -14,6 +14,7 @@ import pytest
 
 from lab.machine import Machine
 from lab.pair import CONNECTED, RESOURCE, UP_TO_DATE, Pair
+from tests.cluster import fence_answer
 from tests.cluster.test_drbd_states import by_hand, monitor, well, write  # noqa: F401  the first one is a fixture
 from twinsan.drbd import setup
 
@@ -84,10 +85,10 @@ def slow_once(recovering: Pair, active: Machine) -> Iterator[None]:
 
 def test_drbdsetup_is_slow_once(recovering: Pair, active: Machine, slow_once: None, cut: None) -> None:
     """The handler's first look takes longer than a look may: I/O goes on within 40 s."""
+    since = active.journal_cursor()
     Write(recovering).judge(40)
     active.succeed("test -e /run/slow-once")
-    # The monitor may have let I/O go on before.
-    active.wait_until("dmesg | tail -n 50 | grep -q 'fence-peer san exit code 4'", "the handler has decided", 40)
+    fence_answer.wait_for(active, fence_answer.PEER_OUTDATED, since)
     assert recovering.wait_until_serving(timeout=10) is active
 
 
@@ -116,7 +117,6 @@ def test_fencing_is_confirmed_late(
         told = shown(active, "stonith_admin --confirm=")
         patient = seconds < 100
         assert write.ended.is_set() != patient
-        # Its first reason stays: the cluster hears of a changed exit code only.
         assert f"I/O of san is frozen: {passive} " in told, told
         command = re.search(r"stonith_admin --confirm=\w+", told)
         assert command is not None

@@ -45,9 +45,9 @@ _DIAGNOSED = (
     (
         (errors.Degraded.__name__, errors.Drifted.__name__),
         "Degraded: the resource works, with a fault (190, 191)",
-        "The cluster restarts nothing for it. Repair the cause: the next monitor finds it repaired. Until then the "
-        "cluster shows the first reason, and the log has the present one. Do not clean up a promoted resource: until "
-        "its next monitor the cluster takes it for stopped, and stops what depends on it.",
+        "The cluster restarts nothing for it. Repair the cause: the next monitor finds it repaired. A reason that "
+        "replaces another one is in the log at once, and in crm_mon within three monitors. Do not clean up a promoted "
+        "resource: until its next monitor the cluster takes it for stopped, and stops what depends on it.",
         "See the log.",
     ),
     (

@@ -31,7 +31,7 @@ _DUE = "due "
 FROZEN = Reason(Degraded, "I/O of {resource} is frozen: {missing}")
 FROZEN_UNFENCED = Reason(
     Degraded,
-    "I/O of {resource} is frozen: {peer} is lost and not yet fenced",
+    "I/O of {resource} is frozen: {peer} is lost, and not yet fenced or found alive",
     "once it is off for sure: stonith_admin --confirm={peer}",
 )
 BANNED = Reason(
@@ -69,7 +69,7 @@ def freeze_ailment(resource: Resource) -> str:
     missing, peer = fence.undecided_note(resource.name).read(), fence.peer_note(resource.name).read()
     if missing:
         return FROZEN.text(resource=resource.name, missing=missing)
-    # The handler has not noted anything yet. The cluster keeps showing the first reason that it gets.
+    # The handler has not noted anything yet.
     return FROZEN_UNFENCED.text(resource=resource.name, peer=peer) if peer else ""
 
 
