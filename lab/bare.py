@@ -88,6 +88,12 @@ def introduce(pair: Pair) -> None:
         _know(server, pair.peer_of(server))
 
 
+def part(pair: Pair) -> None:
+    """Let no server log in to the other any more."""
+    for server in pair.servers:
+        server.succeed("rm -r /root/.ssh")
+
+
 def _make_key(server: Machine) -> None:
     server.wait_until("systemctl is-active --quiet ssh", "ssh can be used", 60)
     server.succeed("ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519")

@@ -42,7 +42,7 @@ def run(suite: str, wanted: Sequence[str] = ()) -> int:
     result: dict[str, Any] = json.loads(_place().read_text()) if wanted and _place().exists() else {}
     with used(new_pair(suite)) as made:
         made.ready()
-        for section in measured(made, wanted or PARTS):
+        for section in measured(Stage(made), wanted or PARTS):
             result[section.name] = section.rows
             _write(result)
             print(f"{(time.monotonic() - begin) / 60:.1f} minutes", flush=True)
@@ -56,9 +56,8 @@ def new_pair(suite: str) -> Pair:
     return Pair(suite, image.MORE_PACKAGES, data_path.DISK_MB, _GUEST_MB, kernel=kernel.chosen_with_iptables())
 
 
-def measured(made: Pair, names: Iterable[str]) -> Iterator[Section]:
-    """What the parts of these names measure on a pair that serves, each section printed."""
-    stage = Stage(made)
+def measured(stage: Stage, names: Iterable[str]) -> Iterator[Section]:
+    """What the parts of these names measure, each section printed."""
     for name in names:
         for section in PARTS[name](stage):
             print("\n".join(["", section.title, "", *section.lines, ""]), flush=True)

@@ -10,9 +10,31 @@ import json
 import socket
 import subprocess
 import sys
+from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lab.machine import Machine
 
 _PORT = 2222
 _ADDRESSES = {"atlas": "10.0.5.2", "zeus": "10.0.5.3"}
+
+
+def install(server: Machine) -> None:
+    """Let a server reach the other, and be reached."""
+    server.copy({"/usr/bin/ssh": b"#!/usr/bin/python3\n" + Path(__file__).read_bytes()})
+    server.succeed("chmod 755 /usr/bin/ssh")
+    start(server)
+
+
+def start(server: Machine) -> None:
+    """Let a server be reached, also after it has booted."""
+    server.succeed("systemctl is-active --quiet peer-shell || systemd-run --quiet --unit=peer-shell /usr/bin/ssh serve")
+
+
+def remove(server: Machine) -> None:
+    """Let a server neither reach the other nor be reached."""
+    server.succeed("systemctl stop peer-shell; rm -f /usr/bin/ssh")
 
 
 def serve() -> None:

@@ -44,10 +44,11 @@ def load(recovering: Pair) -> Iterator[Load]:
 
 
 @pytest.fixture
-def with_ssh(recovering: Pair) -> Pair:
-    """New servers that reach each other by ssh."""
+def with_ssh(recovering: Pair) -> Iterator[Pair]:
+    """New servers that reach each other by ssh; for the tests after this one they do not."""
     bare.with_ssh(recovering)
-    return recovering
+    yield recovering
+    bare.part(recovering)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from lab import progress
 from lab.machine import Machine
 from lab.pair import IQN, RESOURCE, Pair
+from tests.cluster import peer_shell
 from twinsan.operate import check
 
 pytestmark = [pytest.mark.procedure, pytest.mark.usefixtures("nothing_remembered")]
@@ -80,18 +80,13 @@ _SEEDS = {
 @pytest.fixture(scope="module")
 def prepared(whole_pair: Pair) -> Iterator[Pair]:
     """The pair with what a real one has and the lab has not: ssh, clocks that are kept, files for root alone."""
-    shell = b"#!/usr/bin/python3\n" + Path(__file__).with_name("peer_shell.py").read_bytes()
     for server in whole_pair.servers:
-        server.copy({"/usr/bin/ssh": shell, "/run/clock.py": _CLOCK.encode()})
-        server.succeed(f"chmod 755 /usr/bin/ssh && chmod 600 {_FILE} && python3 /run/clock.py")
-        _serve_shell(server)
+        peer_shell.install(server)
+        server.copy({"/run/clock.py": _CLOCK.encode()})
+        server.succeed(f"chmod 600 {_FILE} && python3 /run/clock.py")
     yield whole_pair
     for server in whole_pair.servers:
-        server.succeed("systemctl stop peer-shell; rm -f /usr/bin/ssh")
-
-
-def _serve_shell(server: Machine) -> None:
-    server.succeed("systemctl is-active --quiet peer-shell || systemd-run --quiet --unit=peer-shell /usr/bin/ssh serve")
+        peer_shell.remove(server)
 
 
 def _check(server: Machine, seconds: int | None = None) -> dict[str, Any]:
@@ -220,5 +215,5 @@ def test_a_dead_peer_is_told_in_time(prepared: Pair) -> None:
         assert any(each["what"].startswith("the other node") for each in told["unseen"]), told["unseen"]
     finally:
         prepared.recover()
-        _serve_shell(passive)
+        peer_shell.start(passive)
         passive.succeed("python3 /run/clock.py || true")

@@ -15,6 +15,7 @@ from lab import report
 from lab.host import now
 from lab.machine import Machine
 from lab.pair import Pair
+from tests.cluster import peer_shell
 from tests.cluster.test_failover import LOG, Load
 
 pytestmark = [pytest.mark.procedure, pytest.mark.usefixtures("nothing_remembered")]
@@ -25,6 +26,19 @@ def load(recovering: Pair) -> Iterator[Load]:
     running = Load(recovering, rate=20)
     yield running
     running.judge()
+
+
+@pytest.fixture(params=["without ssh", "with ssh"])
+def ssh(pair: Pair, request: pytest.FixtureRequest) -> Iterator[bool]:
+    """Whether the servers reach each other by ssh."""
+    if request.param == "without ssh":
+        yield False
+        return
+    for server in pair.servers:
+        peer_shell.install(server)
+    yield True
+    for server in pair.servers:
+        peer_shell.remove(server)
 
 
 def noticed(pair: Pair, begin: float) -> float:
@@ -49,7 +63,7 @@ def test_a_pair_that_is_well_is_ready(pair: Pair, active: Machine, passive: Mach
 
 
 @pytest.mark.parametrize("typed_on", ["active", "passive"])
-def test_a_switchover(pair: Pair, active: Machine, passive: Machine, load: Load, typed_on: str) -> None:
+def test_a_switchover(pair: Pair, active: Machine, passive: Machine, load: Load, typed_on: str, *, ssh: bool) -> None:
     """The stall that it reports is within a tenth of what the initiator has measured."""
     begin = time.time()
     found = drill(active if typed_on == "active" else passive, "--go")
@@ -58,9 +72,12 @@ def test_a_switchover(pair: Pair, active: Machine, passive: Machine, load: Load,
     measured = noticed(pair, begin)
     print(f"a drill typed on the {typed_on} server: {found['stall_seconds']:.2f} s, the initiator {measured:.2f} s")
     assert found["stall_seconds"] == pytest.approx(measured, rel=0.1)
-    # The guests have no ssh: each tells only what it has done itself.
-    seen = {"stop", "demote"} if typed_on == "active" else {"promote", "LUNs", "address"}
+    done = {"active": {"stop", "demote"}, "passive": {"promote", "LUNs", "address"}}
+    # Without ssh each server tells only what it has done itself, and says so.
+    seen = set.union(*done.values()) if ssh else done[typed_on]
     assert {phase["name"] for phase in found["phases"]} == seen | {"initiators"}, found
+    other = passive if typed_on == "active" else active
+    assert [line.startswith(f"what {other} did: ") for line in found["not_seen"]] == ([] if ssh else [True])
     assert "cli-prefer" not in active.succeed("cibadmin --query")
 
 
