@@ -29,7 +29,9 @@ def install(server: Machine) -> None:
 
 def start(server: Machine) -> None:
     """Let a server be reached, also after it has booted."""
-    server.succeed("systemctl is-active --quiet peer-shell || systemd-run --quiet --unit=peer-shell /usr/bin/ssh serve")
+    server.succeed(
+        "systemctl is-active --quiet peer-shell || systemd-run --quiet --collect --unit=peer-shell /usr/bin/ssh serve"
+    )
 
 
 def remove(server: Machine) -> None:
