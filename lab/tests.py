@@ -24,10 +24,13 @@ from lab import counts, host, namespace
 
 # Those that take longest begin first, in this order, so that no lab is left alone with one at the end.
 _LONG = (
+    "test_bench.py",
     "test_day_two.py",
+    "test_status.py",
     "test_wire.py",
     "test_reservations.py",
     "test_init.py",
+    "test_adopt.py",
     "test_day_disk.py",
     "test_kill_points.py",
     "test_ready_drbd.py",
