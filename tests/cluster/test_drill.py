@@ -75,7 +75,10 @@ def test_a_switchover(pair: Pair, active: Machine, passive: Machine, load: Load,
     done = {"active": {"stop", "demote"}, "passive": {"promote", "LUNs", "address"}}
     # Without ssh each server tells only what it has done itself, and says so.
     seen = set.union(*done.values()) if ssh else done[typed_on]
-    assert {phase["name"] for phase in found["phases"]} == seen | {"initiators"}, found
+    phases = {phase["name"] for phase in found["phases"]}
+    # An initiator may be back before the cluster logs that the address has started.
+    optional = {"initiators"} if "address" in seen else set()
+    assert phases | optional == seen | {"initiators"}, found
     other = passive if typed_on == "active" else active
     assert [line.startswith(f"what {other} did: ") for line in found["not_seen"]] == ([] if ssh else [True])
     assert "cli-prefer" not in active.succeed("cibadmin --query")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 from twinsan.deadline import Deadline
 
@@ -38,32 +39,47 @@ class Action:
 
 class History:
     """What the controller of one node has logged since a moment: its own actions in their order, and when it lost its
-    peer and learned that the peer was fenced, None for not.
+    peer and learned that the peer was fenced, None for not. The node's clock is `ahead` seconds ahead of this node's,
+    whose moments these are.
     """
 
     __slots__ = ("actions", "fenced", "lost")
 
-    def __init__(self, journal: str) -> None:
-        self.actions = list(_actions(journal))
-        self.lost = _first(_LOST, journal)
-        self.fenced = _first(_FENCED, journal)
+    def __init__(self, journal: str, ahead: float = 0.0) -> None:
+        self.actions = list(_actions(journal, ahead))
+        self.lost = _first(_LOST, journal, ahead)
+        self.fenced = _first(_FENCED, journal, ahead)
 
 
 def of(node: Node, since: float) -> History:
-    """Return the history of a node since a moment, in seconds since the epoch. Raises Failure if its journal cannot be
-    read: a node that is off, or that ssh does not reach.
+    """Return the history of a node since a moment, in seconds since the epoch by this node's clock. Raises Failure if
+    its journal cannot be read: a node that is off, or that ssh does not reach.
     """
-    begin = f"--since=@{since:.0f}"
+    deadline = Deadline(_SECONDS)
+    ahead = _seconds_ahead(node, deadline)
+    begin = f"--since=@{int(since + ahead)}"
     words = ("journalctl", "--output=short-unix", "--no-pager", "--identifier=pacemaker-controld", begin)
-    return History(node.run(*words, deadline=Deadline(_SECONDS)).stdout)
+    return History(node.run(*words, deadline=deadline).stdout, ahead)
 
 
-def _actions(journal: str) -> Iterator[Action]:
+def _seconds_ahead(node: Node, deadline: Deadline) -> float:
+    """How far a node's clock is certainly ahead of this node's: it was read between the question and the answer.
+    Negative if it is behind. Raises Failure if the node is not reached.
+    """
+    if node.is_here:
+        return 0.0
+    asked = time.time()
+    now = float(node.run("date", "+%s.%N", deadline=deadline).stdout)
+    answered = time.time()
+    return max(now - answered, 0.0) - max(asked - now, 0.0)
+
+
+def _actions(journal: str, ahead: float) -> Iterator[Action]:
     for moment, name, resource, node in _ACTION.findall(journal):
         # An instance of a clone has a number.
-        yield Action(float(moment), name, resource.partition(":")[0], node)
+        yield Action(float(moment) - ahead, name, resource.partition(":")[0], node)
 
 
-def _first(pattern: re.Pattern[str], journal: str) -> float | None:
+def _first(pattern: re.Pattern[str], journal: str, ahead: float) -> float | None:
     found = pattern.search(journal)
-    return float(found[1]) if found else None
+    return float(found[1]) - ahead if found else None
