@@ -209,7 +209,6 @@ def part(item: pytest.Item) -> tuple[Path, str]:
 def _order(items: list[pytest.Item]) -> int:
     """Those that need another pair come last, so that the usual one is made once (tests/cluster/conftest.py)."""
     name = items[0].path.name
+    place = _LONG.index(name) if name in _LONG else len(_LONG)
     parameters = getattr(getattr(items[0], "callspec", None), "params", {})
-    if "whole_pair" in parameters:
-        return len(_LONG) + 1
-    return _LONG.index(name) if name in _LONG else len(_LONG)
+    return place + len(_LONG) + 1 if "whole_pair" in parameters else place

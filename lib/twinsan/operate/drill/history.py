@@ -64,13 +64,18 @@ def of(node: Node, since: float) -> History:
 
 def _seconds_ahead(node: Node, deadline: Deadline) -> float:
     """How far a node's clock is certainly ahead of this node's: it was read between the question and the answer.
-    Negative if it is behind. Raises Failure if the node is not reached.
+    Negative if it is behind, 0 if the answer is no time. Raises Failure if the node is not reached.
     """
     if node.is_here:
         return 0.0
     asked = time.time()
-    now = float(node.run("date", "+%s.%N", deadline=deadline).stdout)
+    answer = node.run("date", "+%s.%N", deadline=deadline).stdout
     answered = time.time()
+    try:
+        now = float(answer)
+    except ValueError:
+        # A shell's start-up file may print something, which ssh passes on.
+        return 0.0
     return max(now - answered, 0.0) - max(asked - now, 0.0)
 
 

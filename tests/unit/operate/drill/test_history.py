@@ -18,14 +18,15 @@ ASKED, ANSWERED = 100.0, 101.0
 class OtherNode(remote.Node):
     """A node that another one asks for its time between ASKED and ANSWERED; it has started a LUN 2 s before."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, greeting: str = "") -> None:
         super().__init__("zeus")
         self.now = now
+        self.greeting = greeting
         self.since = ""
 
     def run(self, *argv: str, deadline: Deadline, input: str = "", check: bool = True) -> command.Result:  # noqa: A002
         if argv[0] == "date":
-            return command.Result(argv, 0, f"{self.now:.9f}\n", "")
+            return command.Result(argv, 0, f"{self.greeting}{self.now:.9f}\n", "")
         self.since = argv[-1]
         line = f"{self.now - 2:.6f} zeus pacemaker-controld[9]:  notice: "
         said = ("Node atlas state is now lost", "Result of start operation for p_lun1 on zeus: OK")
@@ -47,3 +48,8 @@ def test_its_moments_are_by_the_clock_of_the_node_that_asks(
     assert [each.time for each in found.actions] == [moment]
     assert found.lost == moment
     assert node.since == since
+
+
+def test_an_answer_that_is_no_time_corrects_nothing() -> None:
+    found = history.of(OtherNode(151.0, "welcome to zeus\n"), 90.0)
+    assert [each.time for each in found.actions] == [149.0]
