@@ -11,6 +11,15 @@ NOBODY_BANNED = "! cibadmin --query --scope constraints | grep drbd-fence-by-han
 # Failures and degraded results stay in the cluster's memory until failure-timeout.
 NOTHING_REMEMBERED = "! crm_mon -1 --inactive | grep '^Failed Resource Actions'"
 
+
+def found_running(resource: str, node: str) -> str:
+    """Succeeds where a probe has found a resource running on a node: what it found is kept as a failure, as it was not
+    expected, and Pacemaker restarts the resource when a parameter changes, instead of a reload.
+    """
+    record = f"lrm_rsc_op[@id='{resource}_last_failure_0' and @operation='monitor' and @interval='0']"
+    return f"cibadmin --query --xpath \"//node_state[@uname='{node}']//{record}\" >/dev/null 2>&1"
+
+
 # Succeeds where the coordinator is idle and would find nothing to do. `crm_resource --wait` asks the same, but does not
 # end where a recurring monitor was cancelled before its first result and its resource has moved (Pacemaker 3.0.0: it
 # stays "pending" in the status of the node that was left). Monitors alone are not in the summary: one whose result was

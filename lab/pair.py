@@ -213,6 +213,17 @@ class Pair(Machines):
             self.atlas.succeed("crm_resource --cleanup", timeout=60)
             self.wait_until_settled()
 
+    def have_started(self, *resources: str) -> None:
+        """Have each of these resources started by the cluster where a probe has only found it running, as after a
+        clean-up of a degraded one in a test before: one that was started can be reloaded.
+        """
+        for server in self.servers:
+            if any(server.run(at_rest.found_running(each, server.name)).status == 0 for each in resources):
+                self.standby(server)
+                self.wait_until_idle()
+                self.standby(server, standby=False)
+                self.wait_until_settled()
+
     def move(self, server: Machine) -> None:
         """Move the SAN to `server` as crmsh does, without the time that crmsh takes to start, and take the move's
         constraint away again.

@@ -103,6 +103,13 @@ def recovering(pair: Pair) -> Iterator[Pair]:
     pair.recover()
 
 
+@pytest.fixture
+def started(recovering: Pair) -> Pair:
+    """The pair, with nothing that a probe has only found running: Pacemaker can reload what it has started itself."""
+    recovering.have_started("p_target", "p_lun1", "p_portal")
+    return recovering
+
+
 @pytest.fixture(scope="module")
 def nothing_remembered(whole_pair: Pair) -> None:
     """For tests of what says whether all is well: the cluster remembers no failure of the tests before."""

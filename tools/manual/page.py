@@ -46,8 +46,9 @@ _DIAGNOSED = (
         (errors.Degraded.__name__, errors.Drifted.__name__),
         "Degraded: the resource works, with a fault (190, 191)",
         "The cluster restarts nothing for it. Repair the cause: the next monitor finds it repaired. A reason that "
-        "replaces another one is in the log at once, and in crm_mon within three monitors. Do not clean up a promoted "
-        "resource: until its next monitor the cluster takes it for stopped, and stops what depends on it.",
+        "replaces another one is in the log at once, and in crm_mon within three monitors. Do not clean up a resource "
+        "that runs: the cluster takes a promoted one for stopped until its next monitor, and stops what depends on it; "
+        "any other one it restarts once, instead of a reload, when a parameter changes.",
         "See the log.",
     ),
     (

@@ -141,6 +141,26 @@ class Running(Pair):
         root.set("num_updates", str(int(root.get("num_updates", "0")) + 1))
         tree.write(self.file)
 
+    def find_running(self, resource: str) -> None:
+        """Let a probe find a resource where the cluster has started it, as after `crm_resource --refresh`: Pacemaker
+        3.0.0 keeps the result as the last one, with the digest for a reload, and as a failure without it.
+        """
+        tree = ET.parse(self.file)
+        for history in tree.iter("lrm_resource"):
+            started = history.find("lrm_rsc_op[@operation='start'][@rc-code='0']")
+            if history.get("id") != resource or started is None:
+                continue
+            history.remove(started)
+            key = f"{resource}_monitor_0"
+            started.attrib.update({"operation": "monitor", "operation_key": key, "id": f"{resource}_last_0"})
+            magic = started.get("transition-key", "").split(":")
+            magic[2] = "7"
+            started.set("transition-key", ":".join(magic))
+            started.set("transition-magic", f"0:0;{':'.join(magic)}")
+            without = {name: value for name, value in started.attrib.items() if "restart" not in name}
+            history.extend([started, ET.Element("lrm_rsc_op", {**without, "id": f"{resource}_last_failure_0"})])
+        tree.write(self.file)
+
     def change_configuration(self, xml: str, scope: str) -> None:
         """Let somebody else change the configuration."""
         words = self.words("cibadmin", "--create", "--scope", scope, "--xml-text", xml)

@@ -95,6 +95,7 @@ def test_programs_get_names_that_stay(tmp_path: Path, capsys: pytest.CaptureFixt
         "scheduler": False,
         "actions": [],
         "interrupted_luns": [],
+        "not_reloadable": [],
         "files": [],
         "secrets": [],
         "volumes": [],
@@ -125,6 +126,29 @@ def test_the_scheduler_tells_what_restarts(
         ("restart", "p_portal"),
     }
     assert found["interrupted_luns"] == ["p_lun1"]
+
+
+@pytest.mark.runs_programs
+def test_what_a_probe_has_found_running_restarts(
+    cluster: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once, and it is said why; but not of what restarts for other reasons as well."""
+    limit, vendor = LUN + "max_unmap_lba_count = 8192\n", LUN + 'vendor_id = "OTHER"\n'
+    found = as_json(tmp_path, sites.changed("san", (LUN, limit)), capsys, cluster.text())
+    assert ([each["action"] for each in found["actions"]], found["not_reloadable"]) == (["reload"], [])
+
+    cluster.find_running("p_lun1")
+    found = as_json(tmp_path, sites.changed("san", (LUN, limit)), capsys, cluster.text())
+    assert found["changes"][0]["consequence"] == "restarts"
+    assert {(each["action"], each["resource"]) for each in found["actions"]} == {
+        ("restart", "p_lun1"),
+        ("restart", "p_portal"),
+    }
+    assert (found["interrupted_luns"], found["not_reloadable"]) == (["p_lun1"], ["p_lun1"])
+    diff(tmp_path, sites.changed("san", (LUN, limit)), cib=cluster.text())
+    assert "p_lun1: a reload is not possible this time" in capsys.readouterr().out
+    found = as_json(tmp_path, sites.changed("san", (LUN, limit + vendor.replace(LUN, ""))), capsys, cluster.text())
+    assert found["not_reloadable"] == []
 
 
 @pytest.mark.runs_programs
@@ -212,7 +236,7 @@ def test_a_degraded_monitor_that_was_well_since_is_none_of_it(
     cib = f'<r><status><node_state uname="atlas">{history}</node_state></status></r>'
     printed = {"crm_mon": shown, "cibadmin": cib}
     monkeypatch.setattr(command, "run", lambda *argv, **_: command.Result(argv, 0, printed[argv[0]], ""))
-    failed = "p_drbd on atlas: it is frozen; when that is mended: crm_resource --cleanup --resource p_drbd"
+    failed = "p_drbd on atlas: it is frozen; when that is mended, its next monitor finds it well"
     assert settling.ailments(Deadline(1)) == ([failed] if told else [])
 
 

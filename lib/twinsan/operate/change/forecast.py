@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 NOTHING, STARTS, UNKNOWN, RESTARTS, STOPS = "nothing", "starts", "unknown", "restarts", "stops"
 _RANKS = (NOTHING, STARTS, UNKNOWN, RESTARTS, STOPS)
 
+# A probe that found a resource running, in the history of its node.
+_FOUND_RUNNING = (
+    "status/node_state[@uname=$node]//lrm_resource[@id=$name]"
+    "/lrm_rsc_op[@id=concat($name, '_last_failure_0')][@operation='monitor'][@interval='0']"
+)
+
 
 class Forecast:
     """What becomes of the cluster if its configuration `before` becomes `after`. `actions` are those of the scheduler
@@ -100,6 +106,19 @@ class Forecast:
             if action.resource in names:
                 found = max(found, _severity(action), key=_RANKS.index)
         return found
+
+    def not_reloadable(self, changes: Iterable[Change]) -> list[str]:
+        """The resources that restart although only parameters change that a reload could apply: Pacemaker has found
+        them running, by a probe, and has not started them since. The result of such a probe is kept as a failure
+        (another result was expected), without the digest that a reload needs (seen with 3.0.0).
+        """
+        before, _ = self._trees
+        restarted = {(action.resource, action.node) for action in self.actions if action.verb == "restart"}
+        found = {name for name, node in restarted if before.xpath(_FOUND_RUNNING, name=name, node=node)}
+        about = [change for change in changes if change.name in found]
+        changed = [change for change in about if not change.attribute.startswith(("op ", "meta "))]
+        fixed = {each.name for each in changed if not ownership.is_reloadable(self._agent(each.name), each.attribute)}
+        return sorted({each.name for each in changed} - fixed)
 
     def luns(self) -> list[str]:
         """The LUNs that are interrupted, or taken away: those that are, and those whose address is."""

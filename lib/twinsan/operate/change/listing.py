@@ -37,7 +37,8 @@ def text(compared: Comparison) -> str:
         group = [change for change, found in judged.items() if found == consequence]
         if group:
             lines += [heading, *_rows(group), ""]
-    lines += _effect(compared.forecast) if compared.changes else []
+    if compared.changes:
+        lines += [*_effect(compared.forecast), *_once(compared.forecast.not_reloadable(compared.changes))]
     for file in compared.files:
         lines += [f"{file.place}: {file.what}", *(f"  {each}" for each in file.rows()), ""]
     for target in compared.secrets.changed:
@@ -79,6 +80,7 @@ def as_json(compared: Comparison) -> dict[str, object]:
             for each in told.actions
         ],
         "interrupted_luns": told.luns(),
+        "not_reloadable": told.not_reloadable(compared.changes),
         "files": [
             {
                 "file": each.place,
@@ -141,3 +143,14 @@ def _effect(told: Forecast) -> Iterator[str]:
     elif listed:
         yield "That interrupts no LUN."
     yield ""
+
+
+def _once(found: list[str]) -> list[str]:
+    """Why something restarts that a reload could change."""
+    if not found:
+        return []
+    return [
+        f"{' '.join(found)}: a reload is not possible this time. The cluster did not start what runs there; a probe "
+        "found it (after crm_resource --refresh or --cleanup, or a restart of Pacemaker in maintenance mode).",
+        "",
+    ]

@@ -28,6 +28,7 @@ UNREADABLE = Reason(Failure, "crm_mon: {error}")
 FAILED = Reason(
     Failure, "{resource} on {node}: {why}", "when that is mended: crm_resource --cleanup --resource {resource}"
 )
+DEGRADED = Reason(Failure, "{resource} on {node}: {why}", "when that is mended, its next monitor finds it well")
 BLOCKED = Reason(Failure, "{resource} is blocked: the cluster cannot stop it", "see: crm_mon -1 and journalctl")
 NOT_RUNNING = Reason(Failure, "{resource} does not run", "see: crm_resource --why --resource {resource}")
 OFFLINE = Reason(Failure, "node {node} is not online", "see there: systemctl status pacemaker")
@@ -85,7 +86,8 @@ def _found(tree: ET.Element, remembered: Iterable[Failed], mended: Collection[st
         if failure.resource in mended or (failure.over and failure.degraded):
             continue
         why = failure.reason or f"{failure.operation} ended with {shown.get('exitstatus')}"
-        yield FAILED.text(resource=failure.resource, node=failure.node, why=why)
+        reason = DEGRADED if failure.degraded else FAILED
+        yield reason.text(resource=failure.resource, node=failure.node, why=why)
     for each in tree.iter("resource"):
         name = each.get("id", "")
         if each.get("blocked") == "true":
