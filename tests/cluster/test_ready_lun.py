@@ -135,7 +135,7 @@ def test_an_initiator_comes_to_target_and_lun_in_one_commit(started: Pair, activ
         _clean(pair, active)
         told = active.journal(f"--since=@{since} --identifier=pacemaker-controld")
         assert "reload" in told
-        assert not (changed := re.findall("Result of (start|stop) operation for (.*)", told)), changed
+        assert not (changed := re.findall("Result of (start|stop) operation for (p_.*)", told)), changed
         assert _session(pair) == session
     finally:
         active.run(f"crm_resource --resource p_target --set-parameter allowed_initiators --parameter-value '{listed}'")

@@ -127,7 +127,7 @@ def test_the_cluster_reloads_instead_of_restarting(started: Pair, active: Machin
     pair.wait_until_settled()
     told = active.journal(f"--since=@{since} --identifier=pacemaker-controld")
     assert "reload" in told
-    assert not (changed := re.findall("Result of (start|stop) operation for (.*)", told)), changed
+    assert not (changed := re.findall("Result of (start|stop) operation for (p_.*)", told)), changed
     assert _session(pair, IQN) == session
 
 
