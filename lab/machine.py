@@ -225,6 +225,13 @@ class Machine:
         """Where the guest's journal ends now, for journalctl --after-cursor."""
         return self.succeed("journalctl --lines=1 --show-cursor --output=cat | sed -n 's/^-- cursor: //p'").strip()
 
+    def kernel_log(self, since: str) -> str:
+        """What the guest's kernel has logged after a cursor of the journal: dmesg has all of the boot, and so what
+        earlier tests did.
+        """
+        self.succeed("journalctl --sync")
+        return self.journal(f"--dmesg --after-cursor='{since}'")
+
     def _command(self) -> list[str]:
         disks = [f"ubd0={self._folder}/{self.name}.cow,{self._base}"]
         disks += [f"ubd{number}={disk}" for number, disk in enumerate(self._data_disks, 1)]

@@ -74,6 +74,7 @@ def test_by_hand(pair: Pair, active: Machine, passive: Machine, load: Load) -> N
 
 def test_for_fencing(pair: Pair, active: Machine, passive: Machine, load: Load, replication_cut: None) -> None:
     """Nobody knows what became of the peer: what is frozen fails, unheard, and this node begins no data generation."""
+    since = active.journal_cursor()
     undecided_handler(active)
     # Nor do the monitors decide, which ask the cluster where the handler could not.
     active.succeed("setsid flock -o /run/twinsan/fence.san.lock sleep 300 >/dev/null 2>&1 </dev/null &")
@@ -94,7 +95,9 @@ def test_for_fencing(pair: Pair, active: Machine, passive: Machine, load: Load, 
         active.succeed(f"umount {_HANDLER}; pkill -x flock")
     active.succeed(f"ip route del blackhole {passive.san_address}/32")
     pair.wait_until_in_sync()
-    assert "Split-Brain" not in active.succeed("dmesg")
+    told = active.kernel_log(since)
+    assert f"drbd {RESOURCE}: " in told
+    assert "Split-Brain" not in told
 
 
 @pytest.mark.soak

@@ -152,7 +152,7 @@ class Work:
 
     def kernel_log(self) -> str:
         """What the initiators' kernel has said since the beginning."""
-        return self._pair.esx.journal(f"--dmesg --after-cursor='{self._since}'")
+        return self._pair.esx.kernel_log(self._since)
 
     def judge(self) -> Verdict:
         """End it, and judge the capture."""
