@@ -271,6 +271,7 @@ def test_the_configuration_is_changed_while_nobody_serves(
     """The node that served is dead, and an initiator is added, a limit and the product are others: the other node
     serves within 60 s of being allowed to.
     """
+    since = passive.journal_cursor()
     passive.succeed("crm_resource -r g_san --meta -p target-role -v Stopped")
     pair.wait_until_idle()
     active.power_off()
@@ -282,7 +283,8 @@ def test_the_configuration_is_changed_while_nobody_serves(
         passive.succeed("crm_resource -r g_san --meta -d target-role")
         # Fencing and DRBD's promotion come first, once.
         pair.wait_until_serving(on=passive, timeout=120)
-        assert passive.run("journalctl -t 'lio-lun(p_lun1)' --boot --grep='another disk than'").status != 0
+        said = passive.journal(f"--after-cursor='{since}' --identifier='lio-lun(p_lun1)'")
+        assert "another disk than" not in said
         active.wait_for_boot()
         pair.wait_until_settled()
         parameters.check_lun(passive)

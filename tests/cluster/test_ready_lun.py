@@ -88,8 +88,8 @@ def _hold(server: Machine, script: str) -> None:
     server.succeed(f'touch {_HOLDER}; setsid python3 -c "{script}" >/dev/null 2>&1 </dev/null &')
 
 
-def _let_go_once_waited_for(server: Machine, agent: str) -> None:
-    waits = f"journalctl --boot --identifier='{agent}' | grep -q 'waiting, for this may pass'"
+def _let_go_once_waited_for(server: Machine, agent: str, since: str) -> None:
+    waits = f"journalctl --since=@{since} --identifier='{agent}' | grep -q 'waiting, for this may pass'"
     server.wait_until(waits, f"{agent} waits for what is in its way", 60)
     server.succeed(f"rm {_HOLDER}")
 
@@ -174,7 +174,7 @@ def test_a_device_that_somebody_holds_at_the_start_of_the_lun(recovering: Pair, 
         _hold(active, _CLAIM)
         active.wait_until(f"test -e {_HOLDS}", "it is held", 20)
         active.succeed(f"{role} --delete-parameter target-role")
-        _let_go_once_waited_for(active, "lio-lun(p_lun1)")
+        _let_go_once_waited_for(active, "lio-lun(p_lun1)", since)
         pair.wait_until_serving(on=active, timeout=30)
         assert _starts(active, "p_lun1", since) == ["OK"]
     finally:
@@ -193,7 +193,7 @@ def test_a_portal_that_somebody_has_at_the_start_of_the_target(
         _hold(passive, _LISTEN)
         passive.wait_until("ss -Hltn | grep -q 10.0.5.50:3260", "somebody listens", 20)
         pair.standby(passive, False)
-        _let_go_once_waited_for(passive, "lio-iscsi-target(p_target)")
+        _let_go_once_waited_for(passive, "lio-iscsi-target(p_target)", since)
         pair.wait_until_settled()
         assert _starts(passive, "p_target", since) == ["OK"]
         assert _session(pair) == session

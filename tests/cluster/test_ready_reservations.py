@@ -236,7 +236,7 @@ def test_a_shell_in_the_state_volume_does_not_fence_the_node(
     recovering: Pair, active: Machine, passive: Machine
 ) -> None:
     """The other node serves within 90 s; nobody was fenced, and what was in there writes no more."""
-    cuts = len(recovering.power_events)
+    cuts, since = len(recovering.power_events), active.journal_cursor()
     loop = "trap '' TERM HUP; while :; do echo x >>junk; sleep 0.1; done"
     active.succeed(f'cd {_WHERE} && setsid sh -c "{loop}" >/dev/null 2>&1 </dev/null &')
     active.wait_until(f"test -s {_WHERE}/junk", "it writes", 30)
@@ -247,7 +247,7 @@ def test_a_shell_in_the_state_volume_does_not_fence_the_node(
     active.fail(f"mountpoint -q {_WHERE}")
     active.fail("pgrep -f '[e]cho x >>junk'")
     active.fail(f"dd if=/dev/zero of={STATE_DEVICE} bs={_BLOCK} count=1 oflag=direct status=none")
-    assert "this ends who uses it" in active.journal("--boot -t 'drbd-vaai(p_drbd)'")
+    assert "this ends who uses it" in active.journal(f"--after-cursor='{since}' -t 'drbd-vaai(p_drbd)'")
     size = passive.succeed(f"stat -c %s {_WHERE}/junk")
     assert passive.succeed(f"sleep 1; stat -c %s {_WHERE}/junk") == size
     passive.succeed(f"rm {_WHERE}/junk")
