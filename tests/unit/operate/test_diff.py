@@ -146,7 +146,9 @@ def test_what_a_probe_has_found_running_restarts(
     }
     assert (found["interrupted_luns"], found["not_reloadable"]) == (["p_lun1"], ["p_lun1"])
     diff(tmp_path, sites.changed("san", (LUN, limit)), cib=cluster.text())
-    assert "p_lun1: a reload is not possible this time" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "p_lun1: a reload is not possible this time" in told
+    assert "crm_attribute --node NODE --name standby --update on" in told
     found = as_json(tmp_path, sites.changed("san", (LUN, limit + vendor.replace(LUN, ""))), capsys, cluster.text())
     assert found["not_reloadable"] == []
 

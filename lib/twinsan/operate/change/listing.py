@@ -146,11 +146,14 @@ def _effect(told: Forecast) -> Iterator[str]:
 
 
 def _once(found: list[str]) -> list[str]:
-    """Why something restarts that a reload could change."""
+    """Why something restarts that a reload could change, and how to have it at another time."""
     if not found:
         return []
     return [
         f"{' '.join(found)}: a reload is not possible this time. The cluster did not start what runs there; a probe "
-        "found it (after crm_resource --refresh or --cleanup, or a restart of Pacemaker in maintenance mode).",
+        "found it (after crm_resource --refresh or --cleanup, or a restart of Pacemaker in maintenance mode). It "
+        "restarts once. To choose the time, put one node after the other to standby first, each when twinsan status "
+        "says that all is well: crm_attribute --node NODE --name standby --update on; and back: crm_attribute "
+        "--node NODE --name standby --delete",
         "",
     ]
